@@ -1,0 +1,1 @@
+"""The published language of Touchstone: events, envelope, errors, roles and broker names."""

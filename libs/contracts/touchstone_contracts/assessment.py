@@ -1,0 +1,142 @@
+"""Events of the assessment service."""
+
+import datetime
+
+from touchstone_contracts.registry import detail, event
+from touchstone_contracts.values import (
+    AuditType,
+    History,
+    Nonconformity,
+    Place,
+    PlanState,
+    Problem,
+    Scope,
+    Standard,
+)
+
+_PLACE = {"id": "qatalum-mesaieed", "name": "Qatalum, Mesaieed", "country": "QA"}
+_SCOPE = {
+    "type": "facility",
+    "text": "Smelter and casthouse at Mesaieed",
+    "activities": ["SML", "CST"],
+    "facilities": [{"id": "qatalum-1", "name": "Mesaieed", "country": "QA"}],
+}
+_STANDARD = {"code": "PS", "version": "3.0"}
+
+
+@event(
+    "assessment.body_accredited",
+    version=1,
+    subject="body_id",
+    summary="A certification body was accredited, or its scope changed.",
+)
+class BodyAccredited:
+    body_id: str = detail("The certification body.", example="dnv")
+    name: str = detail("Its name.", example="DNV Business Assurance Services UK")
+    standards: list[str] = detail("Standard codes in its scope.", example=["PS", "COC"])
+    countries: list[str] = detail("ISO 3166-1 alpha-2 codes in its scope; `*` for all.", example=["*"])
+    activities: list[str] = detail("Supply chain activity codes in its scope.", example=["SML", "CST"])
+    valid_from: datetime.date = detail("First day of the accreditation.", example="2018-01-01")
+    valid_until: datetime.date = detail("Last day of the accreditation.", example="2027-12-31")
+
+
+@event(
+    "assessment.audit_report_submitted",
+    version=1,
+    subject="audit_id",
+    summary="A body handed in an audit report that is complete; it now waits for acceptance.",
+)
+class AuditReportSubmitted:
+    audit_id: str = detail("The audit.", example="aud-7f3a")
+    report_id: str = detail("The body's own reference.", example="QATALUM-2022-01")
+    body_id: str = detail("The certification body.", example="dnv")
+    member_id: str = detail("The member.", example="qatalum")
+    entity: Place = detail("The certifying entity.", example=_PLACE)
+    standard: Standard = detail("What was audited against.", example=_STANDARD)
+    audit_type: AuditType = detail("Kind of audit.", example="initial")
+    report_hash: str = detail("SHA-256 of the canonical report.", example="sha256:9f86d081")
+    submitted_at: datetime.datetime = detail("When.", example="2026-03-01T09:00:00+00:00")
+
+
+@event(
+    "assessment.audit_report_refused",
+    version=1,
+    subject="submission_id",
+    summary="A report handed in by message was not taken: it is incomplete or inconsistent.",
+)
+class AuditReportRefused:
+    submission_id: str = detail("The submission that was refused.", example="sub-19")
+    report_id: str | None = detail("The body's own reference, if it was readable.", example="R-1", default=None)
+    body_id: str | None = detail("The certification body, if known.", example="dnv", default=None)
+    code: str = detail("The error's code.", example="invalid_report")
+    problems: list[Problem] = detail(
+        "Everything that is wrong.",
+        example=[{"path": "findings[3].rating", "code": "unknown_rating", "message": "'good' is not a rating."}],
+    )
+
+
+@event(
+    "assessment.audit_report_returned",
+    version=1,
+    subject="audit_id",
+    summary="The Secretariat returned a report to the body for correction.",
+)
+class AuditReportReturned:
+    audit_id: str = detail("The audit.", example="aud-7f3a")
+    report_id: str = detail("The body's own reference.", example="QATALUM-2022-01")
+    body_id: str = detail("The certification body.", example="dnv")
+    member_id: str = detail("The member.", example="qatalum")
+    reasons: list[str] = detail("What to correct.", example=["Evidence for 5.2 is missing."])
+    returned_at: datetime.datetime = detail("When.", example="2026-03-02T09:00:00+00:00")
+
+
+@event(
+    "assessment.audit_accepted",
+    version=1,
+    subject="audit_id",
+    summary="An audit report was accepted: findings are frozen and certification may decide.",
+)
+class AuditAccepted:
+    audit_id: str = detail("The audit.", example="aud-7f3a")
+    report_id: str = detail("The body's own reference.", example="QATALUM-2022-01")
+    report_hash: str = detail("SHA-256 of the canonical report.", example="sha256:9f86d081")
+    audit_type: AuditType = detail("Kind of audit.", example="initial")
+    standard: Standard = detail("What was audited against.", example=_STANDARD)
+    standard_open_from: datetime.date = detail("First day on which this version may be certified.", example="2022-05-01")
+    standard_open_until: datetime.date | None = detail(
+        "Last day for new certificates on this version.", example=None, default=None
+    )
+    member_id: str = detail("The member.", example="qatalum")
+    entity: Place = detail("The certifying entity.", example=_PLACE)
+    scope: Scope = detail("What is to be certified.", example=_SCOPE)
+    body_id: str = detail("The certification body.", example="dnv")
+    body_name: str = detail("Its name.", example="DNV Business Assurance Services UK")
+    team: list[str] = detail("Ids of everyone on the audit team.", example=["auditor-1", "auditor-2"])
+    submitted_by: str = detail("Who wrote and submitted the report (the token's subject).", example="dnv-reports")
+    accepted_by: str = detail("Who accepted it: a person's subject, or `configuration`.", example="secretariat-1")
+    audited_from: datetime.date = detail("First day on site.", example="2021-11-28")
+    audited_until: datetime.date = detail("Last day on site.", example="2021-12-16")
+    submitted_at: datetime.datetime = detail("When the report came in.", example="2026-03-01T09:00:00+00:00")
+    accepted_at: datetime.datetime = detail("When it was accepted.", example="2026-03-05T09:00:00+00:00")
+    ratings: dict[str, int] = detail("How many criteria got each rating.", example={"conformance": 60})
+    nonconformities: list[Nonconformity] = detail(
+        "Every criterion that is not conforming.",
+        example=[{"criterion": "9.1", "rating": "minor_nonconformity", "plan_state": "approved",
+                  "plan_due_on": "2022-01-15"}],
+        default=[],
+    )
+    history: History | None = detail("Set when the registrar imported a past certification.", example=None, default=None)
+
+
+@event(
+    "assessment.corrective_action_plan_reviewed",
+    version=1,
+    subject="audit_id",
+    summary="The corrective action plan for a non-conformity was approved or rejected after the report was accepted.",
+)
+class CorrectiveActionPlanReviewed:
+    audit_id: str = detail("The audit.", example="aud-7f3a")
+    criterion: str = detail("Criterion code of the non-conformity.", example="9.1")
+    plan_state: PlanState = detail("Approved or rejected.", example="approved")
+    plan_due_on: datetime.date | None = detail("By when the plan must be approved.", example="2026-02-15", default=None)
+    reviewed_at: datetime.datetime = detail("When.", example="2026-03-09T09:00:00+00:00")

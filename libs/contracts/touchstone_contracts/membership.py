@@ -1,0 +1,107 @@
+"""Events of the membership service."""
+
+import datetime
+
+from touchstone_contracts.registry import detail, event
+from touchstone_contracts.values import Party
+
+
+@event(
+    "membership.organisation_registered",
+    version=1,
+    subject="member_id",
+    summary="An organisation was entered; it is not a member in good standing yet.",
+)
+class OrganisationRegistered:
+    member_id: str = detail("The organisation.", example="qatalum")
+    legal_name: str = detail("Its registered name.", example="Qatar Aluminium Limited")
+    member_class: str = detail("PT, IU, CS, AS, DS or GS.", example="PT")
+    country: str = detail("ISO 3166-1 alpha-2 code.", example="QA")
+
+
+@event(
+    "membership.membership_activated",
+    version=1,
+    subject="member_id",
+    summary="An organisation became a member in good standing.",
+)
+class MembershipActivated:
+    member_id: str = detail("The organisation.", example="qatalum")
+    legal_name: str = detail("Its registered name.", example="Qatar Aluminium Limited")
+    member_class: str = detail("PT, IU, CS, AS, DS or GS.", example="PT")
+    country: str = detail("ISO 3166-1 alpha-2 code.", example="QA")
+    joined_on: datetime.date = detail("First day of membership.", example="2020-03-01")
+    first_certification_due_on: datetime.date | None = detail(
+        "Two years after joining, for PT and IU; absent for the other classes.", example="2022-03-01", default=None
+    )
+
+
+@event(
+    "membership.membership_suspended",
+    version=1,
+    subject="member_id",
+    summary="A member lost its good standing for the time being.",
+)
+class MembershipSuspended:
+    member_id: str = detail("The organisation.", example="qatalum")
+    reasons: list[str] = detail("Why.", example=["Membership fee overdue for more than 60 days."])
+    effective_on: datetime.date = detail("From which day.", example="2026-05-01")
+
+
+@event(
+    "membership.membership_reinstated",
+    version=1,
+    subject="member_id",
+    summary="A suspended member is in good standing again.",
+)
+class MembershipReinstated:
+    member_id: str = detail("The organisation.", example="qatalum")
+    effective_on: datetime.date = detail("From which day.", example="2026-06-01")
+
+
+@event(
+    "membership.entity_registered",
+    version=1,
+    subject="entity_id",
+    summary="A member named a business unit that seeks certification.",
+)
+class EntityRegistered:
+    entity_id: str = detail("The entity.", example="qatalum-mesaieed")
+    member_id: str = detail("The member that owns or controls it.", example="qatalum")
+    name: str = detail("Its name.", example="Qatalum, Mesaieed")
+    country: str = detail("ISO 3166-1 alpha-2 code.", example="QA")
+    activities: list[str] = detail("Supply chain activity codes.", example=["SML", "CST"])
+
+
+@event(
+    "membership.facility_registered",
+    version=1,
+    subject="facility_id",
+    summary="A member named a facility of one of its entities.",
+)
+class FacilityRegistered:
+    facility_id: str = detail("The facility.", example="qatalum-1")
+    entity_id: str = detail("The entity that it belongs to.", example="qatalum-mesaieed")
+    member_id: str = detail("The member.", example="qatalum")
+    name: str = detail("Its name.", example="Mesaieed smelter")
+    country: str = detail("ISO 3166-1 alpha-2 code.", example="QA")
+    activities: list[str] = detail("Supply chain activity codes.", example=["SML", "CST"])
+
+
+@event(
+    "membership.contact_changed",
+    version=1,
+    subject="contact_id",
+    summary="Who is to be told on behalf of a member, a body or the Secretariat, and how. "
+    "The only event that carries an address.",
+    personal=True,
+)
+class ContactChanged:
+    contact_id: str = detail("The person.", example="qatalum-sustainability")
+    party: Party = detail("On whose behalf.", example={"kind": "member", "id": "qatalum"})
+    name: str = detail("The person's name.", example="A. Person")
+    address: str = detail("E-mail address.", example="person@example.org")
+    roles: list[str] = detail("What the person answers for.", example=["certification"])
+    language: str = detail("BCP 47 language of notices.", example="en")
+    channels: list[str] = detail("How to reach them; `email`.", example=["email"])
+    active: bool = detail("False when the person is no longer to be told.", example=True, default=True)

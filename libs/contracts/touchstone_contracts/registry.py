@@ -1,0 +1,114 @@
+"""Defines and registers event types: one frozen dataclass gives the wire name, the schema and the routing."""
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import types
+import typing
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from marshmallow import EXCLUDE, Schema, fields, post_load
+
+REGISTRY: dict[str, type] = {}
+
+_T = TypeVar("_T")
+_SCALARS: dict[type, type[fields.Field]] = {
+    str: fields.String,
+    int: fields.Integer,
+    bool: fields.Boolean,
+    datetime.datetime: fields.AwareDateTime,
+    datetime.date: fields.Date,
+}
+
+
+def detail(text: str, *, example: Any, default: Any = dataclasses.MISSING) -> Any:
+    """A documented attribute of an event or value. One with a default may be absent on the wire."""
+    metadata = {"description": text, "example": example}
+    if isinstance(default, (list, dict)):
+        return dataclasses.field(metadata=metadata, default_factory=lambda: type(default)(default))
+    return dataclasses.field(metadata=metadata, default=default)
+
+
+def value(cls: type[_T]) -> type[_T]:
+    """Make the decorated class a frozen value that events may hold."""
+    frozen = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+    frozen.schema = _schema_for(frozen)()  # type: ignore[attr-defined]
+    return frozen
+
+
+def event(
+    name: str, *, version: int, subject: str, summary: str, personal: bool = False
+) -> Callable[[type[_T]], type[_T]]:
+    """Make the decorated class a registered event type.
+
+    `name` is `<service>.<noun_verb_past>`; `subject` names the attribute that holds the aggregate's id;
+    `personal` marks a type that carries contact details, whose body must leave every store once delivered.
+    Raises TypeError when the type is registered already or has no such attribute.
+    """
+
+    def register(cls: type[_T]) -> type[_T]:
+        made: Any = value(cls)
+        made.producer, made.local_name = name.split(".")
+        made.version = version
+        made.routing_key = f"{made.local_name}.v{version}"
+        made.type_name = f"{name}.v{version}"
+        made.subject_field = subject
+        made.summary = summary
+        made.personal = personal
+        if made.type_name in REGISTRY:
+            raise TypeError(f"{made.type_name} is already registered")
+        if subject not in {f.name for f in dataclasses.fields(made)}:
+            raise TypeError(f"{made.type_name} has no attribute {subject}")
+        REGISTRY[made.type_name] = made
+        return made
+
+    return register
+
+
+def _field_for(hint: Any, **options: Any) -> fields.Field:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        (inner,) = (a for a in arguments if a is not type(None))
+        return _field_for(inner, **options, allow_none=True)
+    if origin is list:
+        return fields.List(_field_for(arguments[0]), **options)
+    if origin is dict:
+        return fields.Dict(keys=_field_for(arguments[0]), values=_field_for(arguments[1]), **options)
+    if dataclasses.is_dataclass(hint):
+        return fields.Nested(hint.schema, **options)  # type: ignore[union-attr]
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return fields.Enum(hint, by_value=True, **options)
+    if hint is decimal.Decimal:
+        return fields.Decimal(as_string=True, **options)
+    if hint is int:
+        return fields.Integer(strict=True, **options)
+    return _SCALARS[hint](**options)
+
+
+def _options_of(field: dataclasses.Field) -> dict[str, Any]:
+    options: dict[str, Any] = {"metadata": dict(field.metadata)}
+    if field.default_factory is not dataclasses.MISSING:
+        return options | {"load_default": field.default_factory}
+    if field.default is not dataclasses.MISSING:
+        return options | {"load_default": field.default}
+    return options | {"required": True}
+
+
+class _TolerantSchema(Schema):
+    """Ignores what it does not know, so that an additive change never breaks a consumer."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+
+def _schema_for(cls: Any) -> type[Schema]:
+    hints = typing.get_type_hints(cls)
+    members: dict[str, Any] = {f.name: _field_for(hints[f.name], **_options_of(f)) for f in dataclasses.fields(cls)}
+
+    def build(_self: Schema, data: dict, **_: Any) -> Any:
+        return cls(**data)
+
+    members["build"] = post_load(build)
+    return type(f"{cls.__name__}Schema", (_TolerantSchema,), members)

@@ -1,0 +1,88 @@
+"""Names and arguments of everything on the broker, and what one service needs of broker and database."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+RPC_EXCHANGE = "nameko-rpc"
+DELIVERY_LIMIT = 50
+RETRY_DELAYS_S = (1, 5, 30, 120, 600)
+UNCONSUMED_LENGTH_MAX = 10_000
+
+
+def events_exchange(service: str) -> str:
+    return f"{service}.events"
+
+
+def unconsumed(service: str) -> str:
+    """Alternate exchange of a service's events, and the bounded queue behind it: what nobody consumes yet."""
+    return f"{service}.unconsumed"
+
+
+def event_queue(consumer: str, type_name: str) -> str:
+    return f"{consumer}.{type_name}"
+
+
+def rpc_queue(service: str) -> str:
+    return f"rpc-{service}"
+
+
+def dead_letter(service: str) -> str:
+    """Exchange and queue of what a service gave up."""
+    return f"{service}.dead-letter"
+
+
+def retry_queue(service: str, delay_s: int) -> str:
+    """Exchange and queue that hold a message for `delay_s` seconds and then return it to the queue it names."""
+    return f"{service}.retry.{delay_s}s"
+
+
+def work_queue_arguments(service: str) -> dict[str, Any]:
+    """A quorum queue whose hopeless messages reach the service's dead-letter exchange at least once."""
+    return {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": DELIVERY_LIMIT,
+        "x-dead-letter-exchange": dead_letter(service),
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+
+
+def retry_queue_arguments(delay_s: int) -> dict[str, Any]:
+    """Expired messages return through the default exchange: their routing key is the queue that they came from."""
+    return {
+        "x-queue-type": "quorum",
+        "x-message-ttl": delay_s * 1000,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Index:
+    """One index of a collection: `keys` as (field, 1 or -1) pairs, the rest as pymongo's create_index takes it."""
+
+    collection: str
+    keys: Sequence[tuple[str, int]]
+    unique: bool = False
+    partial: Mapping[str, Any] | None = None
+    expire_after_s: int | None = None
+
+    @property
+    def name(self) -> str:
+        return "_".join(f"{field}_{direction}" for field, direction in self.keys)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServiceTopology:
+    """What one service needs: the events that it consumes, its extra queues, its indexes, its document migrations.
+
+    `migrations` maps a schema version to a function of a pymongo database that brings documents up to it.
+    """
+
+    service: str
+    consumes: Sequence[type] = ()
+    queues: Sequence[str] = ()
+    indexes: Sequence[Index] = ()
+    migrations: Mapping[int, Any] = dataclasses.field(default_factory=dict)
