@@ -1,0 +1,49 @@
+"""What is declared on the broker for a service."""
+
+from touchstone.broker_plan import Binding, broker_plan
+from touchstone_contracts.assessment import AuditAccepted
+from touchstone_contracts.membership import MembershipActivated
+from touchstone_contracts.topology import RETRY_DELAYS_S, ServiceTopology
+
+
+def test_a_service_gets_its_events_dead_letter_retry_and_rpc_places():
+    plan = broker_plan([ServiceTopology(service="certification")])
+
+    retries = {f"certification.retry.{delay_s}s" for delay_s in RETRY_DELAYS_S}
+    fanouts = {"certification.unconsumed", "certification.dead-letter"} | retries
+    assert set(plan.exchanges) == {"nameko-rpc", "certification.events"} | fanouts
+    assert set(plan.queues) == {"rpc-certification"} | fanouts
+    assert {Binding(name, name) for name in fanouts} < set(plan.bindings)
+    assert Binding("nameko-rpc", "rpc-certification", "certification.*") in plan.bindings
+
+
+def test_events_that_no_queue_takes_go_to_a_bounded_queue_that_drops_its_oldest():
+    plan = broker_plan([ServiceTopology(service="certification")])
+
+    assert plan.exchanges["certification.events"].arguments == {"alternate-exchange": "certification.unconsumed"}
+    assert plan.queues["certification.unconsumed"].arguments["x-overflow"] == "drop-head"
+    assert plan.queues["certification.unconsumed"].arguments["x-max-length"] > 0
+
+
+def test_a_consumed_event_gets_a_queue_bound_to_the_exchange_of_its_producer_even_if_that_is_not_installed():
+    plan = broker_plan([ServiceTopology(service="certification", consumes=[AuditAccepted, MembershipActivated])])
+
+    queue = "certification.assessment.audit_accepted.v1"
+    assert Binding("assessment.events", queue, "audit_accepted.v1") in plan.bindings
+    assert plan.queues[queue].arguments["x-dead-letter-exchange"] == "certification.dead-letter"
+    assert {"assessment.events", "membership.events", "assessment.unconsumed"} <= set(plan.exchanges)
+    assert "rpc-membership" not in plan.queues
+
+
+def test_an_extra_queue_is_a_work_queue_without_a_binding():
+    plan = broker_plan([ServiceTopology(service="assessment", queues=["assessment.intake"])])
+
+    assert plan.queues["assessment.intake"].arguments["x-queue-type"] == "quorum"
+    assert "assessment.intake" not in {binding.queue for binding in plan.bindings}
+
+
+def test_every_binding_names_an_exchange_and_a_queue_of_the_plan():
+    plan = broker_plan([ServiceTopology(service="certification", consumes=[AuditAccepted], queues=["extra"])])
+
+    assert {binding.exchange for binding in plan.bindings} <= set(plan.exchanges)
+    assert {binding.queue for binding in plan.bindings} <= set(plan.queues)
