@@ -19,7 +19,9 @@ def retryable_in(page: str) -> set[str]:
 
 
 def test_the_page_of_events_is_what_the_registry_says() -> None:
-    assert (DOCS / "events.md").read_text() == document.page(), "stale: python -m touchstone_contracts.document > docs/events.md"
+    assert (DOCS / "events.md").read_text() == document.page(), (
+        "stale: python -m touchstone_contracts.document > docs/events.md"
+    )
 
 
 def test_a_stale_page_of_events_is_seen() -> None:

@@ -27,8 +27,11 @@ def frozen_problems(folder: Path) -> list[str]:
     lines = (folder / "SHA256SUMS").read_text().splitlines()
     sums = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
     now = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.glob("*.json")}
-    changed = [f"{name}: changed; a published type never changes, add a version" for name in sums if name in now
-               and now[name] != sums[name]]
+    changed = [
+        f"{name}: changed; a published type never changes, add a version"
+        for name in sums
+        if name in now and now[name] != sums[name]
+    ]
     return changed + [f"{name}: listed or present, not both" for name in sorted(sums.keys() ^ now.keys())]
 
 
@@ -36,7 +39,9 @@ def parts_lost(old: Any, new: Any, where: str = "data") -> list[str]:
     """What `old` says and `new` does not say in the same way; `new` may say more."""
     if isinstance(old, dict) and isinstance(new, dict):
         missing = [f"{where}.{key} is gone" for key in old.keys() - new.keys()]
-        return missing + [p for key in old.keys() & new.keys() for p in parts_lost(old[key], new[key], f"{where}.{key}")]
+        return missing + [
+            p for key in old.keys() & new.keys() for p in parts_lost(old[key], new[key], f"{where}.{key}")
+        ]
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         return [p for i, (a, b) in enumerate(zip(old, new, strict=True)) for p in parts_lost(a, b, f"{where}[{i}]")]
     return [] if old == new and type(old) is type(new) else [f"{where} was {old!r} and is {new!r}"]
@@ -81,8 +86,13 @@ def test_an_example_is_read_and_written_back_without_losing_a_word(name: str) ->
 
     envelope, read = unwrap(example, expected=REGISTRY[name])
     written = wrap(
-        read, id=envelope.id, time=envelope.time, sequence=envelope.sequence, correlation_id=envelope.correlationid,
-        causation_id=envelope.causationid, traceparent=envelope.traceparent,
+        read,
+        id=envelope.id,
+        time=envelope.time,
+        sequence=envelope.sequence,
+        correlation_id=envelope.correlationid,
+        causation_id=envelope.causationid,
+        traceparent=envelope.traceparent,
     )
 
     assert parts_lost(example, written, "message") == []

@@ -37,7 +37,10 @@ def made_by(package: Path) -> set[str]:
 
 
 def problems(
-    topologies: Iterable[ServiceTopology], registered: dict[str, Any], made: dict[str, set[str]], outsiders: Iterable[str]
+    topologies: Iterable[ServiceTopology],
+    registered: dict[str, Any],
+    made: dict[str, set[str]],
+    outsiders: Iterable[str],
 ) -> list[str]:
     """What is consumed and not produced, produced and not wanted, or produced by somebody else.
 

@@ -13,7 +13,12 @@ from touchstone_contracts.envelope import CONTENT_TYPE
 from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.topology import events_exchange, unconsumed
 
-_MODULES = {"membership": membership, "assessment": assessment, "certification": certification, "notification": notification}
+_MODULES = {
+    "membership": membership,
+    "assessment": assessment,
+    "certification": certification,
+    "notification": notification,
+}
 
 _OPENING = f"""\
 # Events
@@ -83,7 +88,11 @@ def _event_section(event: Any) -> str:
 def _value_section(part: Any) -> str:
     # A dataclass without a docstring of its own gets its signature for one.
     told = "" if (part.__doc__ or "").startswith(f"{part.__name__}(") else (part.__doc__ or "").strip()
-    body = _attributes(part) if dataclasses.is_dataclass(part) else "One of " + ", ".join(f"`{m.value}`" for m in part) + "."
+    body = (
+        _attributes(part)
+        if dataclasses.is_dataclass(part)
+        else "One of " + ", ".join(f"`{m.value}`" for m in part) + "."
+    )
     return f"### {part.__name__}\n\n{told + chr(10) * 2 if told else ''}{body}\n"
 
 

@@ -18,7 +18,9 @@ REVIEWED = CorrectiveActionPlanReviewed(
 
 
 def a_message(**changes: Any) -> dict[str, Any]:
-    made = wrap(REVIEWED, id="m-1", time=NOON, sequence=4, correlation_id="cor-1", causation_id="m-0", traceparent="00-a")
+    made = wrap(
+        REVIEWED, id="m-1", time=NOON, sequence=4, correlation_id="cor-1", causation_id="m-0", traceparent="00-a"
+    )
     return {k: v for k, v in (made | changes).items() if v is not ...}
 
 

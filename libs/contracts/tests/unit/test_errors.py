@@ -13,8 +13,10 @@ def _refusals() -> list[type[Refusal]]:
 def test_a_refusal_becomes_one_object_with_all_that_is_wrong() -> None:
     refusal = InvalidReport(
         "The report has 2 faults.",
-        (FieldError("findings[3].rating", "unknown_rating", "'good' is not a rating."),
-         FieldError("team", "required", "A lead auditor is missing.")),
+        (
+            FieldError("findings[3].rating", "unknown_rating", "'good' is not a rating."),
+            FieldError("team", "required", "A lead auditor is missing."),
+        ),
     )
 
     assert refusal.as_dict() == {

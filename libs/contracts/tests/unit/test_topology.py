@@ -9,7 +9,9 @@ from touchstone_contracts.topology import Index
 
 def test_names_are_as_published() -> None:
     assert topology.events_exchange("assessment") == "assessment.events"
-    assert topology.event_queue("certification", AuditAccepted.type_name) == "certification.assessment.audit_accepted.v1"
+    assert (
+        topology.event_queue("certification", AuditAccepted.type_name) == "certification.assessment.audit_accepted.v1"
+    )
     assert topology.rpc_queue("certification") == "rpc-certification"
     assert topology.dead_letter("certification") == "certification.dead-letter"
     assert topology.retry_queue("certification", 30) == "certification.retry.30s"

@@ -1,0 +1,164 @@
+"""The shape of the code: short functions and modules, telling names, a sentence at the top. Each rule has its violation beside it."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FUNCTION_LINES_MAX = 60
+FUNCTION_LINES_MOST = 40
+SHARE_OF_MOST = 0.9
+MODULE_LINES_MAX = 400
+EMPTY_WORDS = {"Manager", "Helper", "Helpers", "Util", "Utils", "Base", "Impl"}
+
+PRODUCT = sorted(
+    p
+    for pattern in ("libs/*/t*/**/*.py", "services/*/*/**/*.py")
+    for p in ROOT.glob(pattern)
+    if "tests" not in p.parts and "__pycache__" not in p.parts
+)
+TESTS = sorted(
+    p for pattern in ("libs/*/tests/**/*.py", "services/*/tests/**/*.py", "tests/**/*.py") for p in ROOT.glob(pattern)
+)
+
+
+def function_lengths(source: str) -> dict[str, int]:
+    """Lines of each function, from `def` to its last line, docstring and all."""
+    functions = [n for n in ast.walk(ast.parse(source)) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    return {f"{f.name}:{f.lineno}": (f.end_lineno or 0) - f.lineno + 1 for f in functions}
+
+
+def words_of(name: str) -> set[str]:
+    """The words in a name, each with a capital: `case_base` and `CaseBase` both hold `Base`."""
+    return {w.capitalize() for part in name.split("_") for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+", part)}
+
+
+def empty_names(source: str, module: str) -> list[str]:
+    """Names of modules, classes and functions that say how a thing is made and not what it is."""
+    kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    names = [module, *(n.name for n in ast.walk(ast.parse(source)) if isinstance(n, kinds))]
+    return [name for name in names if words_of(name) & EMPTY_WORDS]
+
+
+def opening_problem(source: str) -> str | None:
+    """What is wrong with how a module opens: its first line is one whole sentence that says what the module is for."""
+    docstring = ast.get_docstring(ast.parse(source))
+    if not docstring:
+        return "no docstring" if source.strip() else None
+    first = docstring.split("\n\n")[0].replace("\n", " ")
+    if not first[0].isupper() and first[0] not in "`":
+        return "does not begin like a sentence"
+    return None if re.search(r"[.:]`?$", first) else "does not end like a sentence"
+
+
+def undocumented_entrypoints(source: str) -> list[str]:
+    """Commands and queries without a docstring: they are what outsiders call."""
+    return [
+        f.name
+        for f in _functions(source)
+        if not ast.get_docstring(f) and {_decorator(d) for d in f.decorator_list} & {"command", "query"}
+    ]
+
+
+def _functions(source: str) -> Iterator[ast.FunctionDef]:
+    return (n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef))
+
+
+def _decorator(node: ast.expr) -> str:
+    called = node.func if isinstance(node, ast.Call) else node
+    return called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_there_is_code_to_look_at() -> None:
+    assert len(PRODUCT) > 40 and len(TESTS) > 20
+
+
+@pytest.mark.parametrize("path", PRODUCT + TESTS, ids=named)
+def test_no_function_is_longer_than_a_screen(path: Path) -> None:
+    assert {f: n for f, n in function_lengths(path.read_text()).items() if n >= FUNCTION_LINES_MAX} == {}
+
+
+def test_nine_functions_in_ten_are_short() -> None:
+    lengths = [n for path in PRODUCT for n in function_lengths(path.read_text()).values()]
+    share = sum(n < FUNCTION_LINES_MOST for n in lengths) / len(lengths)
+
+    print(
+        f"{len(lengths)} functions, median {sorted(lengths)[len(lengths) // 2]} lines, {share:.1%} under {FUNCTION_LINES_MOST}"
+    )
+    assert share >= SHARE_OF_MOST
+
+
+@pytest.mark.parametrize("path", PRODUCT + TESTS, ids=named)
+def test_no_module_is_too_long_to_know(path: Path) -> None:
+    assert len(path.read_text().splitlines()) < MODULE_LINES_MAX
+
+
+@pytest.mark.parametrize("path", PRODUCT, ids=named)
+def test_names_say_what_a_thing_is(path: Path) -> None:
+    assert empty_names(path.read_text(), path.stem) == []
+
+
+@pytest.mark.parametrize("path", PRODUCT + TESTS, ids=named)
+def test_a_module_opens_with_its_responsibility_in_one_sentence(path: Path) -> None:
+    assert opening_problem(path.read_text()) is None
+
+
+@pytest.mark.parametrize("path", [p for p in PRODUCT if p.name == "service.py"], ids=named)
+def test_what_outsiders_call_is_documented(path: Path) -> None:
+    assert undocumented_entrypoints(path.read_text()) == []
+
+
+def test_the_length_of_a_function_is_counted_to_its_last_line() -> None:
+    long = "def short():\n    return 1\n\nclass A:\n    async def long(self):\n" + "        x = 1\n" * 59
+
+    assert function_lengths(long) == {"short:1": 2, "long:5": 60}
+
+
+@pytest.mark.parametrize(
+    ("source", "module", "found"),
+    [
+        ("class CaseManager: ...", "cases", ["CaseManager"]),
+        ("class BaseStore: ...", "store", ["BaseStore"]),
+        ("class DatabaseAway(Exception): ...", "errors", []),
+        ("def load_impl(): ...", "loading", ["load_impl"]),
+        ("", "string_utils", ["string_utils"]),
+        ("", "database", []),
+    ],
+)
+def test_an_empty_name_is_seen(source: str, module: str, found: list[str]) -> None:
+    assert empty_names(source, module) == found
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ('"""Reads the post."""', None),
+        ('"""Reads the post.\n\nAnd more."""', None),
+        ('"""`touchstone post`: reads\nthe post."""', None),
+        ("", None),
+        ("x = 1", "no docstring"),
+        ('"""reads the post."""', "does not begin like a sentence"),
+        ('"""Post"""', "does not end like a sentence"),
+    ],
+)
+def test_an_opening_that_says_nothing_is_seen(source: str, problem: str | None) -> None:
+    assert opening_problem(source) == problem
+
+
+def test_an_undocumented_entrypoint_is_seen() -> None:
+    source = (
+        "class S:\n"
+        "    @command(A(), roles=(X,))\n    def bare(self): ...\n"
+        "    @entrypoints.query(A(), roles=(X,))\n    def bare_too(self): ...\n"
+        "    @query(A(), roles=(X,))\n    def told(self):\n        '''Why.'''\n"
+        "    @on_event(E)\n    def internal(self): ...\n"
+    )
+
+    assert undocumented_entrypoints(source) == ["bare", "bare_too"]
