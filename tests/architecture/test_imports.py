@@ -1,4 +1,4 @@
-"""Who may import what: the contracts of `.importlinter`, the allowed imports of domain and contracts, and a planted violation of each."""
+"""Who may import what: `.importlinter`, and what domain and contracts may see; each rule with a planted violation."""
 
 import ast
 import configparser
@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 
 import pytest
@@ -128,7 +128,7 @@ def test_every_import_contract_has_its_planted_violation() -> None:
 
 
 def imported(source: str) -> set[str]:
-    """Full names of the modules that a module imports, `from a import b` counting as `a.b` where `a` is a package of ours."""
+    """Full names of the modules that a module imports; `from touchstone_contracts import b` counts as its `b`."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -140,8 +140,8 @@ def imported(source: str) -> set[str]:
     return found
 
 
-def beyond(source: str, allowed: set[str], forbidden: set[str] = frozenset()) -> list[str]:  # type: ignore[assignment]
-    """Imports that are neither allowed nor of the standard library, and those of the standard library that are forbidden."""
+def beyond(source: str, allowed: Set[str], forbidden: Set[str] = frozenset()) -> list[str]:
+    """Imports that are neither allowed nor of the standard library, or of it and forbidden all the same."""
     ours = {name for name in imported(source) if any(name == a or name.startswith(f"{a}.") for a in allowed)}
     strange = imported(source) - ours
     return sorted(n for n in strange if n.split(".")[0] not in sys.stdlib_module_names or n.split(".")[0] in forbidden)

@@ -1,4 +1,4 @@
-"""One frozen example for each registered event type and version: today's code reads it and still says all that it says."""
+"""One frozen example for each event type and version: today's code reads it and still says all that it says."""
 
 import hashlib
 import json

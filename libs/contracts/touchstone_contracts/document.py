@@ -31,8 +31,8 @@ again by its `id`, and of two events with the same `subject` keep the one with t
 version of the aggregate as it was then). Attributes that you do not know are to be ignored; a new one may come at any
 time. Anything else that changes gets a new version beside the old.
 
-To receive a type, bind a queue of your own to the exchange with the routing key that stands with the type. What nobody has bound
-goes to a bounded queue behind the exchange (`{unconsumed("<service>")}`), so that it is seen and does not pile up.
+To receive a type, bind a queue of your own to the exchange with the routing key that stands with the type. What nobody
+has bound goes to a bounded queue behind the exchange (`{unconsumed("<service>")}`), so that it is seen and does not pile up.
 """
 
 
@@ -79,8 +79,8 @@ def _event_section(event: Any) -> str:
     personal = "\n\nCarries contact details: never shown in a tool or a log." if event.personal else ""
     return (
         f"### {event.__name__} (version {event.version})\n\n{event.summary}{personal}\n\n"
-        f"`type` `{event.type_name}` · exchange `{events_exchange(event.producer)}` · routing key `{event.routing_key}` · "
-        f"`subject` is `{event.subject_field}` · "
+        f"`type` `{event.type_name}` · exchange `{events_exchange(event.producer)}` · "
+        f"routing key `{event.routing_key}` · `subject` is `{event.subject_field}` · "
         f"[example](../libs/contracts/touchstone_contracts/examples/{event.type_name}.json)\n\n{_attributes(event)}\n"
     )
 
