@@ -32,7 +32,7 @@ version of the aggregate as it was then). Attributes that you do not know are to
 time. Anything else that changes gets a new version beside the old.
 
 To receive a type, bind a queue of your own to the exchange with the routing key that stands with the type. What nobody
-has bound goes to a bounded queue behind the exchange (`{unconsumed("<service>")}`), so that it is seen and does not pile up.
+has bound goes to a bounded queue behind the exchange (`{unconsumed("<service>")}`): it is seen and does not pile up.
 """
 
 
