@@ -175,7 +175,7 @@ def _address(*schemes: str) -> Callable[[str], None]:
     return check
 
 
-_TEXT = validate.Length(min=1)
+_NOT_EMPTY = validate.Length(min=1)
 
 
 class ConfigSchema(Schema):
@@ -187,10 +187,10 @@ class ConfigSchema(Schema):
         required=True,
         validate=validate.Regexp(r"[A-Za-z0-9_-]+_[a-z0-9-]+\Z", error="Must be of the form <prefix>_<service>."),
     )
-    jwks_path = fields.String(required=True, validate=_TEXT)
-    audience = fields.String(required=True, validate=_TEXT)
+    jwks_path = fields.String(required=True, validate=_NOT_EMPTY)
+    audience = fields.String(required=True, validate=_NOT_EMPTY)
     issuers = _Names(required=True)
-    http_host = fields.String(required=True, validate=_TEXT)
+    http_host = fields.String(required=True, validate=_NOT_EMPTY)
     http_port = _Whole(required=True, validate=validate.Range(min=0, max=65535))
     sandbox = _Truth(load_default=False)
     max_workers = _positive(_Whole, 16)
@@ -204,6 +204,6 @@ class ConfigSchema(Schema):
     rpc_timeout_default_s = _positive(_Seconds, 30)
     message_bytes_max = _positive(_Whole, 1_048_576)
     retry_delays_s = fields.List(
-        _Whole(validate=validate.Range(min=1)), load_default=lambda: list(RETRY_DELAYS_S), validate=_TEXT
+        _Whole(validate=validate.Range(min=1)), load_default=lambda: list(RETRY_DELAYS_S), validate=_NOT_EMPTY
     )
     settings = fields.Dict(keys=fields.String(), load_default=dict)

@@ -126,7 +126,14 @@ def _fault(value: Any, depth: int) -> dict[str, str] | None:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
+    """Whether it is a text that UTF-8 can hold: JSON's escapes can spell half a character."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _put(messages: dict[str, Any], steps: tuple[_Step, ...], fault: dict[str, str]) -> None:
