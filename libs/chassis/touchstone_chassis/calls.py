@@ -1,0 +1,150 @@
+"""Carries out a command or query for a caller: who may, by when, once, with a valid request."""
+
+import functools
+import re
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+import structlog
+from marshmallow import Schema
+
+from touchstone_chassis import handling, validation
+from touchstone_chassis.callers import Caller
+from touchstone_chassis.committing import AnswerStored, Completion
+from touchstone_chassis.core import Core
+from touchstone_chassis.idempotency import Answers, answer_id, body_hash, checked_key
+from touchstone_chassis.units import Origin, UnitOfWork
+from touchstone_contracts import roles as known_roles
+from touchstone_contracts.errors import DeadlineExceeded, Forbidden, InvalidRequest, Unauthenticated
+
+log = structlog.get_logger(__name__)
+
+_METHOD = re.compile(r"[a-z_]+")
+
+
+def checked_roles(roles: Sequence[str], *, public_allowed: bool) -> tuple[str, ...]:
+    """The roles, if they are known ones. Nothing is open by default, and commands never are: raises TypeError."""
+    if tuple(roles) == known_roles.PUBLIC and public_allowed:
+        return tuple(roles)
+    if not roles or not set(roles) <= set(known_roles.ALL):
+        raise TypeError(f"an entrypoint names who may call it: some of {', '.join(known_roles.ALL)}")
+    return tuple(roles)
+
+
+def authenticate(core: Core, token: str | None, roles: Sequence[str]) -> Caller | None:
+    """The caller, if it holds one of `roles`. None only where the public may read and no token came."""
+    if token is None:
+        if tuple(roles) == known_roles.PUBLIC:
+            return None
+        raise Unauthenticated("This call needs a token.")
+    caller = core.verifier.verify(token)
+    if tuple(roles) != known_roles.PUBLIC and caller.role not in roles:
+        raise Forbidden(f"The role {caller.role} may not do this.")
+    return caller
+
+
+def new_origin(correlation_id: str | None, causation_id: str | None, traceparent: str | None) -> Origin:
+    return Origin(correlation_id or uuid.uuid4().hex, causation_id, traceparent)
+
+
+def check_deadline(until: float) -> None:
+    if time.time() > until:
+        raise DeadlineExceeded("The deadline passed before anything was done.")
+
+
+class Execution:
+    """How one method is executed; made once for each method of a service."""
+
+    def __init__(self, core: Core, schema: Schema, method_name: str):
+        self._core, self._schema, self._method_name = core, schema, method_name
+
+    @functools.cached_property
+    def _answers(self) -> Answers:
+        return Answers(self._core.mongo.database)
+
+    def query(
+        self,
+        method: Callable[..., Any],
+        arguments: dict[str, Any],
+        caller: Caller | None,
+        unit: UnitOfWork,
+        until: float,
+    ) -> bytes:
+        """The JSON of what a query answers. Raises RuntimeError when it wanted to change something."""
+        arguments.pop("idempotency_key", None)
+        request = validation.load(self._schema, arguments)
+
+        def handler() -> bytes:
+            answer = dumps(method(request, caller))
+            if unit.changes:
+                raise RuntimeError(f"{self._method_name} is a query and must change nothing")
+            return answer
+
+        return handling.run(
+            self._core, unit, handler, origin=Origin(""), complete=lambda _answer: Completion(), until=until
+        )
+
+    def command(
+        self,
+        method: Callable[..., Any],
+        arguments: dict[str, Any],
+        caller: Caller,
+        unit: UnitOfWork,
+        origin: Origin,
+        until: float,
+    ) -> bytes:
+        """The JSON of what a command answers; of its first execution when it is a repeat."""
+        key = checked_key(arguments.pop("idempotency_key", None))
+        id, hash = answer_id(caller.subject, self._method_name, key), body_hash(arguments)
+        with self._answers.under_way(id):
+            return self._once(method, arguments, caller, unit, origin, until, id, hash)
+
+    def _once(
+        self,
+        method: Callable[..., Any],
+        arguments: dict[str, Any],
+        caller: Caller,
+        unit: UnitOfWork,
+        origin: Origin,
+        until: float,
+        id: str,
+        hash: str,
+    ) -> bytes:
+        answered: list[bytes] = []
+
+        def handler() -> bytes:
+            # Looked up before every try: an earlier one may have been committed without our knowing.
+            stored = self._answers.stored(id, hash)
+            if stored is not None:
+                answered.append(stored["answer"])
+                raise AnswerStored(id)
+            request = validation.load(self._schema, arguments)
+            return dumps(method(request, caller))
+
+        def completion(answer: bytes) -> Completion:
+            return Completion(answer={"_id": id, "body_hash": hash, "answer": answer})
+
+        try:
+            return handling.run(self._core, unit, handler, origin=origin, complete=completion, until=until)
+        except AnswerStored:
+            if answered:
+                return answered[0]
+            stored = self._answers.stored(id, hash)
+            assert stored is not None
+            return stored["answer"]
+
+
+def dumps(value: Any) -> bytes:
+    """JSON of an answer: dates and times as ISO strings, decimals as strings, enums by value."""
+    return orjson.dumps(value, default=str, option=orjson.OPT_UTC_Z)
+
+
+def kwargs_of(body: dict[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of a nameko request. Raises InvalidRequest for anything else."""
+    args, kwargs = body.get("args", []), body.get("kwargs", {})
+    if args or not isinstance(args, list) or not isinstance(kwargs, dict):
+        raise InvalidRequest('Methods take keyword arguments only: {"args": [], "kwargs": {...}}.')
+    return dict(kwargs)

@@ -1,0 +1,191 @@
+"""Writes a unit of work in one transaction: aggregates, projections, deadlines, outbox, inbox and answer."""
+
+import dataclasses
+import datetime
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from touchstone_chassis.mongo import DURABLE, SNAPSHOT
+from touchstone_chassis.units import Changes, Emitted, Origin, UnitOfWork
+from touchstone_contracts.envelope import wrap
+from touchstone_contracts.errors import AlreadyExists
+from touchstone_contracts.topology import events_exchange
+
+INBOX_KEPT = datetime.timedelta(days=60)
+"""Longer than a message can wait in any queue or dead-letter queue before it is replayed."""
+OUTBOX_KEPT = datetime.timedelta(days=60)
+ANSWERS_KEPT = datetime.timedelta(days=30)
+RELAY_GRACE = datetime.timedelta(seconds=5)
+"""How long the committing process has for publishing a row before a sweep takes it."""
+
+
+class AlreadyProcessed(Exception):
+    """The inbox holds this message for this handler."""
+
+
+class AnswerStored(Exception):
+    """The answer to this idempotency key was stored by somebody else in the meantime."""
+
+
+class Clash(Exception):
+    """An aggregate changed since it was read: read it and decide again."""
+
+
+class ClaimLost(Exception):
+    """Another replica holds the deadline now."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Completion:
+    """What marks the cause of a unit of work as done, in the same transaction.
+
+    `inbox`: key of a processed message. `answer`: a document for the idempotency store. `claim`: (id, claim) of a
+    deadline that ran.
+    """
+
+    inbox: str | None = None
+    answer: dict[str, Any] | None = None
+    claim: tuple[str, str] | None = None
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+class Committer:
+    """Commits units of work one by one and then hands their events over."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        event_time: Callable[[], datetime.datetime],
+        committed: Callable[[Sequence[dict], Changes], None],
+    ):
+        """`event_time` is the domain's clock; `committed` gets the outbox rows and the changes after each commit."""
+        self._database, self._event_time, self._committed = database, event_time, committed
+
+    def commit(self, unit: UnitOfWork, origin: Origin, completion: Completion) -> None:
+        """All or nothing. Raises AlreadyProcessed, AnswerStored, Clash, ClaimLost, AlreadyExists or a PyMongoError."""
+        changes = unit.changes
+        if not changes and completion.answer is None and completion.claim is None:
+            return
+        rows = [self._row(emitted, origin) for emitted in changes.emitted]
+        with self._database.client.start_session() as session:
+            # A duplicate key must leave the callback as an exception: the server has aborted the transaction by then,
+            # and committing it would be retried for two minutes.
+            session.with_transaction(
+                lambda s: _Writing(self._database, s).write(changes, rows, completion),
+                read_concern=SNAPSHOT,
+                write_concern=DURABLE,
+            )
+        self._committed(rows, changes)
+
+    def was_processed(self, inbox_key: str) -> bool:
+        return self._database["inbox"].find_one({"_id": inbox_key}, {"_id": 1}) is not None
+
+    def _row(self, emitted: Emitted, origin: Origin) -> dict[str, Any]:
+        event, now = emitted.event, _now()
+        message = wrap(
+            event,
+            id=emitted.id,
+            time=self._event_time(),
+            sequence=emitted.sequence,
+            correlation_id=origin.correlation_id,
+            causation_id=origin.causation_id,
+            traceparent=origin.traceparent,
+        )
+        return {
+            "_id": emitted.id,
+            "exchange": events_exchange(event.producer),
+            "routing_key": event.routing_key,
+            "type": event.type_name,
+            "subject": message["subject"],
+            "sequence": emitted.sequence,
+            "correlation_id": origin.correlation_id,
+            "causation_id": origin.causation_id,
+            "body": orjson.dumps(message),
+            "personal": event.personal,
+            "pending": True,
+            "attempts": 0,
+            "recorded_at": now,
+            "next_attempt_at": now + RELAY_GRACE,
+        }
+
+
+class _Writing:
+    """The writes of one transaction."""
+
+    def __init__(self, database: Database, session: ClientSession):
+        self._database, self._session = database, session
+
+    def write(self, changes: Changes, rows: Sequence[dict], completion: Completion) -> None:
+        self._complete(completion)
+        for collection, document in changes.saved:
+            self._save(self._database[collection], document)
+        for collection, document in changes.projected:
+            self._project(self._database[collection], document)
+        for collection, id in changes.deleted:
+            self._database[collection].delete_one({"_id": id}, session=self._session)
+        self._schedule(changes)
+        if rows:
+            self._database["outbox"].insert_many(list(rows), session=self._session)
+
+    def _complete(self, completion: Completion) -> None:
+        now = _now()
+        if completion.inbox:
+            document = {"_id": completion.inbox, "at": now, "expires_at": now + INBOX_KEPT}
+            self._insert("inbox", document, AlreadyProcessed(completion.inbox))
+        if completion.answer:
+            document = completion.answer | {"at": now, "expires_at": now + ANSWERS_KEPT}
+            self._insert("idempotency", document, AnswerStored(document["_id"]))
+        if completion.claim:
+            id, claim = completion.claim
+            deleted = self._database["deadlines"].delete_one({"_id": id, "claim": claim}, session=self._session)
+            if not deleted.deleted_count:
+                raise ClaimLost(id)
+
+    def _insert(self, collection: str, document: dict, otherwise: Exception) -> None:
+        try:
+            self._database[collection].insert_one(document, session=self._session)
+        except DuplicateKeyError:
+            raise otherwise from None
+
+    def _save(self, collection: Collection, document: dict) -> None:
+        read = document["version"]
+        written = document | {"version": read + 1}
+        try:
+            if read == 0:
+                collection.insert_one(written, session=self._session)
+                return
+            replaced = collection.replace_one({"_id": document["_id"], "version": read}, written, session=self._session)
+        except DuplicateKeyError as error:
+            raise _meaning(error, collection.name, document) from None
+        if not replaced.matched_count:
+            raise Clash(f"{collection.name}/{document['_id']}")
+
+    def _project(self, collection: Collection, document: dict) -> None:
+        kept = collection.find_one({"_id": document["_id"]}, {"sequence": 1}, session=self._session)
+        if kept is None or kept["sequence"] < document["sequence"]:
+            collection.replace_one({"_id": document["_id"]}, document, upsert=True, session=self._session)
+
+    def _schedule(self, changes: Changes) -> None:
+        deadlines = self._database["deadlines"]
+        for id in changes.unscheduled:
+            deadlines.delete_one({"_id": id}, session=self._session)
+        for deadline in changes.scheduled:
+            deadlines.replace_one({"_id": deadline["_id"]}, deadline, upsert=True, session=self._session)
+
+
+def _meaning(error: DuplicateKeyError, collection: str, document: dict) -> Exception:
+    """A second insert of the same aggregate is a clash; any other unique index guards a rule of the domain."""
+    pattern = (error.details or {}).get("keyPattern", {})
+    if "_id" in pattern:
+        return Clash(f"{collection}/{document['_id']}")
+    return AlreadyExists(f"There is one already in {collection} with the same {', '.join(pattern)}.")

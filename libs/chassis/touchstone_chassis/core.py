@@ -1,0 +1,128 @@
+"""Assembles what every handler of a service needs: database, committer, relay, parking, callers and clock."""
+
+import os
+import socket
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import eventlet
+import structlog
+from eventlet.queue import Empty, LightQueue
+from nameko import config
+from nameko.extensions import SharedExtension
+
+from touchstone_chassis import metrics
+from touchstone_chassis.callers import Verifier
+from touchstone_chassis.clock import clock_for
+from touchstone_chassis.committing import Committer
+from touchstone_chassis.consuming import QueueConsumer
+from touchstone_chassis.health import Checks
+from touchstone_chassis.lazily import once_started
+from touchstone_chassis.mongo import Mongo
+from touchstone_chassis.outbox import WINDOW_MAX, Relay, relay_quietly
+from touchstone_chassis.parking import Parking
+from touchstone_chassis.publishing import ConfirmingPublisher
+from touchstone_chassis.units import Changes, UnitOfWork
+
+log = structlog.get_logger(__name__)
+
+
+class Core(SharedExtension):
+    """What entrypoints share. Everything is made when first used, after the process was monkey-patched."""
+
+    mongo = Mongo()
+    consumer = QueueConsumer()
+    parking = Parking()
+    checks = Checks()
+
+    def __init__(self) -> None:
+        self._committed_rows: LightQueue = LightQueue()
+        self._relaying = 0
+        self._stopping = False
+        self.deadline_listeners: list[Any] = []
+        self.identity = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+
+    @once_started
+    def clock(self) -> Any:
+        return clock_for(config, self.mongo.client)
+
+    @once_started
+    def verifier(self) -> Verifier:
+        return Verifier(config["jwks_path"], config["audience"], config["issuers"])
+
+    @once_started
+    def committer(self) -> Committer:
+        return Committer(self.mongo.database, event_time=self.clock.now, committed=self._after_commit)
+
+    @once_started
+    def relay(self) -> Relay:
+        publisher = ConfirmingPublisher(
+            config["AMQP_URI"], confirm_timeout_s=config["confirm_timeout_s"], name="touchstone relay"
+        )
+        self._publisher = publisher
+        return Relay(self.mongo.database, publisher)
+
+    @property
+    def service(self) -> str:
+        return self.container.service_name
+
+    @property
+    def draining(self) -> bool:
+        return self.consumer.draining
+
+    def unit(self) -> UnitOfWork:
+        return UnitOfWork(self.mongo.database)
+
+    def setup(self) -> None:
+        self.checks.add("outbox_lag", self._check_lag)
+
+    def start(self) -> None:
+        self.container.spawn_managed_thread(self._relay_committed, identifier="relay")
+        self.container.spawn_managed_thread(self._sweep, identifier="outbox-sweep")
+
+    def stop(self) -> None:
+        """Publish what the last handlers committed; what cannot be published now is swept by another replica."""
+        with eventlet.Timeout(config["confirm_timeout_s"], False):
+            while self._committed_rows.qsize() or self._relaying:
+                eventlet.sleep(0.02)
+        self._stopping = True
+        if "relay" in self.__dict__:
+            self._publisher.close()
+
+    def _after_commit(self, rows: Sequence[dict], changes: Changes) -> None:
+        for row in rows:
+            self._committed_rows.put(row)
+        if changes.scheduled:
+            for wake in self.deadline_listeners:
+                wake()
+
+    def _relay_committed(self) -> None:
+        while True:
+            rows = [self._committed_rows.get()]
+            self._relaying = 1
+            while len(rows) < WINDOW_MAX:
+                try:
+                    rows.append(self._committed_rows.get_nowait())
+                except Empty:
+                    break
+            try:
+                relay_quietly(self.relay, rows)
+            except Exception as error:  # the rows are stored: the sweep takes them
+                log.error("relay_failed", error=type(error).__name__)
+            self._relaying = 0
+
+    def _sweep(self) -> None:
+        while not self._stopping:
+            eventlet.sleep(config["sweep_interval_s"])
+            try:
+                while self.relay.sweep() >= WINDOW_MAX and not self._stopping:
+                    pass
+            except Exception as error:  # database or broker away: at the next turn
+                log.warning("sweep_failed", error=type(error).__name__)
+
+    def _check_lag(self) -> tuple[bool, str]:
+        count, age_s = self.relay.pending()
+        metrics.OUTBOX_PENDING.set(count)
+        metrics.OUTBOX_OLDEST_AGE_S.set(age_s)
+        return age_s <= config["outbox_lag_limit_s"], f"{count} unpublished, oldest {age_s:.0f} s"

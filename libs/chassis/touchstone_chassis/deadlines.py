@@ -1,0 +1,180 @@
+"""Durable deadlines: due documents in MongoDB that one replica claims and handles, however long they waited."""
+
+import dataclasses
+import datetime
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import eventlet
+import structlog
+from eventlet.event import Event
+from eventlet.semaphore import Semaphore
+from nameko.extensions import SharedExtension
+from pymongo import ReturnDocument
+
+from touchstone_chassis import handling, metrics
+from touchstone_chassis.committing import ClaimLost, Completion
+from touchstone_chassis.core import Core
+from touchstone_chassis.units import Origin
+from touchstone_chassis.work import Work, WorkEntrypoint, handled_by
+
+log = structlog.get_logger(__name__)
+
+CLAIM = datetime.timedelta(seconds=30)
+POLL_S = 1.0
+AT_ONCE_MAX = 8
+BACKOFF_S_MAX = 600
+
+
+@dataclasses.dataclass(frozen=True)
+class Deadline:
+    """A deadline that is due. `attempt` counts from 1; a handler that fails or dies is tried again."""
+
+    kind: str
+    key: str
+    payload: dict[str, Any]
+    due_at: datetime.datetime
+    attempt: int
+    claim: str
+    id: str
+
+
+class DeadlineRunner(SharedExtension):
+    """Claims what is due for all handlers of a service: at each commit that schedules something, and each second."""
+
+    core = Core()
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, OnDeadline] = {}
+        self._slots = Semaphore(AT_ONCE_MAX)
+        self._wake = Event()
+        self._failing: str | None = None
+
+    def add(self, kind: str, entrypoint: "OnDeadline") -> None:
+        self._handlers[kind] = entrypoint
+
+    def setup(self) -> None:
+        self.core.deadline_listeners.append(self.wake)
+        self.core.checks.add("deadlines", lambda: (self._failing is None, self._failing or f"{len(self._handlers)} kinds"))
+
+    def start(self) -> None:
+        if self._handlers:
+            self.container.spawn_managed_thread(self._run, identifier="deadlines")
+
+    def wake(self) -> None:
+        if not self._wake.ready():
+            self._wake.send()
+
+    def done(self) -> None:
+        self._slots.release()
+
+    def _run(self) -> None:
+        while True:
+            if self.core.draining:
+                return
+            try:
+                self._claim_all_due()
+                self._failing = None
+            except Exception as error:  # database away: at the next turn
+                self._failing = f"cannot claim: {type(error).__name__}"
+                log.warning("deadlines_not_claimed", error=type(error).__name__)
+            self._rest()
+
+    def _rest(self) -> None:
+        with eventlet.Timeout(POLL_S, False):
+            self._wake.wait()
+        self._wake = Event()
+
+    def _claim_all_due(self) -> None:
+        while not self.core.draining:
+            self._slots.acquire()
+            deadline = None
+            try:
+                deadline = self._claim()
+            finally:
+                if deadline is None:
+                    self._slots.release()
+            if deadline is None:
+                return
+            self._handlers[deadline.kind].spawn(deadline)
+
+    def _claim(self) -> Deadline | None:
+        now, claim = datetime.datetime.now(datetime.UTC), uuid.uuid4().hex
+        document = self.core.mongo.database["deadlines"].find_one_and_update(
+            {
+                "due_at": {"$lte": self.core.clock.now()},
+                "kind": {"$in": list(self._handlers)},
+                "$or": [{"claimed_until": None}, {"claimed_until": {"$lt": now}}],
+            },
+            {"$set": {"claim": claim, "claimed_until": now + CLAIM}, "$inc": {"attempt": 1}},
+            sort=[("due_at", 1)],
+            return_document=ReturnDocument.AFTER,
+        )
+        if document is None:
+            return None
+        return Deadline(
+            document["kind"],
+            document["key"],
+            document["payload"],
+            document["due_at"],
+            document["attempt"],
+            claim,
+            document["_id"],
+        )
+
+    def postpone(self, deadline: Deadline) -> None:
+        """Give the claim back and try again later."""
+        delay_s = min(BACKOFF_S_MAX, 2 ** min(deadline.attempt, 10))
+        self.core.mongo.database["deadlines"].update_one(
+            {"_id": deadline.id, "claim": deadline.claim},
+            {"$set": {"claimed_until": datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=delay_s)}},
+        )
+
+
+class OnDeadline(WorkEntrypoint):
+    """Handles the deadlines of one kind. What the handler changes and the deadline's end are one commit."""
+
+    runner = DeadlineRunner()
+
+    def __init__(self, kind: str, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.kind = kind
+
+    def setup(self) -> None:
+        self.runner.add(self.kind, self)
+
+    def carry_out(self, work: Work, method: Callable[..., Any], service: Any) -> None:
+        deadline: Deadline = work.subject
+        structlog.contextvars.clear_contextvars()
+        outcome = "handled"
+        try:
+            handling.run(
+                self.core,
+                work.unit,
+                lambda: method(deadline),
+                origin=Origin(deadline.payload.get("correlation_id") or deadline.id, deadline.id),
+                complete=lambda _result: Completion(claim=(deadline.id, deadline.claim)),
+            )
+        except ClaimLost:
+            outcome = "lost"
+        except handling.GivenUpForDrain:
+            outcome = "abandoned"
+        except Exception as error:
+            outcome = "failed"
+            log.error("deadline_handler_failed", kind=deadline.kind, key=deadline.key, exc_info=error)
+            self._postpone(deadline)
+        finally:
+            self.runner.done()
+        metrics.DEADLINES_RUN.labels(kind=deadline.kind, outcome=outcome).inc()
+
+    def _postpone(self, deadline: Deadline) -> None:
+        try:
+            self.runner.postpone(deadline)
+        except Exception as error:  # the claim lapses by itself
+            log.warning("deadline_not_postponed", error=type(error).__name__)
+
+
+def on_deadline(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Handle deadlines of `kind`: the method gets the Deadline."""
+    return handled_by(OnDeadline(kind))

@@ -1,0 +1,105 @@
+"""The entrypoint for events: a typed payload from a quorum queue, handled once, retried, or dead-lettered."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from marshmallow import ValidationError
+
+from touchstone_chassis import handling, metrics
+from touchstone_chassis.committing import AlreadyProcessed, Completion
+from touchstone_chassis.consuming import Delivery
+from touchstone_chassis.guards import BadMessage, decode
+from touchstone_chassis.mongo import is_transient
+from touchstone_chassis.units import Origin
+from touchstone_chassis.work import Work, WorkEntrypoint, handled_by
+from touchstone_contracts.envelope import CONTENT_TYPE, Envelope, unwrap
+from touchstone_contracts.errors import Refusal
+from touchstone_contracts.topology import event_queue
+
+log = structlog.get_logger(__name__)
+
+
+class OnEvent(WorkEntrypoint):
+    """Handles one event type. Its queue is named from classes, never from the method."""
+
+    def __init__(self, event_class: Any, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.event_class = event_class
+
+    def setup(self) -> None:
+        self.queue = event_queue(self.core.service, self.event_class.type_name)
+        self.core.consumer.register(self.queue, self.spawn)
+
+    def stop(self) -> None:
+        self.core.consumer.drain()
+
+    def carry_out(self, work: Work, method: Callable[..., Any], service: Any) -> None:
+        delivery: Delivery = work.subject
+        started = time.monotonic()
+        structlog.contextvars.clear_contextvars()
+        try:
+            outcome = self._settle(work, delivery, method)
+        except Exception as error:  # nothing that a message does ends the process
+            outcome = "retried"
+            self.core.parking.retry_or_give_up(delivery, error)
+        metrics.HANDLER_SECONDS.labels(service=self.core.service, entrypoint=self.method_name).observe(
+            time.monotonic() - started
+        )
+        metrics.MESSAGES_HANDLED.labels(service=self.core.service, queue=self.queue, outcome=outcome).inc()
+
+    def _settle(self, work: Work, delivery: Delivery, method: Callable[..., Any]) -> str:
+        try:
+            envelope, event = unwrap(decode(delivery, CONTENT_TYPE), expected=self.event_class)
+        except BadMessage as error:
+            self.core.parking.give_up(delivery, error.reason, error)
+            return "dead_lettered"
+        except ValidationError as error:
+            self.core.parking.give_up(delivery, "schema", f"fields: {', '.join(sorted(map(str, error.messages_dict)))}")
+            return "dead_lettered"
+        structlog.contextvars.bind_contextvars(correlation_id=envelope.correlationid, event_id=envelope.id)
+        return self._handle(work, delivery, lambda: method(event, envelope), envelope)
+
+    def _handle(self, work: Work, delivery: Delivery, handler: Callable[[], Any], envelope: Envelope) -> str:
+        # The logical handler, not the queue or the version: an event that comes by two queues counts once.
+        inbox_key = f"{self.core.service}.{self.method_name}/{envelope.id}"
+        origin = Origin(envelope.correlationid, envelope.id, envelope.traceparent)
+        try:
+            handling.run(
+                self.core, work.unit, handler, origin=origin, complete=lambda _result: Completion(inbox=inbox_key)
+            )
+        except AlreadyProcessed:
+            delivery.ack()
+            return "repeated"
+        except handling.GivenUpForDrain:
+            delivery.abandon()
+            return "abandoned"
+        except Exception as error:
+            return self._failed(delivery, inbox_key, error)
+        delivery.ack()
+        return "handled"
+
+    def _failed(self, delivery: Delivery, inbox_key: str, error: Exception) -> str:
+        if self._was_processed(inbox_key):  # a repeat may well break a rule of the domain
+            delivery.ack()
+            return "repeated"
+        log.error("event_handler_failed", handler=self.method_name, error=type(error).__name__, exc_info=error)
+        if isinstance(error, Refusal) and not error.retryable:
+            self.core.parking.give_up(delivery, error.code, error)
+            return "dead_lettered"
+        self.core.parking.retry_or_give_up(delivery, error)
+        return "retried"
+
+    def _was_processed(self, inbox_key: str) -> bool:
+        try:
+            return self.core.committer.was_processed(inbox_key)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            return False
+
+
+def on_event(event_class: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Handle `event_class`: the method gets the typed event and its Envelope."""
+    return handled_by(OnEvent(event_class))

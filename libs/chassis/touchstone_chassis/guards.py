@@ -1,0 +1,90 @@
+"""Turns the bytes of a message into a JSON object, or says what kind of nonsense it is."""
+
+import json
+import re
+from typing import Any
+
+from nameko import config
+
+from touchstone_chassis.consuming import Delivery
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class BadMessage(Exception):
+    """The message cannot be understood, whoever tries. `reason` is a code."""
+
+    def __init__(self, reason: str, detail: str):
+        super().__init__(detail)
+        self.reason = reason
+
+
+def decode(delivery: Delivery, *content_types: str) -> dict[str, Any]:
+    """The JSON object in the body. Raises BadMessage; never decompresses, never unpickles, never echoes the body."""
+    _check_headers(delivery)
+    content_type = delivery.property("content_type")
+    if content_type not in content_types:
+        raise BadMessage("content_type", f"content type {str(content_type)[:80]!r}; expected {' or '.join(content_types)}")
+    encoding = delivery.property("content_encoding")
+    if encoding not in (None, "", "utf-8", "UTF-8", "utf8"):
+        raise BadMessage("content_encoding", f"content encoding {str(encoding)[:40]!r}; expected utf-8")
+    body = delivery.body
+    if len(body) > config["message_bytes_max"]:
+        raise BadMessage("too_large", f"{len(body)} bytes; at most {config['message_bytes_max']}")
+    try:
+        decoded = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except UnicodeDecodeError:
+        raise BadMessage("undecodable", "the body is not UTF-8") from None
+    except RecursionError:
+        raise BadMessage("too_deep", "the body is nested too deeply") from None
+    except ValueError:
+        raise BadMessage("undecodable", "the body is not JSON") from None
+    if not isinstance(decoded, dict):
+        raise BadMessage("undecodable", "the body is not a JSON object")
+    if _depth_exceeds(decoded, 64):
+        raise BadMessage("too_deep", "the body is nested too deeply")
+    return decoded
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _check_headers(delivery: Delivery) -> None:
+    headers = delivery.headers
+    if headers.get("compression"):
+        raise BadMessage("compressed", "compressed messages are not taken")
+    stack = headers.get("nameko.call_id_stack", [])
+    if not isinstance(stack, list) or not all(isinstance(call, str) for call in stack):
+        raise BadMessage("headers", "nameko.call_id_stack is not a list of strings")
+
+
+def _depth_exceeds(value: Any, depth_max: int) -> bool:
+    level = [value]
+    for _ in range(depth_max):
+        level = [v for parent in level for v in _children(parent)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [v for v in value.values() if isinstance(v, (dict, list))]
+    return [v for v in value if isinstance(v, (dict, list))]
+
+
+def text_header(delivery: Delivery, *names: str, length_max: int = 4096) -> str | None:
+    """The first of the headers that is a string of reasonable length."""
+    for name in names:
+        value = delivery.headers.get(name)
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "replace")
+        if isinstance(value, str) and 0 < len(value) <= length_max:
+            return value
+    return None
+
+
+def traceparent(delivery: Delivery) -> str | None:
+    value = text_header(delivery, "traceparent", "nameko.traceparent")
+    return value if value and _TRACEPARENT.fullmatch(value) else None

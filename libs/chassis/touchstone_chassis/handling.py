@@ -1,0 +1,82 @@
+"""Runs one handler to its end: again on a clash, waiting while the database is away, and committing once."""
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import eventlet
+import structlog
+
+from touchstone_chassis.committing import AlreadyProcessed, AnswerStored, Clash, ClaimLost, Completion
+from touchstone_chassis.core import Core
+from touchstone_chassis.mongo import is_transient
+from touchstone_chassis.units import Origin, UnitOfWork
+from touchstone_contracts.errors import Conflict, DeadlineExceeded, Unavailable
+
+log = structlog.get_logger(__name__)
+
+CLASHES_MAX = 8
+PAUSE_S_MAX = 2.0
+
+
+class GivenUpForDrain(Exception):
+    """The process is stopping while the database is away; the message is delivered again elsewhere."""
+
+
+class HandlerBroke(Exception):
+    """A handler raised something that is no Exception, a timeout of its own for instance."""
+
+
+def run(
+    core: Core,
+    unit: UnitOfWork,
+    handler: Callable[[], Any],
+    *,
+    origin: Callable[[], Origin] | Origin,
+    complete: Callable[[Any], Completion],
+    until: float | None = None,
+) -> Any:
+    """Run `handler`, commit what it changed together with `complete(result)`, and return its result.
+
+    `until` is the caller's deadline (unix time, seconds): past it nothing is committed. Without one, an absent
+    database is waited for until the process drains. Raises what the handler raises, AlreadyProcessed, AnswerStored,
+    ClaimLost, Conflict, DeadlineExceeded, Unavailable, GivenUpForDrain or HandlerBroke.
+    """
+    clashes, pause_s = 0, 0.05
+    while True:
+        unit.reset()
+        try:
+            result = _call(handler)
+            if until is not None and time.time() > until:
+                raise DeadlineExceeded("The deadline passed while the call was carried out; nothing was changed.")
+            core.committer.commit(unit, origin() if callable(origin) else origin, complete(result))
+            return result
+        except (AlreadyProcessed, AnswerStored, ClaimLost):
+            raise
+        except Clash as clash:
+            clashes += 1
+            if clashes > CLASHES_MAX:
+                raise Conflict(f"{clash} is being changed by others; try again.") from None
+            eventlet.sleep(random.uniform(0, 0.01 * 2**clashes))
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            log.warning("database_away", error=type(error).__name__)
+            if until is not None and time.time() + pause_s > until:
+                raise Unavailable("The database cannot be reached at the moment.") from None
+            if core.draining:
+                raise GivenUpForDrain from None
+            eventlet.sleep(pause_s)
+            pause_s = min(PAUSE_S_MAX, pause_s * 2)
+
+
+def _call(handler: Callable[[], Any]) -> Any:
+    try:
+        return handler()
+    except Exception:
+        raise
+    except eventlet.greenlet.GreenletExit:
+        raise
+    except BaseException as error:  # nameko would neither acknowledge nor reject, and the slot would be lost
+        raise HandlerBroke(f"{type(error).__name__}: {error}") from None

@@ -1,0 +1,103 @@
+"""The entrypoint for commands that come as a message on a queue: no caller waits, so a refusal is recorded."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+from marshmallow import Schema
+
+from touchstone_chassis import calls, handling, metrics, validation
+from touchstone_chassis.callers import Caller
+from touchstone_chassis.committing import AlreadyProcessed, Completion
+from touchstone_chassis.consuming import Delivery
+from touchstone_chassis.guards import BadMessage, decode, text_header, traceparent
+from touchstone_chassis.units import Origin
+from touchstone_chassis.work import Work, WorkEntrypoint, handled_by
+from touchstone_contracts.errors import Refusal, Unauthenticated
+
+log = structlog.get_logger(__name__)
+
+
+class OnMessage(WorkEntrypoint):
+    """Takes the messages of one queue as commands, once for each message id."""
+
+    def __init__(self, queue: str, schema: Schema, roles: Sequence[str], refused: str, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.queue, self.schema, self.refused = queue, schema, refused
+        self.roles = calls.checked_roles(roles, public_allowed=False)
+
+    def setup(self) -> None:
+        self.core.consumer.register(self.queue, self.spawn)
+
+    def stop(self) -> None:
+        self.core.consumer.drain()
+
+    def carry_out(self, work: Work, method: Callable[..., Any], service: Any) -> None:
+        delivery: Delivery = work.subject
+        structlog.contextvars.clear_contextvars()
+        try:
+            outcome = self._settle(work, delivery, method, getattr(service, self.refused))
+        except BadMessage as bad:
+            outcome = "dead_lettered"
+            self.core.parking.give_up(delivery, bad.reason, bad)
+        except handling.GivenUpForDrain:
+            outcome = "abandoned"
+            delivery.abandon()
+        except Exception as error:
+            outcome = "retried"
+            log.error("message_handler_failed", handler=self.method_name, error=type(error).__name__, exc_info=error)
+            self.core.parking.retry_or_give_up(delivery, error)
+        metrics.MESSAGES_HANDLED.labels(service=self.core.service, queue=self.queue, outcome=outcome).inc()
+
+    def _settle(self, work: Work, delivery: Delivery, method: Callable[..., Any], refused: Callable[..., Any]) -> str:
+        body = decode(delivery, "application/json")
+        message_id = delivery.property("message_id")
+        if not isinstance(message_id, str) or not 1 <= len(message_id) <= 200:
+            raise BadMessage("no_message_id", "a message needs a message_id of 1 to 200 characters")
+        inbox_key = f"{self.core.service}.{self.method_name}/{message_id}"
+        correlation_id = text_header(delivery, "nameko.correlation_id", length_max=100) or message_id
+        origin = calls.new_origin(correlation_id, message_id, traceparent(delivery))
+        structlog.contextvars.bind_contextvars(correlation_id=origin.correlation_id)
+        caller: Caller | None = None
+        try:
+            caller = self._authenticate(delivery)
+            request = validation.load(self.schema, body)
+            self._run(work, lambda: method(request, caller, message_id), inbox_key, origin)
+        except AlreadyProcessed:
+            pass
+        except Refusal as refusal:
+            if refusal.retryable:
+                raise
+            if not self.core.committer.was_processed(inbox_key):
+                self._record(work, lambda r=refusal: refused(body, caller, r, message_id), inbox_key, origin)
+            delivery.ack()
+            return "refused"
+        delivery.ack()
+        return "handled"
+
+    def _authenticate(self, delivery: Delivery) -> Caller:
+        caller = calls.authenticate(self.core, text_header(delivery, "authorization", "nameko.authorization"), self.roles)
+        if caller is None:
+            raise Unauthenticated("This message needs a token.")
+        return caller
+
+    def _record(self, work: Work, handler: Callable[[], Any], inbox_key: str, origin: Origin) -> None:
+        try:
+            self._run(work, handler, inbox_key, origin)
+        except AlreadyProcessed:
+            pass
+
+    def _run(self, work: Work, handler: Callable[[], Any], inbox_key: str, origin: Origin) -> None:
+        handling.run(
+            self.core, work.unit, handler, origin=origin, complete=lambda _result: Completion(inbox=inbox_key)
+        )
+
+
+def on_message(
+    queue: str, schema: Schema, *, roles: Sequence[str], refused: str
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Handle a command by message: the method gets the request, the caller and the message's id.
+
+    `refused` names the method that records a refusal: it gets the body, the caller (or None), the refusal and the id.
+    """
+    return handled_by(OnMessage(queue, schema, roles, refused))

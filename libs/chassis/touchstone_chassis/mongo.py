@@ -1,0 +1,69 @@
+"""Gives the extensions of one service its MongoDB client and database."""
+
+from nameko import config
+from nameko.extensions import SharedExtension
+from pymongo import MongoClient, ReadPreference
+from pymongo.database import Database
+from pymongo.errors import (
+    ConnectionFailure,
+    ExecutionTimeout,
+    PyMongoError,
+    WaitQueueTimeoutError,
+    WriteConcernError,
+    WTimeoutError,
+)
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from touchstone_chassis.lazily import once_started
+
+DURABLE = WriteConcern("majority", j=True)
+RELAXED = WriteConcern(1)
+SNAPSHOT = ReadConcern("snapshot")
+
+_TRANSIENT_CODES = {6, 7, 89, 91, 112, 189, 251, 262, 9001, 10107, 11600, 11602, 13435, 13436}
+
+
+def connect(uri: str) -> MongoClient:
+    """A client whose reads and writes are acknowledged by a majority. Opens no socket yet; close it."""
+    return MongoClient(
+        uri,
+        connect=False,
+        tz_aware=True,
+        serverSelectionTimeoutMS=5_000,
+        connectTimeoutMS=5_000,
+        socketTimeoutMS=10_000,
+        maxPoolSize=100,
+        w="majority",
+        journal=True,
+        readConcernLevel="majority",
+        read_preference=ReadPreference.PRIMARY,
+        appname="touchstone",
+    )
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the database, not the request, was at fault: away, changing its primary, or too slow."""
+    if isinstance(error, (ConnectionFailure, WTimeoutError, ExecutionTimeout, WaitQueueTimeoutError)):
+        return True
+    if not isinstance(error, PyMongoError):
+        return False
+    if any(error.has_error_label(label) for label in ("TransientTransactionError", "UnknownTransactionCommitResult")):
+        return True
+    return isinstance(error, WriteConcernError) or getattr(error, "code", None) in _TRANSIENT_CODES
+
+
+class Mongo(SharedExtension):
+    """The service's client and database, made when first used: after monkey-patching, never at import."""
+
+    @once_started
+    def client(self) -> MongoClient:
+        return connect(config["MONGO_URI"])
+
+    @once_started
+    def database(self) -> Database:
+        return self.client[config["database"]]
+
+    def stop(self) -> None:
+        if "client" in self.__dict__:
+            self.client.close()

@@ -1,0 +1,133 @@
+"""Publishes what was committed: right after the commit, and by a sweep whatever a crash or an absent broker left."""
+
+import datetime
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError, PyMongoError
+
+from touchstone_chassis import metrics
+from touchstone_chassis.committing import OUTBOX_KEPT
+from touchstone_chassis.mongo import RELAXED
+from touchstone_chassis.publishing import ConfirmingPublisher, Outcome, Outgoing
+from touchstone_contracts.envelope import CONTENT_TYPE
+
+log = structlog.get_logger(__name__)
+
+WINDOW_MAX = 200
+LEASE = datetime.timedelta(seconds=10)
+BACKOFF_S_MAX = 60
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+class Lease:
+    """A right that one replica holds at a time, until it lets it lapse."""
+
+    def __init__(self, database: Database, name: str):
+        self._leases, self._name, self._owner = database["leases"], name, uuid.uuid4().hex
+
+    def take(self) -> bool:
+        """Whether the lease is ours for the next ten seconds."""
+        now = _now()
+        try:
+            self._leases.find_one_and_update(
+                {"_id": self._name, "$or": [{"owner": self._owner}, {"until": {"$lt": now}}]},
+                {"$set": {"owner": self._owner, "until": now + LEASE}},
+                upsert=True,
+            )
+        except DuplicateKeyError:
+            return False
+        return True
+
+
+class Relay:
+    """Moves outbox rows to the broker. Knows no framework: whoever runs it calls `publish` and `sweep`."""
+
+    def __init__(self, database: Database, publisher: ConfirmingPublisher):
+        self._outbox = database["outbox"]
+        self._marks = self._outbox.with_options(write_concern=RELAXED)
+        self._publisher = publisher
+        self._lease = Lease(database, "outbox-sweep")
+
+    def publish(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Publish `rows` in windows and mark what the broker confirmed. What it did not take stays for the sweep."""
+        for start in range(0, len(rows), WINDOW_MAX):
+            window = rows[start : start + WINDOW_MAX]
+            outcomes = self._publisher.publish([_outgoing(row) for row in window])
+            for outcome in outcomes:
+                metrics.PUBLISHED.labels(outcome=outcome.value).inc()
+            self._mark_published([r for r, o in zip(window, outcomes, strict=True) if o is Outcome.CONFIRMED])
+            for row, outcome in zip(window, outcomes, strict=True):
+                if outcome is not Outcome.CONFIRMED:
+                    self._postpone(row, outcome)
+
+    def sweep(self) -> int:
+        """Publish the rows that are due, if the lease can be had; how many there were."""
+        due = {"pending": True, "next_attempt_at": {"$lte": _now()}}
+        if self._outbox.find_one(due, {"_id": 1}) is None or not self._lease.take():
+            return 0
+        rows = list(self._outbox.find(due, sort=[("next_attempt_at", 1)], limit=WINDOW_MAX))
+        self.publish(rows)
+        return len(rows)
+
+    def pending(self) -> tuple[int, float]:
+        """How many rows wait (counted to a thousand), and the age of the oldest in seconds."""
+        count = self._outbox.count_documents({"pending": True}, limit=1000)
+        oldest = self._outbox.find_one({"pending": True}, {"recorded_at": 1}, sort=[("next_attempt_at", 1)])
+        age_s = (_now() - oldest["recorded_at"]).total_seconds() if oldest else 0.0
+        return count, age_s
+
+    def _mark_published(self, rows: Sequence[dict[str, Any]]) -> None:
+        personal = [r["_id"] for r in rows if r["personal"]]
+        others = [r["_id"] for r in rows if not r["personal"]]
+        if personal:  # contact addresses leave with the confirm
+            self._marks.delete_many({"_id": {"$in": personal}})
+        if others:
+            now = _now()
+            done = {"pending": False, "published_at": now, "expires_at": now + OUTBOX_KEPT}
+            self._marks.update_many({"_id": {"$in": others}}, {"$set": done})
+
+    def _postpone(self, row: dict[str, Any], outcome: Outcome) -> None:
+        log.warning("event_not_published", event=row["type"], event_id=row["_id"], outcome=outcome.value)
+        # An absent broker is no fault of the row: it is tried again at every sweep. A routing mistake backs off.
+        delay_s = 1 if outcome is Outcome.UNKNOWN else min(BACKOFF_S_MAX, 2 ** min(row["attempts"], 6))
+        self._marks.update_one(
+            {"_id": row["_id"]},
+            {
+                "$set": {
+                    "next_attempt_at": _now() + datetime.timedelta(seconds=delay_s),
+                    "last_outcome": outcome.value,
+                },
+                "$inc": {"attempts": 1},
+            },
+        )
+
+
+def _outgoing(row: dict[str, Any]) -> Outgoing:
+    return Outgoing(
+        exchange=row["exchange"],
+        routing_key=row["routing_key"],
+        body=row["body"],
+        tag=row["_id"],
+        properties={
+            "message_id": row["_id"],
+            "type": row["type"],
+            "content_type": CONTENT_TYPE,
+            "content_encoding": "utf-8",
+            "correlation_id": row["correlation_id"],
+        },
+    )
+
+
+def relay_quietly(relay: Relay, rows: Sequence[dict[str, Any]]) -> None:
+    """Publish; a database that is away leaves the rows to the sweep."""
+    try:
+        relay.publish(rows)
+    except PyMongoError as error:
+        log.warning("outbox_not_marked", error=type(error).__name__, rows=len(rows))

@@ -1,0 +1,121 @@
+"""Sends a message that failed to a later retry, or to the dead-letter queue with its reason."""
+
+import datetime
+import uuid
+from typing import Any
+
+import eventlet
+import structlog
+from nameko import config
+from nameko.extensions import SharedExtension
+
+from touchstone_chassis import metrics
+from touchstone_chassis.consuming import Delivery
+from touchstone_chassis.lazily import once_started
+from touchstone_chassis.publishing import ConfirmingPublisher, Outcome, Outgoing
+from touchstone_contracts.topology import dead_letter, retry_queue
+
+log = structlog.get_logger(__name__)
+
+ATTEMPT = "touchstone-attempt"
+_KEPT_PROPERTIES = (
+    "content_type",
+    "content_encoding",
+    "correlation_id",
+    "reply_to",
+    "message_id",
+    "timestamp",
+    "type",
+    "app_id",
+    "priority",
+)
+
+
+class Parking(SharedExtension):
+    """Retries with backoff, then gives up. A message leaves its queue only when the broker has it elsewhere."""
+
+    @once_started
+    def publisher(self) -> ConfirmingPublisher:
+        return ConfirmingPublisher(
+            config["AMQP_URI"], confirm_timeout_s=config["confirm_timeout_s"], name="touchstone parking"
+        )
+
+    def stop(self) -> None:
+        if "publisher" in self.__dict__:
+            self.publisher.close()
+
+    def retry_or_give_up(self, delivery: Delivery, error: BaseException) -> None:
+        """Try again after the next delay; after the last one, give up."""
+        attempt = attempts_of(delivery)
+        delays_s = config["retry_delays_s"]
+        if attempt >= len(delays_s):
+            self.give_up(delivery, "retries_exhausted", error)
+            return
+        exchange = retry_queue(self._service, delays_s[attempt])
+        log.warning(
+            "handler_failed_retrying", queue=delivery.queue, error=type(error).__name__, retry_in_s=delays_s[attempt]
+        )
+        # The retry queue returns the message to the queue that its routing key names.
+        self._move(delivery, exchange, delivery.queue, {ATTEMPT: attempt + 1})
+
+    def give_up(self, delivery: Delivery, reason: str, error: BaseException | str) -> None:
+        """Dead-letter at once. `reason` is a code; the headers say who gave up, when, and on what."""
+        service = self._service
+        now = datetime.datetime.now(datetime.UTC).isoformat()
+        text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        headers = {
+            "touchstone-reason": reason,
+            "touchstone-error": text[:1000],
+            "touchstone-consumer": delivery.queue,
+            "touchstone-exchange": delivery.exchange,
+            "touchstone-routing-key": delivery.routing_key,
+            "touchstone-parked-at": now,
+            "touchstone-user-id": delivery.property("user_id") or "",
+            ATTEMPT: attempts_of(delivery),
+        }
+        log.error("message_dead_lettered", queue=delivery.queue, reason=reason)
+        metrics.DEAD_LETTERS.labels(queue=delivery.queue, reason=reason).inc()
+        self._move(delivery, dead_letter(service), delivery.queue, headers)
+
+    @once_started
+    def _service(self) -> str:
+        return self.container.service_name
+
+    def _move(self, delivery: Delivery, exchange: str, routing_key: str, headers: dict[str, Any]) -> None:
+        message = Outgoing(
+            exchange=exchange,
+            routing_key=routing_key,
+            body=delivery.body,
+            tag=uuid.uuid4().hex,
+            properties=_kept(delivery),
+            headers=_transportable(delivery.headers) | headers,
+        )
+        while True:
+            try:
+                (outcome,) = self.publisher.publish([message])
+            except Exception as error:  # headers or properties that our side cannot encode again
+                log.error("message_not_copied", queue=delivery.queue, error=type(error).__name__)
+                delivery.reject()  # the broker moves it, without our headers
+                return
+            if outcome is Outcome.CONFIRMED:
+                delivery.ack()
+                return
+            log.warning("message_not_moved", queue=delivery.queue, outcome=outcome.value)
+            if delivery.consumer.draining or not delivery.current:
+                delivery.abandon()  # it stays where it is and is delivered again
+                return
+            eventlet.sleep(1)
+
+
+def attempts_of(delivery: Delivery) -> int:
+    attempt = delivery.headers.get(ATTEMPT, 0)
+    return attempt if isinstance(attempt, int) and attempt >= 0 else 0
+
+
+def _kept(delivery: Delivery) -> dict[str, Any]:
+    return {name: delivery.property(name) for name in _KEPT_PROPERTIES if delivery.property(name) is not None}
+
+
+def _transportable(headers: dict[str, Any]) -> dict[str, Any]:
+    """All headers but tokens, and those that belong to one publication."""
+    return {k: v for k, v in headers.items() if k not in ("nameko.authorization", "authorization", "touchstone-tag")}

@@ -1,0 +1,23 @@
+"""The dependencies of a service: stores, the domain's clock, settings and health."""
+
+from collections.abc import Callable
+from typing import Any
+
+from nameko.extensions import DependencyProvider
+
+from touchstone_chassis.clock import DomainClock
+from touchstone_chassis.health import Health
+from touchstone_chassis.settings import Settings
+from touchstone_chassis.units import UnitOfWork
+
+__all__ = ["DomainClock", "Health", "Settings", "Stored"]
+
+
+class Stored(DependencyProvider):
+    """A store, made for each worker from the worker's unit of work: `Stored(Cases)` gives `Cases(unit)`."""
+
+    def __init__(self, store: Callable[[UnitOfWork], Any]):
+        self._store = store
+
+    def get_dependency(self, worker_ctx: Any) -> Any:
+        return self._store(worker_ctx.args[0].unit)

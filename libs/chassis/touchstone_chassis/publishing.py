@@ -1,0 +1,129 @@
+"""Publishes messages in windows and says of each whether the broker took responsibility for it."""
+
+import dataclasses
+import enum
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import amqp
+from eventlet.semaphore import Semaphore
+
+from touchstone_chassis import broker
+
+PERSISTENT = 2
+TAG_HEADER = "touchstone-tag"
+
+
+class Outcome(enum.Enum):
+    """What became of a published message."""
+
+    CONFIRMED = "confirmed"
+    RETURNED = "returned"
+    """No queue would take it."""
+    REFUSED = "refused"
+    """A queue is full, or the broker could not store it."""
+    UNKNOWN = "unknown"
+    """No answer in time or the connection broke: it may or may not have arrived."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outgoing:
+    """One message. `properties` are AMQP's by py-amqp's names; `tag` is unique within a window."""
+
+    exchange: str
+    routing_key: str
+    body: bytes
+    tag: str
+    properties: dict[str, Any] = dataclasses.field(default_factory=dict)
+    headers: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+class _Window:
+    """Which messages of a window are still without an answer."""
+
+    def __init__(self) -> None:
+        self.tag_of: dict[int, str] = {}
+        self.returned: set[str] = set()
+        self.outcomes: dict[str, Outcome] = {}
+
+    def settle(self, delivery_tag: int, multiple: bool, outcome: Outcome) -> None:
+        settled = [n for n in self.tag_of if n <= delivery_tag] if multiple else [delivery_tag]
+        for number in settled:
+            tag = self.tag_of.pop(number, None)
+            if tag is not None:
+                # The broker returns an unroutable message and then confirms it.
+                self.outcomes[tag] = Outcome.RETURNED if tag in self.returned else outcome
+
+
+class ConfirmingPublisher:
+    """One connection with publisher confirms; opened when needed, dropped when it fails. Safe for many greenlets."""
+
+    def __init__(self, uri: str, *, confirm_timeout_s: float, name: str = "touchstone publisher"):
+        self._uri, self._confirm_timeout_s, self._name = uri, confirm_timeout_s, name
+        self._lock = Semaphore(1)
+        self._connection: amqp.Connection | None = None
+        self._channel: amqp.Channel | None = None
+        self._published = 0
+        self._window = _Window()
+        self.last_error: str | None = None
+
+    def publish(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+        """Publish `messages` as one window, each mandatory; the outcome of each, in order. Raises nothing."""
+        with self._lock:
+            self._window = window = _Window()
+            try:
+                self._publish(messages)
+                self.last_error = None
+            except broker.CONNECTION_ERRORS as error:
+                self.last_error = type(error).__name__
+                self._drop()
+            return [window.outcomes.get(m.tag, Outcome.UNKNOWN) for m in messages]
+
+    def _publish(self, messages: Sequence[Outgoing]) -> None:
+        channel = self._open()
+        for message in messages:
+            self._published += 1
+            self._window.tag_of[self._published] = message.tag
+            channel._basic_publish(_frame(message), message.exchange, message.routing_key, mandatory=True)
+        deadline = time.monotonic() + self._confirm_timeout_s
+        while self._window.tag_of:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError("the broker confirmed nothing in time")
+            assert self._connection is not None
+            self._connection.drain_events(timeout=left_s)
+
+    def _open(self) -> amqp.Channel:
+        if self._channel is None or not self._channel.is_open:
+            self._drop()
+            self._connection = broker.connect(self._uri, name=self._name)
+            channel = self._connection.channel()
+            channel.confirm_select()
+            channel.events["basic_ack"].add(self._on_ack)
+            channel.events["basic_nack"].add(self._on_nack)
+            channel.events["basic_return"].add(self._on_return)
+            self._channel, self._published = channel, 0
+        return self._channel
+
+    def _on_ack(self, delivery_tag: int, multiple: bool) -> None:
+        self._window.settle(delivery_tag, multiple, Outcome.CONFIRMED)
+
+    def _on_nack(self, delivery_tag: int, multiple: bool) -> None:
+        self._window.settle(delivery_tag, multiple, Outcome.REFUSED)
+
+    def _on_return(self, _error: Exception, _exchange: str, _routing_key: str, message: amqp.Message) -> None:
+        self._window.returned.add((message.headers or {}).get(TAG_HEADER, ""))
+
+    def _drop(self) -> None:
+        broker.close_quietly(self._connection)
+        self._connection = self._channel = None
+
+    def close(self) -> None:
+        with self._lock:
+            self._drop()
+
+
+def _frame(message: Outgoing) -> amqp.Message:
+    headers = message.headers | {TAG_HEADER: message.tag}
+    return amqp.Message(message.body, application_headers=headers, **({"delivery_mode": PERSISTENT} | message.properties))

@@ -1,0 +1,187 @@
+"""The RPC entrypoints: nameko's wire protocol, with deadlines, callers, repeatable commands and one error object."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import amqp
+import orjson
+import structlog
+from eventlet.semaphore import Semaphore
+from marshmallow import Schema
+from nameko import config
+from nameko.extensions import SharedExtension
+
+from touchstone_chassis import broker, calls, metrics
+from touchstone_chassis.consuming import Delivery
+from touchstone_chassis.core import Core
+from touchstone_chassis.guards import BadMessage, decode, text_header, traceparent
+from touchstone_chassis.work import Work, WorkEntrypoint, handled_by
+from touchstone_contracts.errors import InternalError, MalformedRequest, Refusal, UnknownMethod
+from touchstone_contracts.topology import RPC_EXCHANGE, rpc_queue
+
+log = structlog.get_logger(__name__)
+
+
+class Replies(SharedExtension):
+    """Sends answers: transient and unconfirmed, since a caller without an answer asks again with the same key."""
+
+    def __init__(self) -> None:
+        self._lock = Semaphore(1)
+        self._connection: amqp.Connection | None = None
+        self._channel: amqp.Channel | None = None
+
+    def send(self, delivery: Delivery, result: bytes | None, error: Refusal | None) -> None:
+        reply_to = delivery.property("reply_to")
+        if not isinstance(reply_to, str) or not reply_to:
+            return
+        body = b'{"result":' + (result or b"null") + b',"error":' + _error_json(error) + b"}"
+        correlation_id = delivery.property("correlation_id")
+        properties = {"correlation_id": correlation_id} if correlation_id else {}
+        message = amqp.Message(body, content_type="application/json", content_encoding="utf-8", **properties)
+        with self._lock:
+            for _attempt in (1, 2):
+                try:
+                    self._open()._basic_publish(message, RPC_EXCHANGE, reply_to)
+                    return
+                except broker.CONNECTION_ERRORS as failure:
+                    log.info("reply_not_sent", error=type(failure).__name__)
+                    self._drop()
+
+    def _open(self) -> amqp.Channel:
+        if self._channel is None or not self._channel.is_open:
+            self._connection = broker.connect(config["AMQP_URI"], name=f"touchstone {config.get('service', '')} replies")
+            self._channel = self._connection.channel()
+        return self._channel
+
+    def _drop(self) -> None:
+        broker.close_quietly(self._connection)
+        self._connection = self._channel = None
+
+    def stop(self) -> None:
+        self._drop()
+
+
+def _error_json(error: Refusal | None) -> bytes:
+    if error is None:
+        return b"null"
+    # The exc_* keys let nameko's stock client raise a RemoteError; they are no part of the contract.
+    stock = {
+        "exc_type": error.code,
+        "exc_path": f"touchstone.{error.code}",
+        "exc_args": [error.message],
+        "value": error.message,
+    }
+    return orjson.dumps(error.as_dict() | stock, default=str)
+
+
+class RpcServer(SharedExtension):
+    """The one request queue of a service: finds the method for each request."""
+
+    core = Core()
+    replies = Replies()
+
+    def __init__(self) -> None:
+        self._methods: dict[str, Method] = {}
+
+    def setup(self) -> None:
+        self.core.consumer.register(rpc_queue(self.core.service), self._route)
+
+    def add(self, method: "Method") -> None:
+        self._methods[method.method_name] = method
+
+    def _route(self, delivery: Delivery) -> None:
+        name = delivery.routing_key.removeprefix(f"{self.core.service}.")
+        method = self._methods.get(name)
+        if method is not None:
+            method.spawn(delivery)
+        elif delivery.property("reply_to"):
+            self.replies.send(delivery, None, UnknownMethod(f"{self.core.service} has no method {name[:100]!r}."))
+            delivery.ack()
+        else:
+            self.container.spawn_managed_thread(
+                lambda: self.core.parking.give_up(delivery, "unknown_method", f"no method {name[:100]!r}")
+            )
+
+
+class Method(WorkEntrypoint):
+    """A method that other systems call."""
+
+    server = RpcServer()
+
+    def __init__(self, schema: Schema, roles: Sequence[str], *, changes: bool, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.schema, self.changes = schema, changes
+        self.roles = calls.checked_roles(roles, public_allowed=not changes)
+
+    def setup(self) -> None:
+        self.execution = calls.Execution(self.core, self.schema, self.method_name)
+        self.server.add(self)
+
+    def stop(self) -> None:
+        self.core.consumer.drain()
+
+    def carry_out(self, work: Work, method: Callable[..., Any], service: Any) -> None:
+        delivery: Delivery = work.subject
+        structlog.contextvars.clear_contextvars()
+        started = time.monotonic()
+        result, error = None, None
+        try:
+            if not isinstance(delivery.property("reply_to"), str):
+                raise BadMessage("no_reply_to", "a request without reply_to cannot be answered")
+            result = self._answer(work, delivery, method)
+        except BadMessage as bad:
+            if bad.reason == "no_reply_to":
+                self.core.parking.give_up(delivery, bad.reason, bad)
+                return
+            error = MalformedRequest(str(bad))
+        except Refusal as refusal:
+            error = refusal
+        except calls.handling.GivenUpForDrain:
+            delivery.abandon()
+            return
+        except Exception as failure:
+            log.error("call_failed", method=self.method_name, error=type(failure).__name__, exc_info=failure)
+            error = InternalError("The service failed; its log has the details under the correlation id.")
+        self.server.replies.send(delivery, result, error)
+        delivery.ack()
+        outcome = error.code if error else "ok"
+        metrics.RPC_REQUESTS.labels(method=self.method_name, outcome=outcome).inc()
+        metrics.HANDLER_SECONDS.labels(service=self.core.service, entrypoint=self.method_name).observe(
+            time.monotonic() - started
+        )
+
+    def _answer(self, work: Work, delivery: Delivery, method: Callable[..., Any]) -> bytes:
+        arguments = calls.kwargs_of(decode(delivery, "application/json"))
+        until = _deadline(delivery)
+        calls.check_deadline(until)
+        caller = calls.authenticate(self.core, text_header(delivery, "nameko.authorization"), self.roles)
+        if not self.changes:
+            return self.execution.query(method, arguments, caller, work.unit, until)
+        assert caller is not None  # a command is never public
+        correlation_id = text_header(delivery, "nameko.correlation_id", length_max=100)
+        origin = calls.new_origin(correlation_id, None, traceparent(delivery))
+        structlog.contextvars.bind_contextvars(correlation_id=origin.correlation_id)
+        return self.execution.command(method, arguments, caller, work.unit, origin, until)
+
+
+def _deadline(delivery: Delivery) -> float:
+    """Unix time in seconds by which the call must be done: what the caller says, at most an hour from now."""
+    given = delivery.headers.get("nameko.deadline")
+    if given is None:
+        return delivery.received_at + config["rpc_timeout_default_s"]
+    if isinstance(given, str) and given.isdigit():
+        given = int(given)
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise BadMessage("headers", "nameko.deadline is not a unix time in milliseconds")
+    return min(given / 1000, delivery.received_at + 3600)
+
+
+def command(schema: Schema, *, roles: Sequence[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An RPC method that changes something. It takes an `idempotency_key` besides what `schema` says."""
+    return handled_by(Method(schema, roles, changes=True))
+
+
+def query(schema: Schema, *, roles: Sequence[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An RPC method that changes nothing. With `roles.PUBLIC` it needs no token, and the caller may be None."""
+    return handled_by(Method(schema, roles, changes=False))

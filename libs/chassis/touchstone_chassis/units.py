@@ -1,0 +1,132 @@
+"""Collects what one handler changes and announces, so that all of it is written in one transaction or not at all."""
+
+import dataclasses
+import datetime
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pymongo import ReturnDocument
+from pymongo.database import Database
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """The message that made a handler run: events that it emits name it as their cause."""
+
+    correlation_id: str
+    causation_id: str | None = None
+    traceparent: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Emitted:
+    """An event with the aggregate version that it belongs to."""
+
+    event: Any
+    sequence: int
+    id: str
+
+
+@dataclasses.dataclass
+class Changes:
+    """What is to be written together."""
+
+    saved: list[tuple[str, dict]] = dataclasses.field(default_factory=list)
+    projected: list[tuple[str, dict]] = dataclasses.field(default_factory=list)
+    deleted: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    scheduled: list[dict] = dataclasses.field(default_factory=list)
+    unscheduled: list[str] = dataclasses.field(default_factory=list)
+    emitted: list[Emitted] = dataclasses.field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, f.name) for f in dataclasses.fields(self))
+
+
+def deadline_id(kind: str, key: str) -> str:
+    return f"{kind}/{key}"
+
+
+class UnitOfWork:
+    """What a store reads from and writes to. Reads see what is committed; writes wait for the handler to return."""
+
+    def __init__(self, database: Database):
+        self._database = database
+        self.changes = Changes()
+
+    def reset(self) -> None:
+        """Forget everything: the handler runs again."""
+        self.changes = Changes()
+
+    def find_one(self, collection: str, filter: Mapping[str, Any], projection: Any = None) -> dict | None:
+        return self._database[collection].find_one(filter, projection)
+
+    def find(
+        self,
+        collection: str,
+        filter: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] | None = None,
+        limit: int = 0,
+        projection: Any = None,
+    ) -> list[dict]:
+        return list(self._database[collection].find(filter, projection, sort=sort, limit=limit))
+
+    def save(self, collection: str, document: dict, events: Iterable[Any] = ()) -> None:
+        """Write an aggregate, if nobody changed it since it was read, together with its events.
+
+        `document` holds `_id` and `version` as read (0 for a new one); it is written with the next version, which is
+        also the `sequence` of its events. Raises ValueError for an event of another aggregate and for a second save.
+        """
+        sequence = document["version"] + 1
+        for event in events:
+            subject = str(getattr(event, event.subject_field))
+            if subject != str(document["_id"]):
+                raise ValueError(f"{event.type_name} speaks of {subject}, not of {document['_id']}")
+            self.changes.emitted.append(Emitted(event, sequence, uuid.uuid4().hex))
+        if any(c == collection and d["_id"] == document["_id"] for c, d in self.changes.saved):
+            raise ValueError(f"{collection}/{document['_id']} was saved already: save an aggregate once, with all its events")
+        self.changes.saved.append((collection, document))
+
+    def project(self, collection: str, document: dict) -> None:
+        """Keep a copy of what another service owns, unless a newer one (by `sequence`) is kept already."""
+        self.changes.projected.append((collection, document))
+
+    def delete(self, collection: str, id: str) -> None:
+        self.changes.deleted.append((collection, id))
+
+    def schedule(
+        self, kind: str, key: str, due_at: datetime.datetime, payload: Mapping[str, Any] | None = None
+    ) -> None:
+        """Set the durable deadline `kind`/`key`, replacing an earlier one. One that is due runs right after the commit."""
+        self.changes.scheduled.append(
+            {
+                "_id": deadline_id(kind, key),
+                "kind": kind,
+                "key": key,
+                "due_at": due_at,
+                "payload": dict(payload or {}),
+                "attempt": 0,
+                "claimed_until": None,
+                "claim": None,
+            }
+        )
+
+    def unschedule(self, kind: str, key: str) -> None:
+        self.changes.unscheduled.append(deadline_id(kind, key))
+
+    def next_number(self, name: str, *, first: int = 1) -> int:
+        """The next number of a sequence: never given twice, not even when this handler fails (it may leave gaps)."""
+        self._start_sequence(name, first)
+        counter = self._database["sequences"].find_one_and_update(
+            {"_id": name}, {"$inc": {"last": 1}}, return_document=ReturnDocument.AFTER
+        )
+        return counter["last"]
+
+    def reserve_number(self, name: str, number: int, *, first: int = 1) -> None:
+        """Keep the sequence above `number`, which came from elsewhere."""
+        self._start_sequence(name, first)
+        self._database["sequences"].update_one({"_id": name}, {"$max": {"last": number}})
+
+    def _start_sequence(self, name: str, first: int) -> None:
+        self._database["sequences"].update_one({"_id": name}, {"$setOnInsert": {"last": first - 1}}, upsert=True)

@@ -1,0 +1,49 @@
+"""Connects nameko's workers to our entrypoints: one argument, the work, which knows how it is to be carried out."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from nameko.extensions import Entrypoint, register_entrypoint
+
+from touchstone_chassis.core import Core
+from touchstone_chassis.units import UnitOfWork
+
+
+@dataclasses.dataclass
+class Work:
+    """What a worker was started for: a message or a deadline, with its own unit of work."""
+
+    entrypoint: "WorkEntrypoint"
+    subject: Any
+    unit: UnitOfWork
+
+
+class WorkEntrypoint(Entrypoint):
+    """An entrypoint whose workers carry out a piece of work and settle it themselves, whatever happens."""
+
+    core = Core()
+
+    def spawn(self, subject: Any) -> None:
+        """Start a worker; waits while all workers are busy."""
+        work = Work(self, subject, self.core.unit())
+        self.container.spawn_worker(self, (work,), {})
+
+    def carry_out(self, work: Work, method: Callable[..., Any], service: Any) -> Any:
+        """Run `method` (bound to the service instance) for the work and settle it. Must not raise."""
+        raise NotImplementedError
+
+
+def handled_by(entrypoint: WorkEntrypoint) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a service method the handler of `entrypoint`. The plain method stays reachable as `__wrapped__`."""
+
+    def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def carry_out(service: Any, work: Work) -> Any:
+            return work.entrypoint.carry_out(work, functools.partial(method, service), service)
+
+        register_entrypoint(carry_out, entrypoint)
+        return carry_out
+
+    return decorate
