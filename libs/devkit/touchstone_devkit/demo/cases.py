@@ -1,0 +1,77 @@
+"""Reads the example cases and what the register must know before them."""
+
+import dataclasses
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from touchstone_devkit.folders import CHECKOUT
+
+EXAMPLES = CHECKOUT / "examples"
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One example: the report, how it comes in (`import` or `submit`) and what must become of it.
+
+    `outcome` is issued, refused, held or not_submitted; `rule` the row of the decision table; `problems` the number of
+    errors of a report that is not taken; `published` the fields of a public certificate, None where not published.
+    """
+
+    title: str
+    source: str
+    via: str
+    outcome: str
+    report: dict[str, Any]
+    level: str | None = None
+    rule: str | None = None
+    problems: int = 0
+    history: dict[str, Any] | None = None
+    published: dict[str, Any] | None = None
+
+    @property
+    def member_id(self) -> str:
+        return self.report["member_id"]
+
+    @property
+    def body_id(self) -> str:
+        return self.report["body_id"]
+
+
+def load_cases(folder: Path = EXAMPLES) -> list[Case]:
+    """The cases of `cases.json`, in its order."""
+    return [_case(folder, listed) for listed in _read(folder / "cases.json")]
+
+
+def load_setup(folder: Path = EXAMPLES) -> dict[str, Any]:
+    """What the register must know first: members, entities, facilities, contacts, bodies, auditors and the mandate."""
+    return _read(folder / "setup.json")
+
+
+def addresses_to_tell(setup: dict[str, Any], case: Case) -> Counter[str]:
+    """The address of everyone who must hear of a decision on `case`: the member's, the body's, the Secretariat's people."""
+    parties = {("member", case.member_id), ("body", case.body_id), ("secretariat", "secretariat")}
+    told = (c for c in setup["contacts"] if (c["party"]["kind"], c["party"]["id"]) in parties)
+    return Counter(c["address"] for c in told if c.get("active", True) and "email" in c["channels"])
+
+
+def _case(folder: Path, listed: dict[str, Any]) -> Case:
+    content = _read(folder / listed["file"])
+    wrapped = content if "report" in content else {"report": content}
+    return Case(
+        title=listed["title"],
+        source=listed["file"],
+        via=listed["via"],
+        outcome=listed["outcome"],
+        level=listed.get("level"),
+        rule=listed.get("rule"),
+        problems=listed.get("problems", 0),
+        report=wrapped["report"],
+        history=wrapped.get("history"),
+        published=wrapped.get("published"),
+    )
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,36 @@
+"""Finds TCP ports on loopback that nobody listens on."""
+
+import random
+import socket
+
+FIRST, LAST = 20_000, 32_000
+"""Below the range that the kernel hands out for outgoing connections, so that a free port stays free until it is used."""
+
+
+def free_ports(count: int) -> list[int]:
+    """`count` different ports; drawn at random, so that two checkouts that start at once do not meet."""
+    found: list[int] = []
+    for port in random.sample(range(FIRST, LAST), 2_000):
+        if is_free(port):
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise OSError(f"no {count} free TCP ports between {FIRST} and {LAST} on loopback")
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def answers(host: str, port: int, timeout_s: float = 2) -> bool:
+    """True if something accepts a connection there."""
+    try:
+        socket.create_connection((host, port), timeout=timeout_s).close()
+    except OSError:
+        return False
+    return True

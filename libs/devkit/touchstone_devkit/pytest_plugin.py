@@ -1,0 +1,66 @@
+"""Fixtures that every package's integration tests share: real servers, names of one's own on them, the whole system."""
+
+import secrets
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from touchstone_devkit.backing import Backing, NoBacking, start_backing
+from touchstone_devkit.broker import create_vhost, delete_vhost
+
+if TYPE_CHECKING:
+    from touchstone_devkit.runner import System
+
+
+@pytest.fixture(scope="session")
+def backing(pytestconfig: pytest.Config) -> Iterator[Backing]:
+    """RabbitMQ and MongoDB: `.amqp_uri`, `.mongo_uri`, `.management_uri` (or None), `.kind`.
+
+    Of a test process's own: under pytest-xdist each worker starts its own, unless the environment names servers.
+    """
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+
+    def announce(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            print(f"\n{line}", file=sys.stderr, flush=True)
+
+    try:
+        started = start_backing(announce=announce)
+    except NoBacking as error:
+        pytest.exit(str(error), returncode=3)
+    with started:
+        yield started
+
+
+@pytest.fixture
+def database_prefix(backing: Backing) -> Iterator[str]:
+    """A random prefix for names of databases; every database `<prefix>_*` is dropped after the test."""
+    from pymongo import MongoClient
+
+    prefix = f"t{secrets.token_hex(4)}"
+    yield prefix
+    with MongoClient(backing.mongo_uri) as client:
+        for name in client.list_database_names():
+            if name.startswith(f"{prefix}_"):
+                client.drop_database(name)
+
+
+@pytest.fixture
+def amqp_uri(backing: Backing) -> Iterator[str]:
+    """The address of a vhost of the test's own, deleted after it; the shared one where the broker gives none."""
+    vhost = f"t{secrets.token_hex(4)}"
+    own = backing.management_uri and create_vhost(backing.management_uri, backing.amqp_uri, vhost)
+    yield own or backing.amqp_uri
+    if own and backing.management_uri:
+        delete_vhost(backing.management_uri, vhost)
+
+
+@pytest.fixture(scope="session")
+def system(backing: Backing) -> Iterator["System"]:
+    """The whole system, provisioned and ready, with a movable clock; one for the session."""
+    from touchstone_devkit.runner import System
+
+    with System(backing=backing, sandbox=True) as started:
+        yield started

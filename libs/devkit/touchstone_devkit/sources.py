@@ -1,0 +1,32 @@
+"""What the places where RabbitMQ and MongoDB can come from have in common."""
+
+import dataclasses
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+Announce = Callable[[str], None]
+
+
+class Unavailable(Exception):
+    """Why a source cannot give RabbitMQ and MongoDB here; the message is one clause, for people."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Servers:
+    """A running RabbitMQ and MongoDB: addresses with credentials, why they were chosen, and how to stop them.
+
+    `management_uri` is the management API and page (`http://user:password@host:port`), or None where there is none.
+    """
+
+    amqp_uri: str
+    mongo_uri: str
+    management_uri: str | None
+    why: str
+    stop: Callable[[], None]
+
+
+def host_and_port(uri: str, default_port: int) -> tuple[str, int]:
+    """Of the first host of an AMQP or MongoDB URI."""
+    location = urlsplit(uri).netloc.rpartition("@")[2].split(",")[0]
+    parts = urlsplit(f"//{location}")
+    return parts.hostname or "127.0.0.1", parts.port or default_port
