@@ -1,0 +1,135 @@
+"""Makes and reads an issuer's key pair: the private key outside the repository, the public key in a JWKS file."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+from typing import Any
+
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+
+DEFAULT_ISSUER = "touchstone-dev"
+
+
+class KeyUnusable(Exception):
+    """A key cannot be made there, or is not one that may sign."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SigningKey:
+    """An issuer's private key. Its representation shows no secret."""
+
+    issuer: str
+    kid: str
+    key: OKPKey = dataclasses.field(repr=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class KeyFiles:
+    """What `init` made: whose key, its id, and where the two halves are."""
+
+    issuer: str
+    kid: str
+    private_path: pathlib.Path
+    jwks_path: pathlib.Path
+
+
+def default_directory() -> pathlib.Path:
+    """`$XDG_CONFIG_HOME/touchstone`, by default `~/.config/touchstone`."""
+    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return pathlib.Path(home).expanduser() / "touchstone"
+
+
+def init(issuer: str, private_path: pathlib.Path, jwks_path: pathlib.Path) -> KeyFiles:
+    """Make a key pair: the private key into a new file with mode 0600, the public key added to the JWKS file.
+
+    Raises KeyUnusable when the private key's file exists, or when git could pick it up: it must stand outside every
+    work tree, or be ignored there.
+    """
+    private_path, jwks_path = private_path.expanduser().absolute(), jwks_path.expanduser().absolute()
+    refuse_tracked_place(private_path)
+    public_keys = _read_jwks(jwks_path)
+    key = OKPKey.generate_key("Ed25519", private=True)
+    named = {"kid": key.thumbprint(), "iss": issuer, "use": "sig", "alg": "Ed25519"}
+    _write_private(private_path, {**key.as_dict(private=True), **named})
+    _replace(jwks_path, {"keys": [*public_keys, {**key.as_dict(private=False), **named}]})
+    return KeyFiles(issuer, named["kid"], private_path, jwks_path)
+
+
+def load(private_path: pathlib.Path) -> SigningKey:
+    """Read a private key; raises KeyUnusable when it is none, or when others than its owner may read the file."""
+    path = private_path.expanduser()
+    try:
+        if os.name == "posix" and path.stat().st_mode & 0o077:
+            raise KeyUnusable(f"{path} may be read by others than its owner: chmod 600 {path}")
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        key = OKPKey.import_key(stored)
+        if not key.is_private or key.curve_name != "Ed25519":
+            raise KeyUnusable(f"{path} is not the private half of an Ed25519 key.")
+        return SigningKey(issuer=stored.get("iss", DEFAULT_ISSUER), kid=stored["kid"], key=key)
+    except OSError as error:
+        raise KeyUnusable(f"{path}: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError, AttributeError, JoseError) as error:
+        raise KeyUnusable(f"{path} is no private key as `touchstone keys init` makes it.") from error
+
+
+def public_keys(jwks_path: pathlib.Path) -> list[dict[str, Any]]:
+    """The keys in a JWKS file; raises KeyUnusable when there is no such file or it is none."""
+    path = jwks_path.expanduser()
+    if not path.exists():
+        raise KeyUnusable(f"There is no {path}: make a key with `touchstone keys init`.")
+    return _read_jwks(path)
+
+
+def refuse_tracked_place(path: pathlib.Path) -> None:
+    """Raise KeyUnusable when `path` lies in a git work tree that does not ignore it."""
+    existing = next(parent for parent in path.resolve().parents if parent.is_dir())
+    tree = next((parent for parent in [existing, *existing.parents] if (parent / ".git").exists()), None)
+    if tree is None:
+        return
+    try:
+        ignored = subprocess.run(
+            ["git", "-C", str(tree), "check-ignore", "--quiet", str(path.resolve())], capture_output=True, check=False
+        )
+    except OSError:
+        ignored = None
+    if ignored is None or ignored.returncode != 0:
+        raise KeyUnusable(f"{path} lies in the git work tree {tree} and is not ignored there: keep keys elsewhere.")
+
+
+def _read_jwks(path: pathlib.Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    try:
+        return list(json.loads(path.read_text(encoding="utf-8"))["keys"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise KeyUnusable(f"{path} is no JWKS file.") from error
+
+
+def _write_private(path: pathlib.Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise KeyUnusable(f"{path} exists already: a key is never overwritten.") from error
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=2)
+
+
+def _replace(path: pathlib.Path, content: dict[str, Any]) -> None:
+    """Write beside and rename, so that a service never reads half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=2)
+        os.chmod(beside, 0o644)
+        os.replace(beside, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
+        raise
