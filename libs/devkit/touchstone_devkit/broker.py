@@ -28,7 +28,7 @@ def wait_until_broker_answers(amqp_uri: str, timeout_s: float) -> None:
 
 
 def create_vhost(management_uri: str, amqp_uri: str, vhost: str) -> str | None:
-    """Makes a vhost that the user of `amqp_uri` may use and returns its AMQP URI; None where the broker does not allow it."""
+    """Makes a vhost for the user of `amqp_uri` and returns its AMQP URI; None where the broker does not allow it."""
     user = unquote(urlsplit(amqp_uri).username or "guest")
     api = f"{management_uri.rstrip('/')}/api"
     try:

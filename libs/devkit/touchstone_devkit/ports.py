@@ -4,7 +4,7 @@ import random
 import socket
 
 FIRST, LAST = 20_000, 32_000
-"""Below the range that the kernel hands out for outgoing connections, so that a free port stays free until it is used."""
+"""Below the range that the kernel gives to outgoing connections: a port that is free stays free until it is used."""
 
 
 def free_ports(count: int) -> list[int]:

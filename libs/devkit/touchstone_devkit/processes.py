@@ -35,6 +35,7 @@ class LocalProcess:
         cwd: Path | None = None,
         start_timeout_s: float = 90,
         stop_timeout_s: float = 30,
+        stop_signal: int = signal.SIGTERM,
     ) -> None:
         self.name = name
         self.log_path = ledger.folder / "logs" / f"{name}.log"
@@ -46,6 +47,7 @@ class LocalProcess:
         self._cwd = str(cwd) if cwd else None
         self._start_timeout_s = start_timeout_s
         self._stop_timeout_s = stop_timeout_s
+        self._stop_signal = stop_signal
         self._executor: Executor | None = None
 
     @property
@@ -95,13 +97,13 @@ class LocalProcess:
             os.kill(self.pid, number)
 
     def stop(self) -> None:
-        """SIGTERM, and SIGKILL when it has not ended in time. Safe to repeat."""
+        """SIGTERM (or the stop signal given) to its group, and SIGKILL when it has not ended in time. Safe to repeat."""
         if self._executor is None or self._executor.process is None:
             return
         pid = self.pid
         if self._executor.running():
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGTERM)
+                os.killpg(pid, self._stop_signal)
         deadline = time.monotonic() + self._stop_timeout_s
         while self._executor.running() and time.monotonic() < deadline:
             time.sleep(0.05)
