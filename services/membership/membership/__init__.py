@@ -1,0 +1,1 @@
+"""Membership: organisations, their entities, facilities and contacts, and who is in good standing."""
