@@ -1,0 +1,206 @@
+"""What callers may send to membership: shapes, codes and addresses, checked whole before anything is read."""
+
+import unicodedata
+from collections.abc import Callable, Collection
+from typing import Any
+
+import pycountry
+from email_validator import EmailNotValidError, validate_email
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+
+from membership.reference import activity_codes, class_rules
+from touchstone_contracts.values import Party, PartyKind
+
+SECRETARIAT_ID = "secretariat"
+"""The one id that a party of kind `secretariat` has."""
+
+_INVISIBLE = {"Cc", "Cs", "Zl", "Zp"}
+_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def _coded(code: str, message: str) -> ValidationError:
+    return ValidationError({"code": code, "message": message})
+
+
+class Text(fields.String):
+    """Text of one line for people: stripped, in Unicode's composed form, without characters that cannot be seen."""
+
+    def __init__(self, *, length_max: int = 200, **kwargs: Any):
+        super().__init__(validate=validate.Length(1, length_max), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = unicodedata.normalize("NFC", super()._deserialize(value, attr, data, **kwargs).strip())
+        if any(unicodedata.category(c) in _INVISIBLE or c in _BIDI_CONTROLS for c in text):
+            raise _coded("unprintable", "Line breaks and control characters are not allowed.")
+        return text
+
+
+class Slug(fields.String):
+    """An id: 2 to 64 lower-case letters, digits and hyphens, beginning with a letter or digit."""
+
+    def __init__(self, **kwargs: Any):
+        rule = validate.Regexp(
+            r"[a-z0-9][a-z0-9-]{1,63}\Z",
+            error="An id has 2 to 64 lower-case letters, digits and hyphens and begins with a letter or digit.",
+        )
+        super().__init__(validate=rule, **kwargs)
+
+
+def _one_of_data(name: str, codes: Callable[[], Collection[str]]) -> Callable[[str], None]:
+    """A validator for codes that are data; reads them when first used."""
+
+    def check(value: str) -> None:
+        if value not in codes():
+            raise _coded(f"unknown_{name}", f"Must be one of: {', '.join(codes())}.")
+
+    return check
+
+
+def _country(value: str) -> None:
+    """ISO 3166-1 alpha-2, as it stands in the standard: two capitals."""
+    found = pycountry.countries.get(alpha_2=value)
+    if found is None or found.alpha_2 != value:
+        raise _coded("unknown_country", "Must be an ISO 3166-1 alpha-2 code in capitals, such as QA.")
+
+
+def _language(value: str) -> None:
+    """A BCP 47 tag of an ISO 639 language and perhaps a country: `en`, `pt-BR`."""
+    language, _, region = value.partition("-")
+    known = language.islower() and (
+        pycountry.languages.get(**{"alpha_2" if len(language) == 2 else "alpha_3": language}) is not None
+    )
+    if known and region:
+        found = pycountry.countries.get(alpha_2=region)
+        known = found is not None and found.alpha_2 == region
+    if not known or value.endswith("-"):
+        raise _coded("unknown_language", "Must be a language tag such as `en` or `pt-BR`.")
+
+
+class Address(fields.String):
+    """An e-mail address, checked for its form only, in the ASCII form that every mail server takes."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            checked = validate_email(text, check_deliverability=False, allow_smtputf8=False, strict=True)
+        except EmailNotValidError:  # its sentence quotes the address
+            raise _coded("invalid_address", "This is not an e-mail address that mail can be sent to.") from None
+        return str(checked.ascii_email)
+
+
+class _Once(validate.Validator):
+    """Refuses a list in which something stands twice."""
+
+    def __call__(self, value: list[str]) -> list[str]:
+        doubled = sorted({item for item in value if value.count(item) > 1})
+        if doubled:
+            raise _coded("duplicate", f"Stands more than once: {', '.join(doubled)}.")
+        return value
+
+
+class _Truth(fields.Boolean):
+    """true or false; neither numbers nor texts pass for one."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid")
+        return value
+
+
+def _country_code() -> fields.Field:
+    return fields.String(required=True, validate=_country)
+
+
+def _activities() -> fields.Field:
+    code = fields.String(validate=_one_of_data("activity", activity_codes))
+    return fields.List(code, required=True, validate=[validate.Length(1, 20), _Once()])
+
+
+def _limit() -> fields.Field:
+    return fields.Integer(load_default=50, strict=True, validate=validate.Range(1, 200))
+
+
+class RegisterOrganisation(Schema):
+    member_id = Slug(load_default=None, allow_none=True)
+    legal_name = Text(required=True)
+    member_class = fields.String(required=True, validate=_one_of_data("member_class", lambda: tuple(class_rules())))
+    country = _country_code()
+
+
+class Activate(Schema):
+    member_id = Slug(required=True)
+    joined_on = fields.Date(load_default=None, allow_none=True, format="iso")
+
+
+class Suspend(Schema):
+    member_id = Slug(required=True)
+    reasons = fields.List(Text(length_max=1000), required=True, validate=validate.Length(1, 20))
+
+
+class Reinstate(Schema):
+    member_id = Slug(required=True)
+
+
+class RegisterEntity(Schema):
+    entity_id = Slug(load_default=None, allow_none=True)
+    member_id = Slug(required=True)
+    name = Text(required=True)
+    country = _country_code()
+    activities = _activities()
+
+
+class RegisterFacility(Schema):
+    facility_id = Slug(load_default=None, allow_none=True)
+    entity_id = Slug(required=True)
+    name = Text(required=True)
+    country = _country_code()
+    activities = _activities()
+
+
+class PartySchema(Schema):
+    """On whose behalf: `{"kind": "member" | "body" | "secretariat", "id": ...}`."""
+
+    kind = fields.Enum(PartyKind, by_value=True, required=True)
+    id = Slug(required=True)
+
+    @validates_schema
+    def check_secretariat(self, data: dict[str, Any], **_: Any) -> None:
+        if data["kind"] is PartyKind.SECRETARIAT and data["id"] != SECRETARIAT_ID:
+            message = f"The Secretariat's id is `{SECRETARIAT_ID}`."
+            raise ValidationError({"id": [{"code": "unknown_party", "message": message}]})
+
+
+class SetContact(Schema):
+    contact_id = Slug(load_default=None, allow_none=True)
+    party = fields.Nested(PartySchema, required=True)
+    name = Text(required=True)
+    address = Address(required=True)
+    roles = fields.List(Slug(), required=True, validate=[validate.Length(1, 20), _Once()])
+    language = fields.String(required=True, validate=_language)
+    channels = fields.List(
+        fields.String(validate=validate.OneOf(["email"])), required=True, validate=[validate.Length(1), _Once()]
+    )
+    active = _Truth(load_default=True)
+
+
+class GetOrganisation(Schema):
+    member_id = Slug(required=True)
+
+
+class ListOrganisations(Schema):
+    limit = _limit()
+    after = Slug(load_default=None, allow_none=True)
+
+
+class ListContacts(Schema):
+    party = fields.Nested(PartySchema, required=True)
+    limit = _limit()
+    after = Slug(load_default=None, allow_none=True)
+
+
+class SettingsSchema(Schema):
+    """Membership has no settings of its own."""
+
+
+def party_of(request: dict[str, Any]) -> Party:
+    return Party(**request["party"])
