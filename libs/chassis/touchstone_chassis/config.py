@@ -6,9 +6,9 @@ from typing import Any
 
 import yaml
 from marshmallow import Schema, ValidationError, fields, validate
-from touchstone_contracts.topology import RETRY_DELAYS_S
 
 from touchstone_chassis.validation import field_errors
+from touchstone_contracts.topology import RETRY_DELAYS_S
 
 _PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
@@ -61,11 +61,20 @@ def for_nameko(config: Mapping[str, Any], service: str) -> dict[str, Any]:
     }
 
 
+def check_files(config: Mapping[str, Any]) -> None:
+    """Raises ConfigError when a file that the configuration names cannot be read."""
+    try:
+        with open(config["jwks_path"], "rb"):
+            pass
+    except OSError as error:
+        raise ConfigError([f"jwks_path: {config['jwks_path']} cannot be read ({error.strerror})"]) from None
+
+
 class _UniqueKeyLoader(yaml.SafeLoader):
     """YAML without surprises: a key that stands twice in one mapping is an error, not an override."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
                 raise yaml.constructor.ConstructorError(problem=f"key {key} stands twice", problem_mark=node.start_mark)
@@ -75,7 +84,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 def _parsed(path: str) -> dict[Any, Any]:
     try:
         with open(path, encoding="utf-8") as file:
-            raw = yaml.load(file, _UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+            raw = yaml.load(file, _UniqueKeyLoader)
     except (OSError, UnicodeError) as error:
         raise ConfigError([f"{path}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})"]) from None
     except yaml.YAMLError as error:

@@ -28,6 +28,7 @@ Check = Callable[[], tuple[bool, str]]
 Report = dict[str, Any]
 
 CHECK_TIMEOUT_S = 1.5
+DATABASE_TIMEOUT_S = 1.2
 CONNECTIONS_MAX = 32
 SOCKET_TIMEOUT_S = 5
 WRITTEN_EVERY_S = 3.0
@@ -99,7 +100,7 @@ class WritableDatabase:
         started = self._monotonic()
         database = self._database()
         try:
-            with pymongo.timeout(CHECK_TIMEOUT_S), database.client.start_session() as session:
+            with pymongo.timeout(DATABASE_TIMEOUT_S), database.client.start_session() as session:
                 session.with_transaction(
                     lambda s: _insert_and_delete(database, s), read_concern=SNAPSHOT, write_concern=DURABLE
                 )
@@ -132,7 +133,7 @@ class TransactionLifetime:
 
     def _ask(self) -> str:
         try:
-            with pymongo.timeout(CHECK_TIMEOUT_S):
+            with pymongo.timeout(DATABASE_TIMEOUT_S):
                 answer = self._client().admin.command("getParameter", 1, transactionLifetimeLimitSeconds=1)
         except PyMongoError as error:
             denied = isinstance(error, OperationFailure) and not is_transient(error)
@@ -156,6 +157,7 @@ class Health(DependencyProvider):
     def __init__(self) -> None:
         self._started = False
         self._listener: Any = None
+        self._server: GreenThread | None = None
         self.port = 0
 
     def setup(self) -> None:
@@ -165,14 +167,15 @@ class Health(DependencyProvider):
         # SO_REUSEPORT, which eventlet sets by itself, would let two services share one port without a word
         self._listener = eventlet.listen(address, reuse_port=False)
         self.port = self._listener.getsockname()[1]
-        self.container.spawn_managed_thread(self._serve, identifier="health")
+        self._server = self.container.spawn_managed_thread(self._serve, identifier="health")
         log.info("health_served", host=config["http_host"], port=self.port)
 
     def start(self) -> None:
         self._started = True
 
     def stop(self) -> None:
-        if self._listener is not None:
+        if self._server is not None:
+            self._server.kill()
             self._listener.close()
 
     def _serve(self) -> None:

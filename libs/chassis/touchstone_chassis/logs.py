@@ -1,5 +1,6 @@
 """Logs: one JSON object per line on stdout, with correlation ids, and without payloads, secrets or personal data."""
 
+import contextlib
 import datetime
 import decimal
 import enum
@@ -11,7 +12,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Iterator, MutableMapping
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import amqp
 import structlog
@@ -23,9 +24,9 @@ MASK = "***"
 
 _EventDict = MutableMapping[str, Any]
 
-_SECRET_WORDS = frozenset(
-    "authorization token tokens jws password passwords passwd secret secrets address addresses mail email emails"
-    " body payload report reports kwargs args headers credential credentials".split()
+_SECRET_KEY = re.compile(
+    r"(.*[^a-z])?(authorization|tokens?|jws|passw(or)?ds?|secrets?|credentials?|e?mails?|address(es)?"
+    r"|body|payload|reports?|args|kwargs|headers)\Z"
 )
 _TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*")
 _MAIL_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
@@ -50,7 +51,7 @@ def configure(service: str, level: str = "info", stream: TextIO | None = None) -
             structlog.processors.JSONRenderer(serializer=_as_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(_Unbreakable(stream or sys.stdout))  # type: ignore[arg-type],
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _Unbreakable(stream or sys.stdout))),
         cache_logger_on_first_use=stream is None,
     )
     logging.root.handlers[:] = [_ToStructlog()]
@@ -84,7 +85,7 @@ def mask(logger: Any, method: str, event: _EventDict) -> _EventDict:
 def _masked(key: str, value: Any) -> Any:
     if isinstance(value, (bool, int, float, type(None))):
         return value
-    if re.split(r"[^a-z]+", key.lower())[-1] in _SECRET_WORDS:
+    if _SECRET_KEY.match(key.lower()):
         return MASK
     if isinstance(value, dict):
         return {str(k): _masked(str(k), v) for k, v in value.items()}
@@ -149,16 +150,12 @@ class _Unbreakable:
         self._stream = stream
 
     def write(self, text: str) -> None:
-        try:
+        with contextlib.suppress(OSError, ValueError):
             self._stream.write(text)
-        except (OSError, ValueError):
-            pass
 
     def flush(self) -> None:
-        try:
+        with contextlib.suppress(OSError, ValueError):
             self._stream.flush()
-        except (OSError, ValueError):
-            pass
 
 
 class _ToStructlog(logging.Handler):

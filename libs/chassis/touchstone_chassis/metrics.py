@@ -8,7 +8,9 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 MESSAGES_HANDLED = Counter(
-    "touchstone_messages_handled", "Messages taken from a queue, by what became of them.", ["service", "queue", "outcome"]
+    "touchstone_messages_handled",
+    "Messages taken from a queue, by what became of them.",
+    ["service", "queue", "outcome"],
 )
 HANDLER_SECONDS = Histogram(
     "touchstone_handler_seconds",
@@ -23,7 +25,9 @@ OUTBOX_PENDING = Gauge("touchstone_outbox_pending", "Committed events that the b
 OUTBOX_OLDEST_AGE_S = Gauge("touchstone_outbox_oldest_age_seconds", "Age of the oldest unconfirmed event.")
 PUBLISHED = Counter("touchstone_published", "Events handed to the broker, by its answer.", ["outcome"])
 DEAD_LETTERS = Counter("touchstone_dead_letters", "Messages given up, by queue and reason.", ["queue", "reason"])
-DEADLINES_RUN = Counter("touchstone_deadlines_run", "Durable deadlines handled, by kind and outcome.", ["kind", "outcome"])
+DEADLINES_RUN = Counter(
+    "touchstone_deadlines_run", "Durable deadlines handled, by kind and outcome.", ["kind", "outcome"]
+)
 
 
 def exposition() -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError
 from marshmallow.exceptions import SCHEMA
+
 from touchstone_contracts.errors import FieldError, InvalidRequest
 
 ERRORS_MAX = 500
@@ -38,9 +39,9 @@ def field_errors(messages: Any) -> list[FieldError]:
     """The faults in marshmallow's message structure, ordered by path.
 
     `messages` is what ValidationError.normalized_messages() gives: nested dicts by field name or list index, `_schema`
-    for the whole of an object, and texts. In place of a text may stand `{"code": ..., "message": ...}` where the default
-    codes (required, unknown_field, null, wrong_type, unknown_choice, too_short, too_long, wrong_length, out_of_range,
-    invalid) are too coarse. Paths look like `findings[3].rating`; the path of the whole input is empty.
+    for the whole of an object, and texts. The codes are required, unknown_field, null, wrong_type, unknown_choice,
+    too_short, too_long, wrong_length, out_of_range and invalid; where they are too coarse, `{"code": ..., "message":
+    ...}` may stand in place of a text. Paths look like `findings[3].rating`; the path of the whole input is empty.
     """
     found = sorted(set(_walk(messages, ())), key=lambda fault: (_order(fault[0]), fault[1:]))
     return [FieldError(_path(steps), code, message) for steps, code, message in found]

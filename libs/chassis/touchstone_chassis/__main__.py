@@ -1,0 +1,8 @@
+"""Starts a service: `python -m touchstone_chassis NAME --config FILE`."""
+
+import sys
+
+from touchstone_chassis.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())
