@@ -1,0 +1,62 @@
+"""What a reply becomes in the caller's process."""
+
+import json
+from typing import Any
+
+import pytest
+
+from touchstone.rpc import Client, MalformedReply, _result, refusal_from
+from touchstone_contracts.errors import CODES, FieldError, InProgress, InvalidReport, Refusal
+
+
+def test_an_error_object_becomes_the_refusal_that_its_code_names():
+    error = {
+        "code": "invalid_report",
+        "message": "Two things are wrong.",
+        "errors": [{"path": "findings[3].rating", "code": "unknown_rating", "message": "'good' is not a rating."}],
+        "retryable": False,
+    }
+
+    refusal = refusal_from(error)
+
+    assert type(refusal) is InvalidReport
+    assert refusal.errors == (FieldError("findings[3].rating", "unknown_rating", "'good' is not a rating."),)
+    assert refusal.as_dict() == error
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_every_published_code_has_its_own_refusal(code: str):
+    assert type(refusal_from({"code": code, "message": ""})).__dict__["code"] == code
+
+
+def test_a_code_that_this_release_does_not_know_is_still_told():
+    refusal = refusal_from({"code": "out_of_paper", "message": "Later.", "retryable": True})
+
+    assert type(refusal) is Refusal
+    assert (refusal.code, refusal.retryable, str(refusal)) == ("out_of_paper", True, "Later.")
+
+
+def test_one_refusal_does_not_change_the_next():
+    refusal_from({"code": "in_progress", "retryable": False})
+
+    assert InProgress("").retryable
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b"{}", b'{"result": 1}', b'{"result": 1, "error": "no"}'])
+def test_what_is_no_reply_is_said_to_be_none(body: bytes):
+    with pytest.raises(MalformedReply):
+        _result(body)
+
+
+@pytest.mark.parametrize("result", [None, 0, False, [], {"a": [1]}])
+def test_a_result_is_what_the_json_says(result: Any):
+    assert _result(json.dumps({"result": result, "error": None}).encode()) == result
+
+
+def test_an_argument_that_json_cannot_say_is_refused_before_anything_is_sent():
+    client = Client("amqp://127.0.0.1:1/")
+
+    with pytest.raises(TypeError):
+        client.call("s", "m", argument=object())
+    with pytest.raises(ValueError, match="JSON"):
+        client.call("s", "m", argument=float("nan"))

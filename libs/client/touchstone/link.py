@@ -1,0 +1,198 @@
+"""One connection to the broker for requests and their replies, in a thread of its own.
+
+The only module beside `amqp` that knows pika. It lives as long as its connection: when that is lost, every request
+that still waits fails, and whoever uses it makes a new link. Any thread may send requests; pika is touched by the
+link's own thread alone, which `add_callback_threadsafe` wakes.
+"""
+
+import collections
+import dataclasses
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import pika
+import pika.exceptions
+
+from touchstone.amqp import BrokerRefused, BrokerUnreachable, parameters
+from touchstone.uris import redacted
+from touchstone_contracts.topology import RPC_EXCHANGE
+
+_TRANSIENT = 1
+_REFUSED = (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError)
+_REFUSALS = {403, 404, 530}  # no right, no such exchange, no such virtual host: trying again would not help
+
+
+class UnknownService(Exception):
+    """No queue takes requests for this service: its name is wrong, or the broker was not provisioned for it."""
+
+
+class ConnectionLost(BrokerUnreachable):
+    """The connection was lost before the reply came: the request may have been carried out, or not."""
+
+
+@dataclasses.dataclass
+class Request:
+    """A request under way; `reply` gets the body of the reply, or an exception."""
+
+    routing_key: str
+    body: bytes
+    headers: dict[str, Any]
+    correlation_id: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex)
+    reply: "Future[bytes]" = dataclasses.field(default_factory=Future)
+
+
+class Link:
+    """Connects at once, in the background; requests that come before it is ready wait for it."""
+
+    def __init__(self, amqp_uri: str, *, client_name: str):
+        self._broker = redacted(amqp_uri)
+        self._reply_to = uuid.uuid4().hex
+        self._queue = f"rpc.reply-touchstone-client-{self._reply_to}"
+        self._lock = threading.Lock()
+        self._unsent: collections.deque[Request] = collections.deque()
+        self._waiting: dict[str, Request] = {}
+        self._failure: Exception | None = None
+        self._ready = False
+        self._channel: Any = None
+        self._connection = pika.SelectConnection(
+            parameters(amqp_uri, client_name=client_name),
+            on_open_callback=lambda connection: connection.channel(on_open_callback=self._on_channel_open),
+            on_open_error_callback=lambda _connection, error: self._end(error),
+            on_close_callback=lambda _connection, error: self._end(error),
+        )
+        self._thread = threading.Thread(target=self._run, name=client_name, daemon=True)
+        self._thread.start()
+
+    @property
+    def usable(self) -> bool:
+        return self._failure is None
+
+    def send(self, request: Request) -> None:
+        """Send as soon as possible; raises what ended the link when it has ended."""
+        with self._lock:
+            if self._failure is not None:
+                raise _copy(self._failure)
+            self._unsent.append(request)
+            self._waiting[request.correlation_id] = request
+        self._connection.ioloop.add_callback_threadsafe(self._flush)
+
+    def forget(self, request: Request) -> None:
+        """Nobody waits for this reply any more."""
+        with self._lock:
+            self._waiting.pop(request.correlation_id, None)
+
+    def close(self) -> None:
+        """Close the connection; requests that still wait fail with ConnectionLost."""
+        if self.usable:
+            self._connection.ioloop.add_callback_threadsafe(self._close)
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout=5)
+
+    # What follows runs in the link's own thread.
+
+    def _run(self) -> None:
+        loop = self._connection.ioloop
+        try:
+            loop.start()
+        except Exception as error:  # an edge: whatever stops the loop must not leave callers waiting
+            self._end(error)
+        finally:
+            loop.close()
+
+    def _on_channel_open(self, channel: Any) -> None:
+        self._channel = channel
+        channel.add_on_close_callback(lambda _channel, error: self._on_channel_closed(error))
+        channel.add_on_cancel_callback(lambda _frame: self._close())
+        channel.add_on_return_callback(self._on_returned)
+        steps: list[Callable[[Callable[[Any], None]], Any]] = [
+            lambda then: channel.queue_declare(self._queue, exclusive=True, auto_delete=True, callback=then),
+            lambda then: channel.queue_bind(self._queue, RPC_EXCHANGE, self._reply_to, callback=then),
+            lambda then: channel.basic_consume(
+                self._queue, self._on_reply, auto_ack=True, exclusive=True, callback=then
+            ),
+        ]
+        self._step(steps)
+
+    def _step(self, steps: list[Callable[[Callable[[Any], None]], Any]]) -> None:
+        """Each step starts when the broker has answered the one before."""
+        if steps:
+            steps[0](lambda _frame: self._step(steps[1:]))
+        else:
+            self._ready = True
+            self._flush()
+
+    def _flush(self) -> None:
+        while self._ready and self._channel.is_open:
+            with self._lock:
+                if not self._unsent:
+                    return
+                request = self._unsent.popleft()
+                if request.correlation_id not in self._waiting:
+                    continue
+            properties = pika.BasicProperties(
+                content_type="application/json",
+                content_encoding="utf-8",
+                correlation_id=request.correlation_id,
+                reply_to=self._reply_to,
+                delivery_mode=_TRANSIENT,
+                headers=request.headers,
+            )
+            self._channel.basic_publish(RPC_EXCHANGE, request.routing_key, request.body, properties, mandatory=True)
+
+    def _on_reply(self, _channel: Any, _method: Any, properties: Any, body: bytes) -> None:
+        request = self._take(properties.correlation_id)
+        if request is not None:
+            request.reply.set_result(body)
+
+    def _on_returned(self, _channel: Any, method: Any, properties: Any, _body: bytes) -> None:
+        request = self._take(properties.correlation_id)
+        if request is not None:
+            service = method.routing_key.partition(".")[0]
+            request.reply.set_exception(UnknownService(f"No service takes requests for {service!r}."))
+
+    def _take(self, correlation_id: str | None) -> Request | None:
+        with self._lock:
+            return self._waiting.pop(correlation_id or "", None)
+
+    def _on_channel_closed(self, error: Exception) -> None:
+        if self._connection.is_open:
+            self._fail(error)
+            self._connection.close()
+
+    def _close(self) -> None:
+        if self._connection.is_open:
+            self._connection.close()
+        elif not self._connection.is_closing:
+            self._end(ConnectionLost("The client was closed."))
+
+    def _end(self, error: Exception) -> None:
+        self._fail(error)
+        self._connection.ioloop.stop()
+
+    def _fail(self, error: Exception) -> None:
+        with self._lock:
+            if self._failure is None:
+                self._failure = self._explained(error)
+            failure, waiting = self._failure, list(self._waiting.values())
+            self._waiting.clear()
+            self._unsent.clear()
+        for request in waiting:
+            request.reply.set_exception(_copy(failure))
+
+    def _explained(self, error: Exception) -> Exception:
+        if isinstance(error, _REFUSED):
+            return BrokerRefused(f"{self._broker} refuses this user, password or virtual host.")
+        if getattr(error, "reply_code", None) in _REFUSALS:
+            hint = " Was the broker provisioned?" if error.reply_code == 404 else ""  # type: ignore[attr-defined]
+            return BrokerRefused(f"{self._broker}: {error.reply_text}.{hint}")  # type: ignore[attr-defined]
+        if not self._ready:
+            return BrokerUnreachable(f"Nothing answers at {self._broker}.")
+        return ConnectionLost(f"The connection to {self._broker} was lost.")
+
+
+def _copy(failure: Exception) -> Exception:
+    """Each waiting thread raises an exception of its own: a shared one would collect all their tracebacks."""
+    return type(failure)(*failure.args)
