@@ -49,6 +49,7 @@ class LocalProcess:
         self._stop_timeout_s = stop_timeout_s
         self._stop_signal = stop_signal
         self._executor: Executor | None = None
+        self._asked_to_stop = False
 
     @property
     def pid(self) -> int:
@@ -57,7 +58,10 @@ class LocalProcess:
         return process.pid if process else 0
 
     def launch(self) -> None:
-        """Starts the process and returns at once."""
+        """Starts the process, or starts it again after it died, and returns at once."""
+        if self._executor is not None:
+            self._forget()
+        self._asked_to_stop = False
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("a") as log:
             self._executor = self._new_executor(log.fileno())
@@ -96,23 +100,34 @@ class LocalProcess:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
+    def ask_to_stop(self) -> None:
+        """SIGTERM, or the stop signal given, to its group; once, since a second one would cut short how it stops."""
+        if self._asked_to_stop or not self.is_running():
+            return
+        self._asked_to_stop = True
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, self._stop_signal)
+
     def stop(self) -> None:
-        """SIGTERM (or the stop signal given) to its group, and SIGKILL when it has not ended in time. Safe to repeat."""
+        """Asks it to stop, and kills it when it has not ended in time. Safe to repeat."""
         if self._executor is None or self._executor.process is None:
             return
-        pid = self.pid
-        if self._executor.running():
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(pid, self._stop_signal)
+        self.ask_to_stop()
         deadline = time.monotonic() + self._stop_timeout_s
         while self._executor.running() and time.monotonic() < deadline:
             time.sleep(0.05)
-        self._executor.kill()
-        self._ledger.remove_process(pid)
+        self._forget()
 
     def log_tail(self) -> str:
         lines = self.log_path.read_text(errors="replace").splitlines() if self.log_path.exists() else []
         return "\n".join(f"    {line}" for line in lines[-LOG_TAIL_LINES:])
+
+    def _forget(self) -> None:
+        """Ends what may be left of its group, and reaps it."""
+        if self._executor is not None and self._executor.process is not None:
+            pid = self._executor.process.pid
+            self._executor.kill()
+            self._ledger.remove_process(pid)
 
     def _new_executor(self, log: int) -> Executor:
         options = {

@@ -1,0 +1,79 @@
+# The front door. `make` alone prints what there is.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+UV = $(or $(wildcard $(BIN)/uv),uv)
+
+LIBS := contracts chassis client devkit
+SERVICES := membership assessment certification notification
+PACKAGES := $(LIBS:%=libs/%) $(SERVICES:%=services/%)
+LOCKS := dev mongod mail-sink client $(SERVICES)
+FAST_TESTS := $(wildcard libs/*/tests/unit services/*/tests/unit tests/contract tests/architecture)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test up down check unit fmt lock clean
+
+help: ## print this
+	@echo 'Touchstone: a submitted audit becomes a certificate and its notices.'
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@echo
+	@echo 'Needs Python 3.11 to 3.13 (PYTHON=... picks one), make and git. RabbitMQ and MongoDB are found or started:'
+	@echo 'AMQP_URI and MONGO_URI, else Docker, else native processes; TOUCHSTONE_BACKING=environment|docker|native forces one.'
+
+setup: $(STAMP) ## make .venv with everything that is locked, and our packages
+
+$(STAMP): requirements/dev.txt $(PACKAGES:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || { \
+	  echo "make: '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true), and Touchstone needs Python 3.11, 3.12 or 3.13."; \
+	  echo "      Name one: make PYTHON=python3.11 ..."; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "make: '$(PYTHON)' cannot make virtual environments. Debian, Ubuntu: apt-get install python3-venv;"; \
+	  echo "      or name a Python that can: make PYTHON=/path/to/python3.11 ..."; exit 2; }
+	@echo '== .venv: locked packages, checked against their hashes'
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@echo '== .venv: our packages'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --no-index \
+	  $(PACKAGES:%=-e ./%)
+	@touch $@
+
+demo: $(STAMP) ## the main job, start to end, on real servers: audits become certificates and notices
+	@$(BIN)/python -m touchstone_devkit.demo
+
+test: $(STAMP) ## all tests, on real servers
+	@$(BIN)/python -m pytest
+
+up: $(STAMP) ## start the system and leave it running
+	@$(BIN)/python -m touchstone_devkit.up
+
+down: ## stop what `make up` started
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m touchstone_devkit.down; else echo 'nothing is up'; fi
+
+check: $(STAMP) ## lint, format, types, architecture and unit tests: no broker, under a minute
+	@echo '== ruff check' && $(BIN)/ruff check .
+	@echo '== ruff format' && $(BIN)/ruff format --check .
+	@echo '== mypy' && $(BIN)/mypy
+	@echo '== import-linter' && $(BIN)/lint-imports
+	@echo '== unit, contract and architecture tests' && $(BIN)/python -m pytest -q $(FAST_TESTS)
+
+unit: $(STAMP) ## unit tests alone
+	@$(BIN)/python -m pytest -q $(wildcard libs/*/tests/unit services/*/tests/unit)
+
+fmt: $(STAMP) ## format, and repair what ruff can
+	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
+
+lock: ## remake requirements/*.txt from requirements/*.in and the packages
+	@command -v $(UV) >/dev/null || { echo 'make: there is no uv yet: make setup'; exit 2; }
+	@for name in $(LOCKS); do \
+	  echo "== requirements/$$name.txt"; \
+	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-emit-index-url --no-emit-find-links $(addprefix --no-emit-package touchstone-,$(LIBS) $(SERVICES)) \
+	    requirements/$$name.in -o requirements/$$name.txt || exit 1; \
+	done
+
+clean: down ## remove everything that was made here: .venv, downloads, data, caches
+	@rm -rf $(VENV) .touchstone .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
