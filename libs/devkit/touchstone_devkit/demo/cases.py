@@ -15,8 +15,8 @@ EXAMPLES = CHECKOUT / "examples"
 class Case:
     """One example: the report, how it comes in (`import` or `submit`) and what must become of it.
 
-    `outcome` is issued, refused, held or not_submitted; `rule` the row of the decision table; `problems` the number of
-    errors of a report that is not taken; `published` the fields of a public certificate, None where not published.
+    `outcome` is issued, refused, held or not_submitted; `rule` the row of the decision table; `problems` the codes of
+    all errors of a report that is not taken; `published` the fields of a public certificate, None where not published.
     """
 
     title: str
@@ -26,7 +26,7 @@ class Case:
     report: dict[str, Any]
     level: str | None = None
     rule: str | None = None
-    problems: int = 0
+    problems: tuple[str, ...] = ()
     history: dict[str, Any] | None = None
     published: dict[str, Any] | None = None
 
@@ -50,7 +50,7 @@ def load_setup(folder: Path = EXAMPLES) -> dict[str, Any]:
 
 
 def addresses_to_tell(setup: dict[str, Any], case: Case) -> Counter[str]:
-    """The address of everyone who must hear of a decision on `case`: the member's, the body's, the Secretariat's people."""
+    """The address of everyone who must hear of a decision on `case`: the member's, the body's, the Secretariat's."""
     parties = {("member", case.member_id), ("body", case.body_id), ("secretariat", "secretariat")}
     told = (c for c in setup["contacts"] if (c["party"]["kind"], c["party"]["id"]) in parties)
     return Counter(c["address"] for c in told if c.get("active", True) and "email" in c["channels"])
@@ -66,7 +66,7 @@ def _case(folder: Path, listed: dict[str, Any]) -> Case:
         outcome=listed["outcome"],
         level=listed.get("level"),
         rule=listed.get("rule"),
-        problems=listed.get("problems", 0),
+        problems=tuple(listed.get("problems", ())),
         report=wrapped["report"],
         history=wrapped.get("history"),
         published=wrapped.get("published"),

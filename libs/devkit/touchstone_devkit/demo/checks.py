@@ -57,8 +57,8 @@ def faults_of_register(cases: Iterable[Case], numbers: Sequence[int]) -> list[st
 def _faults_of_refused_submission(case: Case, outcome: Outcome) -> Iterable[str]:
     if outcome.problems is None:
         yield f"{case.title}: the report was taken"
-    elif len(outcome.problems) != case.problems:
-        yield f"{case.title}: {len(outcome.problems)} errors, not {case.problems}"
+    elif (codes := sorted(problem["code"] for problem in outcome.problems)) != sorted(case.problems):
+        yield f"{case.title}: refused for {', '.join(codes)}, not for {', '.join(sorted(case.problems))}"
     if outcome.decisions or outcome.notices:
         yield f"{case.title}: decided although the report was not taken"
 

@@ -25,6 +25,7 @@ class Outcome:
     decisions: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     notices: dict[str, datetime.datetime] = dataclasses.field(default_factory=dict)
     certificate: dict[str, Any] | None = None
+    case: dict[str, Any] | None = None
 
     def take(self, message: dict[str, Any]) -> None:
         """Note an event that is about this case. The same event again changes nothing."""

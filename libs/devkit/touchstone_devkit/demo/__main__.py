@@ -1,0 +1,124 @@
+"""`make demo`: runs the examples through the whole system, shows it live, checks every result, says where to look."""
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Console
+
+from touchstone_devkit.backing import NoBacking
+from touchstone_devkit.demo import checks
+from touchstone_devkit.demo.cases import EXAMPLES, addresses_to_tell, load_cases, load_setup
+from touchstone_devkit.demo.display import Progress, results
+from touchstone_devkit.demo.journey import Journey
+from touchstone_devkit.demo.mails import read_mails
+from touchstone_devkit.demo.quiet import wait_until_quiet
+from touchstone_devkit.demo.register import Register
+from touchstone_devkit.demo.trail import Trail
+from touchstone_devkit.folders import CHECKOUT, STATE
+from touchstone_devkit.runner import System, SystemDidNotStart
+
+FOLDER = STATE / "demo"
+PLAIN_WIDTH = 120
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 when everything came out as it must; 1 with what is missing, doubled or different; 2 when nothing could run."""
+    options = _options(arguments)
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+    begun = time.monotonic()
+    try:
+        with System(announce=lambda line: console.print(line, markup=False, soft_wrap=True)) as system:
+            faults = _run(system, console, options.examples)
+            console.print(_verdict(faults, time.monotonic() - begun))
+            if options.keep:
+                _keep(system, console)
+            else:
+                console.print("the system stops now; `--keep` leaves it running.")
+            return 1 if faults else 0
+    except (NoBacking, SystemDidNotStart) as error:
+        console.print(str(error), markup=False, soft_wrap=True)
+        return 2
+
+
+def _run(system: System, console: Console, examples: Path) -> list[str]:
+    journey = Journey(load_cases(examples), load_setup(examples))
+    with Register(system.amqp_uri, system.token) as register, Trail(system.amqp_uri, journey.hear) as trail:
+        commands = journey.prepare(register)
+        console.print(f"set up: {commands} commands from {_shown(examples / 'setup.json')}")
+        progress = Progress(console, journey.story)
+        journey.changed = progress.update
+        failures = []
+        with progress.showing():
+            try:
+                journey.travel(register, trail)
+            except TimeoutError as error:
+                failures.append(str(error))
+        wait_until_quiet(system.amqp_uri, system.mongo_uri, system.database_prefix)
+        console.print(results(journey.story))
+        numbers = [c["number"] for c in register.every(None, "certification.list_certificates")]
+    _say_where(system, console, journey)
+    return failures + _faults(journey, numbers, system.mail_folder)
+
+
+def _faults(journey: Journey, numbers: list[int], mail_folder: Path) -> list[str]:
+    cases = [case for case, _ in journey.story.values()]
+    faults = [fault for case, outcome in journey.story.values() for fault in checks.faults_of_case(case, outcome)]
+    expected: Counter[str] = Counter()
+    for case in cases:
+        if case.outcome != "not_submitted":
+            expected += addresses_to_tell(journey.setup, case)
+    faults += checks.faults_of_register(cases, numbers)
+    return faults + checks.faults_of_mails(expected, read_mails(mail_folder))
+
+
+def _say_where(system: System, console: Console, journey: Journey) -> None:
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    shutil.copytree(system.mail_folder, FOLDER / "notices")
+    for _, outcome in journey.story.values():
+        if outcome.certificate:
+            path = FOLDER / f"certificate-{outcome.certificate['number']}.json"
+            path.write_text(json.dumps(outcome.certificate, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    console.print(f"the notices as mails: {_shown(FOLDER / 'notices')}/*.eml", soft_wrap=True)
+    console.print(f"the certificates: {_shown(FOLDER)}/certificate-<number>.json", soft_wrap=True)
+    console.print(f"logs: {_shown(system.log_folder)}", soft_wrap=True)
+
+
+def _keep(system: System, console: Console) -> None:
+    """Leave the system running until Ctrl-C or SIGTERM."""
+    console.print("the system keeps running until Ctrl-C; in another shell:")
+    for name in ("AMQP_URI", "MONGO_URI", "TOUCHSTONE_KEY", "TOUCHSTONE_DATABASE_PREFIX"):
+        console.print(f"  export {name}='{system.environment[name]}'", markup=False, soft_wrap=True)
+    if system.management_uri:
+        console.print(f"the broker's management page: {system.management_uri}", markup=False, soft_wrap=True)
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    ended.wait()
+
+
+def _verdict(faults: list[str], took_s: float) -> str:
+    if not faults:
+        return f"[green]Everything came out as it must[/green], in {took_s:.1f} s all told."
+    return "[red]Not as it must be:[/red]\n" + "\n".join(f"  - {fault}" for fault in faults)
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(CHECKOUT)) if path.is_relative_to(CHECKOUT) else str(path)
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="leave the system running until Ctrl-C")
+    parser.add_argument("--examples", type=Path, default=EXAMPLES, help="folder of the examples")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""Shows each case on its way through the four services: a live table on a terminal, plain lines elsewhere."""
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from touchstone_devkit.demo.cases import Case
+from touchstone_devkit.demo.outcome import STAGES, Outcome
+
+_COLOURS = {"issued": "green", "refused": "red", "held": "yellow", "not": "magenta"}
+
+
+class Progress:
+    """Call `update()` whenever something may have changed; cheap when nothing has."""
+
+    def __init__(self, console: Console, story: Mapping[str, tuple[Case, Outcome]]) -> None:
+        self._console = console
+        self._story = story
+        self._shown: dict[tuple[str, str], str] = {}
+        self._begun_at = time.monotonic()
+        self._live: Live | None = None
+
+    @contextlib.contextmanager
+    def showing(self) -> Iterator["Progress"]:
+        """Live inside the block where there is a terminal."""
+        if not self._console.is_terminal:
+            yield self
+            return
+        with Live(self._table(), console=self._console, refresh_per_second=20) as self._live:
+            yield self
+            self.update()
+
+    def update(self) -> None:
+        """Show what is new."""
+        if self._live:
+            self._live.update(self._table())
+        else:
+            self._print_news()
+
+    def _print_news(self) -> None:
+        for title, (_, outcome) in self._story.items():
+            for service, word in outcome.stages().items():
+                if word and self._shown.get((title, service)) != word:
+                    self._shown[(title, service)] = word
+                    line = f"{time.monotonic() - self._begun_at:7.2f} s  {title}: {service}: {word}"
+                    self._console.print(line, markup=False, soft_wrap=True)
+
+    def _table(self) -> Table:
+        table = Table(box=None, header_style="bold")
+        for heading in ("case", *STAGES):
+            table.add_column(heading, no_wrap=True)
+        for title, (_, outcome) in self._story.items():
+            stages = outcome.stages()
+            table.add_row(title, *(_coloured(stages[service]) for service in STAGES))
+        return table
+
+
+def results(story: Mapping[str, tuple[Case, Outcome]], *, width: int | None = None) -> Table:
+    """The closing table: what became of each case."""
+    table = Table(title="What became of each case", title_justify="left", width=width)
+    table.add_column("case")
+    table.add_column("decision and why", ratio=1)
+    for heading in ("certificate", "valid", "notices", "ms"):
+        table.add_column(heading, justify="right" if heading != "valid" else "left", no_wrap=heading != "valid")
+    for title, (_, outcome) in story.items():
+        table.add_row(title, *_result(outcome))
+    return table
+
+
+def _result(outcome: Outcome) -> tuple[str, str, str, str, str]:
+    if outcome.problems is not None:
+        faults = "\n".join(f"{p['path']}: {p['message']}" for p in outcome.problems)
+        return f"{_coloured('not taken')} at submission\n{faults}", "", "", "0", ""
+    decision, latency_ms = outcome.decision, outcome.latency_ms
+    if decision is None:
+        return "none", "", "", str(len(outcome.notices)), ""
+    return (
+        f"{_coloured(decision['outcome'])} {_level(decision)}\n{_why(decision)}",
+        str(decision.get("number", "")),
+        _validity(decision),
+        str(len(outcome.notices)),
+        "" if latency_ms is None else f"{latency_ms:.0f}",
+    )
+
+
+def _level(decision: dict) -> str:
+    return f"({decision['level']})" if "level" in decision else ""
+
+
+def _why(decision: dict) -> str:
+    reasons = "; ".join(f"row {r['rule']}: {r['text']}" for r in decision.get("reasons", []))
+    return reasons or str(decision.get("why", ""))
+
+
+def _validity(decision: dict) -> str:
+    if "issued_on" in decision:
+        return f"{decision['issued_on']} to {decision['expires_on']}"
+    return f"until {decision['until']}" if decision.get("until") else ""
+
+
+def _coloured(word: str) -> str:
+    colour = _COLOURS.get(word.split(" ")[0])
+    return f"[{colour}]{word}[/{colour}]" if colour else word

@@ -1,0 +1,85 @@
+"""Follows every event of the four services over a queue of its own, which goes with the connection."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any
+
+from touchstone.amqp import Channel, open_connection
+from touchstone_contracts.topology import events_exchange
+
+SERVICES = ("membership", "assessment", "certification", "notification")
+_TURN_S = 0.05
+
+
+class Trail:
+    """Inside the block `messages` grows with every event (a decoded CloudEvents mapping) that was published since.
+
+    `told`, if given, is called with each one, in the trail's own thread.
+    """
+
+    def __init__(self, amqp_uri: str, told: Callable[[dict[str, Any]], None] | None = None) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self._amqp_uri = amqp_uri
+        self._told = told
+        self._bound = threading.Event()
+        self._ending = threading.Event()
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._follow, name="trail", daemon=True)
+
+    def __enter__(self) -> "Trail":
+        self._thread.start()
+        if not self._bound.wait(timeout=30) or self._failure:
+            raise ConnectionError("cannot follow the events of the broker") from self._failure
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending.set()
+        self._thread.join(timeout=10)
+
+    def about(self, audit_id: str, type_name: str | None = None) -> list[dict[str, Any]]:
+        """The events so far that go back to one audit, by their `audit_id`; of one type if it is named."""
+        return [
+            message
+            for message in list(self.messages)
+            if message["data"].get("audit_id") == audit_id and type_name in (None, message["type"])
+        ]
+
+    def wait_for(self, probe: Callable[[], Any], *, timeout_s: float, what: str) -> Any:
+        """The first true answer of `probe`. Raises TimeoutError saying `what` did not come in time."""
+        until = time.monotonic() + timeout_s
+        while not (answer := probe()):
+            if self._failure:
+                raise ConnectionError("lost the events of the broker") from self._failure
+            if time.monotonic() > until:
+                raise TimeoutError(f"{what}: not within {timeout_s:.0f} s")
+            time.sleep(_TURN_S / 5)
+        return answer
+
+    def _follow(self) -> None:
+        try:
+            with open_connection(self._amqp_uri, client_name="demo trail", wait_s=10) as connection:
+                channel = connection.channel()
+                self._bind(channel, SERVICES)
+                self._bound.set()
+                while not self._ending.is_set():
+                    connection.process_data_events(time_limit=_TURN_S)
+        except Exception as error:  # the thread's edge: whoever waits is told
+            self._failure = error
+            self._bound.set()
+
+    def _bind(self, channel: Channel, services: Sequence[str]) -> None:
+        queue = channel.queue_declare("", exclusive=True).method.queue
+        for service in services:
+            channel.queue_bind(queue, events_exchange(service), routing_key="#")
+        channel.basic_consume(queue, self._take, auto_ack=True)
+
+    def _take(self, _channel: Any, _method: Any, _properties: Any, body: bytes) -> None:
+        message = json.loads(body)
+        self.messages.append(message)
+        if self._told:
+            self._told(message)
