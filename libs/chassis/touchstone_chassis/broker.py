@@ -35,5 +35,5 @@ def close_quietly(connection: amqp.Connection | None) -> None:
         return
     try:
         connection.collect()
-    except CONNECTION_ERRORS:
+    except (*CONNECTION_ERRORS, AttributeError):
         pass

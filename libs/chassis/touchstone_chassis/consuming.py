@@ -44,7 +44,7 @@ class Delivery:
         headers = self.message.properties.get("application_headers")
         return headers if isinstance(headers, dict) else {}
 
-    def property(self, name: str) -> Any:
+    def attribute(self, name: str) -> Any:
         return self.message.properties.get(name)
 
     @property
@@ -113,7 +113,7 @@ class _Session:
                 channel = message.channel
                 if channel is not None and channel.is_open:
                     what(channel, message.delivery_info["delivery_tag"])
-        except broker.CONNECTION_ERRORS:
+        except (*broker.CONNECTION_ERRORS, AttributeError):  # py-amqp's for a closed transport
             log.info("acknowledgement_lost")
 
     def turn(self) -> None:

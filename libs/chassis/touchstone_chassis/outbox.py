@@ -94,7 +94,7 @@ class Relay:
             self._marks.update_many({"_id": {"$in": others}}, {"$set": done})
 
     def _postpone(self, row: dict[str, Any], outcome: Outcome) -> None:
-        log.warning("event_not_published", event=row["type"], event_id=row["_id"], outcome=outcome.value)
+        log.warning("event_not_published", event_type=row["type"], event_id=row["_id"], outcome=outcome.value)
         # An absent broker is no fault of the row: it is tried again at every sweep. A routing mistake backs off.
         delay_s = 1 if outcome is Outcome.UNKNOWN else min(BACKOFF_S_MAX, 2 ** min(row["attempts"], 6))
         self._marks.update_one(

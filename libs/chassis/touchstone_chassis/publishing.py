@@ -69,23 +69,27 @@ class ConfirmingPublisher:
         self.last_error: str | None = None
 
     def publish(self, messages: Sequence[Outgoing]) -> list[Outcome]:
-        """Publish `messages` as one window, each mandatory; the outcome of each, in order. Raises nothing."""
+        """Publish `messages` as one window, each mandatory; the outcome of each, in order.
+
+        Raises amqp.FrameSyntaxError for a message that cannot be encoded, before anything is sent; nothing else.
+        """
+        frames = [_frame(message) for message in messages]
         with self._lock:
             self._window = window = _Window()
             try:
-                self._publish(messages)
+                self._publish(messages, frames)
                 self.last_error = None
-            except broker.CONNECTION_ERRORS as error:
+            except (*broker.CONNECTION_ERRORS, AttributeError) as error:  # py-amqp's for a closed transport
                 self.last_error = type(error).__name__
                 self._drop()
             return [window.outcomes.get(m.tag, Outcome.UNKNOWN) for m in messages]
 
-    def _publish(self, messages: Sequence[Outgoing]) -> None:
+    def _publish(self, messages: Sequence[Outgoing], frames: Sequence[amqp.Message]) -> None:
         channel = self._open()
-        for message in messages:
+        for message, frame in zip(messages, frames, strict=True):
             self._published += 1
             self._window.tag_of[self._published] = message.tag
-            channel._basic_publish(_frame(message), message.exchange, message.routing_key, mandatory=True)
+            channel._basic_publish(frame, message.exchange, message.routing_key, mandatory=True)
         deadline = time.monotonic() + self._confirm_timeout_s
         while self._window.tag_of:
             left_s = deadline - time.monotonic()
@@ -126,4 +130,7 @@ class ConfirmingPublisher:
 
 def _frame(message: Outgoing) -> amqp.Message:
     headers = message.headers | {TAG_HEADER: message.tag}
-    return amqp.Message(message.body, application_headers=headers, **({"delivery_mode": PERSISTENT} | message.properties))
+    properties = {"delivery_mode": PERSISTENT} | message.properties
+    frame = amqp.Message(message.body, application_headers=headers, **properties)
+    frame._serialize_properties()
+    return frame

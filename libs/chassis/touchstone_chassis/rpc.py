@@ -32,11 +32,11 @@ class Replies(SharedExtension):
         self._channel: amqp.Channel | None = None
 
     def send(self, delivery: Delivery, result: bytes | None, error: Refusal | None) -> None:
-        reply_to = delivery.property("reply_to")
+        reply_to = delivery.attribute("reply_to")
         if not isinstance(reply_to, str) or not reply_to:
             return
         body = b'{"result":' + (result or b"null") + b',"error":' + _error_json(error) + b"}"
-        correlation_id = delivery.property("correlation_id")
+        correlation_id = delivery.attribute("correlation_id")
         properties = {"correlation_id": correlation_id} if correlation_id else {}
         message = amqp.Message(body, content_type="application/json", content_encoding="utf-8", **properties)
         with self._lock:
@@ -44,7 +44,7 @@ class Replies(SharedExtension):
                 try:
                     self._open()._basic_publish(message, RPC_EXCHANGE, reply_to)
                     return
-                except broker.CONNECTION_ERRORS as failure:
+                except (*broker.CONNECTION_ERRORS, AttributeError) as failure:  # py-amqp's for a closed transport
                     log.info("reply_not_sent", error=type(failure).__name__)
                     self._drop()
 
@@ -95,7 +95,7 @@ class RpcServer(SharedExtension):
         method = self._methods.get(name)
         if method is not None:
             method.spawn(delivery)
-        elif delivery.property("reply_to"):
+        elif delivery.attribute("reply_to"):
             self.replies.send(delivery, None, UnknownMethod(f"{self.core.service} has no method {name[:100]!r}."))
             delivery.ack()
         else:
@@ -127,7 +127,7 @@ class Method(WorkEntrypoint):
         started = time.monotonic()
         result, error = None, None
         try:
-            if not isinstance(delivery.property("reply_to"), str):
+            if not isinstance(delivery.attribute("reply_to"), str):
                 raise BadMessage("no_reply_to", "a request without reply_to cannot be answered")
             result = self._answer(work, delivery, method)
         except BadMessage as bad:

@@ -1,0 +1,271 @@
+"""A toy service in this process, on real servers: what the chassis promises is tested on it."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import nameko
+import pika
+import pytest
+from joserfc.jwk import KeySet, OKPKey
+from joserfc.jwt import encode
+from marshmallow import Schema, fields, validate
+from nameko.containers import ServiceContainer
+
+from touchstone.provision import provision
+from touchstone_chassis.entrypoints import command, on_deadline, on_event, on_message, query
+from touchstone_chassis.providers import DomainClock, Stored
+from touchstone_contracts.assessment import BodyAccredited
+from touchstone_contracts.errors import AlreadyExists, NotFound
+from touchstone_contracts.membership import OrganisationRegistered
+from touchstone_contracts.roles import ASSESSOR, PUBLIC, SECRETARIAT
+from touchstone_contracts.topology import Index, ServiceTopology, dead_letter, event_queue
+from touchstone_devkit.eventually import eventually
+
+TOPOLOGIES = [
+    ServiceTopology(
+        service="toy",
+        consumes=[BodyAccredited],
+        queues=["toy.intake"],
+        indexes=[Index(collection="things", keys=[("label", 1)], unique=True)],
+    ),
+    ServiceTopology(service="membership", consumes=[]),
+    ServiceTopology(service="listener", consumes=[OrganisationRegistered]),
+]
+
+
+class Things:
+    """Stores the toy's only aggregate: a named thing."""
+
+    def __init__(self, unit: Any):
+        self.unit = unit
+
+    def get(self, id: str) -> dict | None:
+        return self.unit.find_one("things", {"_id": id})
+
+    def save(self, document: dict, events: Any = ()) -> None:
+        self.unit.save("things", document, events)
+
+
+class NameSchema(Schema):
+    id = fields.String(required=True, validate=validate.Length(1, 40))
+    label = fields.String(required=True)
+
+
+class GetSchema(Schema):
+    id = fields.String(required=True)
+
+
+class Toy:
+    """Names things; misbehaves when told to."""
+
+    name = "toy"
+    clock = DomainClock()
+    things = Stored(Things)
+    behaviour: dict[str, Callable[[], None]] = {}
+    runs: list[str] = []
+
+    def _misbehave(self, id: str) -> None:
+        self.runs.append(id)
+        self.behaviour.get(id, lambda: None)()
+
+    @on_event(BodyAccredited)
+    def name_body(self, event: Any, envelope: Any) -> None:
+        thing = self.things.get(event.body_id) or {"_id": event.body_id, "version": 0, "label": event.body_id, "count": 0}
+        self._misbehave(event.body_id)
+        thing["count"] += 1
+        self.things.save(thing, [_registered(event.body_id)])
+
+    @command(NameSchema(), roles=(SECRETARIAT,))
+    def name_thing(self, request: dict, caller: Any) -> dict:
+        if self.things.get(request["id"]):
+            raise AlreadyExists(f"{request['id']} has a name")
+        self._misbehave(request["id"])
+        self.things.save({"_id": request["id"], "version": 0, "label": request["label"]}, [_registered(request["id"])])
+        return {"id": request["id"], "by": caller.subject, "nonce": uuid.uuid4().hex}
+
+    @query(GetSchema(), roles=PUBLIC)
+    def get_thing(self, request: dict, caller: Any) -> dict:
+        thing = self.things.get(request["id"])
+        if thing is None:
+            raise NotFound(f"no thing {request['id']}")
+        return thing
+
+    @query(GetSchema(), roles=PUBLIC)
+    def sneaky(self, request: dict, caller: Any) -> dict:
+        self.things.save({"_id": request["id"], "version": 0, "label": "sneaked"})
+        return {}
+
+    @command(GetSchema(), roles=(SECRETARIAT,))
+    def remind(self, request: dict, caller: Any) -> dict:
+        self.things.unit.schedule("reminder", request["id"], self.clock.now(), {"why": "test"})
+        return {}
+
+    @on_deadline("reminder")
+    def reminded(self, deadline: Any) -> None:
+        self._misbehave(f"{deadline.key}#{deadline.attempt}")
+        self.things.save({"_id": deadline.key, "version": 0, "label": deadline.payload["why"] + deadline.key})
+
+    @on_message("toy.intake", NameSchema(), roles=(ASSESSOR,), refused="note_refusal")
+    def take_in(self, request: dict, caller: Any, message_id: str) -> None:
+        self.things.save({"_id": request["id"], "version": 0, "label": request["label"], "cab": caller.cab})
+
+    def note_refusal(self, body: dict, caller: Any, refusal: Any, message_id: str) -> None:
+        self.things.save({"_id": message_id, "version": 0, "label": message_id, "code": refusal.code})
+
+
+def _registered(id: str) -> OrganisationRegistered:
+    return OrganisationRegistered(member_id=id, legal_name=id, member_class="PT", country="DE")
+
+
+class Issuer:
+    """Signs tokens as a scheme's issuer would."""
+
+    def __init__(self, folder: Any):
+        self.key = OKPKey.generate_key("Ed25519", parameters={"kid": "test-key"})
+        self.jwks = folder / "jwks.json"
+        self.jwks.write_text(json.dumps(KeySet([self.key]).as_dict(private=False)))
+
+    def token(self, role: str = SECRETARIAT, **claims: Any) -> str:
+        now = int(time.time())
+        payload = {"iss": "tests", "sub": f"{role}-1", "role": role, "aud": "touchstone", "iat": now, "exp": now + 60}
+        payload |= {"jti": uuid.uuid4().hex} | claims
+        return encode({"alg": "Ed25519", "kid": "test-key"}, payload, self.key, algorithms=["Ed25519"])
+
+
+class Bus:
+    """Puts raw messages on the broker and looks into its queues."""
+
+    def __init__(self, uri: str):
+        self.uri = uri
+        self.connection = pika.BlockingConnection(pika.URLParameters(uri))
+        self.channel = self.connection.channel()
+        self.channel.confirm_delivery()
+        self.replies = self.channel.queue_declare("", exclusive=True).method.queue
+        self.channel.queue_bind(self.replies, "nameko-rpc", self.replies)
+
+    def put(self, queue: str, body: bytes | dict, **properties: Any) -> None:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.channel.basic_publish("", queue, raw, pika.BasicProperties(**properties), mandatory=True)
+
+    def publish_event(self, message: dict) -> None:
+        self.put(
+            event_queue("toy", message["type"]),
+            message,
+            content_type="application/cloudevents+json",
+            message_id=message["id"],
+        )
+
+    def take(self, queue: str) -> tuple[Any, bytes] | None:
+        method, properties, body = self.channel.basic_get(queue, auto_ack=True)
+        return (properties, body) if method else None
+
+    def count(self, queue: str) -> int:
+        return self.channel.queue_declare(queue, passive=True).method.message_count
+
+    def dead_letter(self) -> tuple[Any, bytes]:
+        return eventually(lambda: self.take(dead_letter("toy")))
+
+    def ask(self, method: str, body: bytes | dict, *, token: str | None = None, **properties: Any) -> dict:
+        """Send a raw request; the decoded reply. Fails when none comes."""
+        correlation_id = uuid.uuid4().hex
+        headers = properties.pop("headers", {}) | ({"nameko.authorization": token} if token else {})
+        properties = {"content_type": "application/json", "reply_to": self.replies} | properties
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.channel.basic_publish(
+            "nameko-rpc",
+            f"toy.{method}",
+            raw,
+            pika.BasicProperties(correlation_id=correlation_id, headers=headers, **properties),
+            mandatory=True,
+        )
+        return eventually(lambda: self._reply(correlation_id))
+
+    def _reply(self, correlation_id: str) -> dict | None:
+        taken = self.take(self.replies)
+        if taken is None or taken[0].correlation_id != correlation_id:
+            return None
+        return json.loads(taken[1])
+
+    def call(self, method: str, token: str | None = None, headers: dict | None = None, **kwargs: Any) -> dict:
+        return self.ask(method, {"args": [], "kwargs": kwargs}, token=token, headers=headers or {})
+
+
+@pytest.fixture
+def issuer(tmp_path: Any) -> Issuer:
+    return Issuer(tmp_path)
+
+
+@pytest.fixture
+def settings(backing: Any, amqp_uri: str, database_prefix: str, issuer: Issuer) -> dict[str, Any]:
+    """The config of the toy; changed by a test before it asks for `toy`."""
+    return {
+        "service": "toy",
+        "AMQP_URI": amqp_uri,
+        "MONGO_URI": backing.mongo_uri,
+        "database": f"{database_prefix}_toy",
+        "jwks_path": str(issuer.jwks),
+        "audience": "touchstone",
+        "issuers": ["tests"],
+        "sandbox": False,
+        "max_workers": 8,
+        "prefetch": 8,
+        "heartbeat_s": 10,
+        "drain_s": 25,
+        "confirm_timeout_s": 5,
+        "sweep_interval_s": 0.2,
+        "outbox_lag_limit_s": 60,
+        "rpc_timeout_default_s": 10,
+        "message_bytes_max": 100_000,
+        "retry_delays_s": [1],
+        "settings": {},
+    }
+
+
+@pytest.fixture
+def toy(settings: dict[str, Any]) -> Iterator[ServiceContainer]:
+    """The toy, started and consuming; stopped after the test."""
+    provision(settings["AMQP_URI"], settings["MONGO_URI"], settings["database"].removesuffix("_toy"), TOPOLOGIES)
+    Toy.behaviour, Toy.runs = {}, []
+    with nameko.config.patch(settings, clear=True):
+        container = ServiceContainer(Toy)
+        container.start()
+        eventually(lambda: _core(container).consumer._check()[0])
+        yield container
+        if container.started:
+            container.stop()
+
+
+def _core(container: ServiceContainer) -> Any:
+    return next(e for e in container.subextensions if type(e).__name__ == "Core")
+
+
+@pytest.fixture
+def behaviour(toy: ServiceContainer) -> dict[str, Callable[[], None]]:
+    """What the toy does, by the id that it handles, before it saves."""
+    return Toy.behaviour
+
+
+@pytest.fixture
+def runs(toy: ServiceContainer) -> list[str]:
+    """The ids that the toy's handlers were run for, in order."""
+    return Toy.runs
+
+
+@pytest.fixture
+def core(toy: ServiceContainer) -> Any:
+    return _core(toy)
+
+
+@pytest.fixture
+def database(core: Any) -> Any:
+    return core.mongo.database
+
+
+@pytest.fixture
+def bus(settings: dict[str, Any], toy: ServiceContainer) -> Iterator[Bus]:
+    bus = Bus(settings["AMQP_URI"])
+    yield bus
+    bus.connection.close()

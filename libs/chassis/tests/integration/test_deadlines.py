@@ -1,0 +1,58 @@
+"""Deadlines: durable, claimed by one, run right after the commit that set them, and again when their handler fails."""
+
+import datetime
+import uuid
+
+from touchstone_chassis.units import UnitOfWork
+from touchstone_devkit.eventually import eventually
+
+
+def test_a_deadline_that_is_due_runs_right_after_the_commit_and_is_gone(bus, issuer, database):
+    bus.call("remind", issuer.token(), id="d-1", idempotency_key="k")
+
+    assert eventually(lambda: database["things"].find_one({"_id": "d-1"}))["label"] == "testd-1"
+    assert database["deadlines"].count_documents({}) == 0
+
+
+def test_a_deadline_whose_handler_fails_is_tried_again(bus, issuer, database, behaviour):
+    def fail() -> None:
+        raise ValueError("not now")
+
+    behaviour["d-1#1"] = fail
+
+    bus.call("remind", issuer.token(), id="d-1", idempotency_key="k")
+
+    assert eventually(lambda: database["things"].find_one({"_id": "d-1"}), within_s=15)
+
+
+def test_a_deadline_in_the_future_waits(bus, core, database):
+    later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
+    database["deadlines"].insert_one({"_id": "reminder/z", "kind": "reminder", "key": "z", "due_at": later})
+
+    unit: UnitOfWork = core.unit()
+    unit.schedule("reminder", "soon", datetime.datetime.now(datetime.UTC), {"why": "x"})
+    from touchstone_chassis.committing import Completion
+    from touchstone_chassis.units import Origin
+
+    core.committer.commit(unit, Origin(uuid.uuid4().hex), Completion())
+
+    eventually(lambda: database["things"].find_one({"_id": "soon"}))
+    assert database["deadlines"].count_documents({"_id": "reminder/z"}) == 1
+
+
+def test_a_deadline_that_a_dead_process_had_claimed_is_taken_over_when_the_claim_lapses(toy, database):
+    now = datetime.datetime.now(datetime.UTC)
+    database["deadlines"].insert_one(
+        {
+            "_id": "reminder/left",
+            "kind": "reminder",
+            "key": "left",
+            "due_at": now,
+            "payload": {"why": "x"},
+            "attempt": 1,
+            "claim": "somebody",
+            "claimed_until": now + datetime.timedelta(seconds=1),
+        }
+    )
+
+    assert eventually(lambda: database["things"].find_one({"_id": "left"}), within_s=5)

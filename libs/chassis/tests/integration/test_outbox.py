@@ -1,0 +1,144 @@
+"""The outbox: what is committed reaches the broker, whatever is away at that moment."""
+
+import json
+import uuid
+from typing import Any
+
+import eventlet
+import pytest
+
+from touchstone_chassis.committing import Clash, Committer, Completion
+from touchstone_chassis.outbox import Relay
+from touchstone_chassis.publishing import ConfirmingPublisher, Outcome, Outgoing
+from touchstone_chassis.units import Origin
+from touchstone_contracts.errors import AlreadyExists
+from touchstone_contracts.membership import ContactChanged, OrganisationRegistered
+from touchstone_contracts.values import Party, PartyKind
+from touchstone_devkit.eventually import eventually
+
+HEARD = "listener.membership.organisation_registered.v1"
+
+
+def _registered(id: str) -> OrganisationRegistered:
+    return OrganisationRegistered(member_id=id, legal_name=id, member_class="PT", country="DE")
+
+
+def _save(core: Any, committed: Any, id: str, event: Any = None, label: str | None = None, version: int = 0) -> None:
+    unit = core.unit()
+    unit.save("things", {"_id": id, "version": version, "label": label or id}, [event or _registered(id)])
+    Committer(core.mongo.database, event_time=core.clock.now, committed=committed).commit(
+        unit, Origin(uuid.uuid4().hex), Completion()
+    )
+
+
+def _crash(*_: Any) -> None:
+    """Stands for a process that dies right after its commit: nobody hands the rows to the relay."""
+
+
+def test_what_a_crash_left_behind_is_swept(core, bus, database):
+    _save(core, _crash, "t-1")
+
+    assert bus.take(HEARD) is None
+    assert eventually(lambda: bus.take(HEARD), within_s=15)
+    assert eventually(lambda: database["outbox"].find_one({"pending": False}))["expires_at"]
+
+
+def test_an_event_that_no_queue_takes_stays_in_the_outbox_and_is_delivered_when_one_does(core, bus, database):
+    bus.channel.queue_unbind(HEARD, "membership.events", "organisation_registered.v1")
+    bus.channel.queue_unbind("membership.unconsumed", "membership.unconsumed")
+    _save(core, core._after_commit, "t-1")
+    eventually(lambda: (database["outbox"].find_one() or {}).get("last_outcome") == "returned")
+
+    bus.channel.queue_bind(HEARD, "membership.events", "organisation_registered.v1")
+
+    assert eventually(lambda: bus.take(HEARD), within_s=15)
+
+
+def test_an_event_that_nobody_consumes_is_kept_aside_and_is_no_alarm(core, bus, database):
+    contact = ContactChanged(
+        contact_id="c-1",
+        party=Party(kind=PartyKind.MEMBER, id="m"),
+        name="N",
+        address="n@example.org",
+        roles=[],
+        language="en",
+        channels=["email"],
+    )
+    unit = core.unit()
+    unit.save("things", {"_id": "c-1", "version": 0, "label": "c"}, [contact])
+
+    core.committer.commit(unit, Origin("cor"), Completion())
+
+    assert eventually(lambda: bus.take("membership.unconsumed"))
+    assert eventually(lambda: database["outbox"].count_documents({}) == 0), "a contact's address leaves with the confirm"
+
+
+def test_a_version_clash_writes_nothing_at_all(core, database):
+    _save(core, _crash, "t-1")
+
+    with pytest.raises(Clash):
+        _save(core, _crash, "t-1", label="other")
+
+    assert database["outbox"].count_documents({}) == 1
+    assert database["things"].find_one()["label"] == "t-1"
+
+
+def test_a_unique_index_that_is_violated_writes_nothing_at_all(core, database):
+    _save(core, _crash, "t-1", label="same")
+
+    with pytest.raises(AlreadyExists):
+        _save(core, _crash, "t-2", label="same")
+
+    assert database["outbox"].count_documents({}) == 1
+
+
+def test_all_racers_but_one_lose_and_leave_no_event(core, database):
+    def race(number: int) -> bool:
+        try:
+            _save(core, _crash, "t-1", label=f"racer-{number}")
+            return True
+        except Clash:
+            return False
+
+    pool = eventlet.GreenPool()
+
+    assert sum(pool.imap(race, range(8))) == 1
+    assert database["outbox"].count_documents({}) == 1
+
+
+def test_a_publisher_tells_confirmed_from_returned_and_survives_a_broken_connection(settings, bus):
+    publisher = ConfirmingPublisher(settings["AMQP_URI"], confirm_timeout_s=3)
+    good = Outgoing("", HEARD, b"{}", tag="a")
+    lost = Outgoing("", "no-such-queue", b"{}", tag="b")
+
+    assert publisher.publish([good, lost, Outgoing("", HEARD, b"{}", tag="c")]) == [
+        Outcome.CONFIRMED,
+        Outcome.RETURNED,
+        Outcome.CONFIRMED,
+    ]
+    publisher._connection.transport.close()
+    assert publisher.publish([good]) == [Outcome.UNKNOWN]
+    assert publisher.publish([good]) == [Outcome.CONFIRMED]
+    publisher.close()
+
+
+def test_a_broker_that_is_away_costs_an_unknown_and_nothing_else(database):
+    publisher = ConfirmingPublisher("amqp://guest:guest@127.0.0.1:1/", confirm_timeout_s=1)
+    database["outbox"].insert_one(
+        {
+            "_id": "r",
+            "exchange": "membership.events",
+            "routing_key": "organisation_registered.v1",
+            "type": "membership.organisation_registered.v1",
+            "body": json.dumps({}).encode(),
+            "correlation_id": "c",
+            "personal": False,
+            "pending": True,
+            "attempts": 0,
+        }
+    )
+
+    Relay(database, publisher).publish([database["outbox"].find_one({"_id": "r"})])
+
+    assert publisher.last_error
+    assert database["outbox"].find_one({"_id": "r"})["pending"] is True

@@ -1,0 +1,276 @@
+"""RPC: who may call, by when, once; every request is answered or parked."""
+
+import json
+import time
+import uuid
+from typing import Any
+
+import eventlet
+import pytest
+
+from touchstone_devkit.eventually import eventually
+
+
+def a_name(**changes: Any) -> dict[str, Any]:
+    return {"id": "t-1", "label": "one", "idempotency_key": uuid.uuid4().hex} | changes
+
+
+def test_a_command_is_carried_out_and_answered(bus, issuer, database):
+    reply = bus.call("name_thing", issuer.token(), **a_name())
+
+    assert reply["error"] is None
+    assert reply["result"]["id"] == "t-1" and reply["result"]["by"] == "secretariat-1"
+    assert database["things"].find_one({"_id": "t-1"})["version"] == 1
+
+
+def test_a_repeat_with_the_same_key_and_body_gets_the_first_answer(bus, issuer, runs):
+    name = a_name()
+    first = bus.call("name_thing", issuer.token(), **name)
+
+    again = bus.call("name_thing", issuer.token(), **name)
+
+    assert again == first
+    assert runs == ["t-1"]
+
+
+def test_a_repeat_with_another_body_is_a_conflict(bus, issuer):
+    name = a_name()
+    bus.call("name_thing", issuer.token(), **name)
+
+    again = bus.call("name_thing", issuer.token(), **name | {"label": "two"})
+
+    assert again["error"]["code"] == "idempotency_conflict"
+
+
+def test_another_caller_may_use_the_same_key(bus, issuer):
+    bus.call("name_thing", issuer.token(), **a_name(idempotency_key="k"))
+
+    other = bus.call("name_thing", issuer.token(sub="else"), **a_name(id="t-2", label="two", idempotency_key="k"))
+
+    assert other["result"]["id"] == "t-2"
+
+
+def test_a_refusal_is_not_stored(bus, issuer):
+    bus.call("name_thing", issuer.token(), **a_name(id="t-1"))
+    refused = bus.call("name_thing", issuer.token(), **a_name(id="t-1", idempotency_key="k"))
+
+    again = bus.call("name_thing", issuer.token(), **a_name(id="t-2", label="two", idempotency_key="k"))
+
+    assert refused["error"]["code"] == "already_exists"
+    assert again["error"] is None
+
+
+def test_a_command_under_way_answers_in_progress(bus, issuer, behaviour):
+    started = eventlet.event.Event()
+
+    def linger() -> None:
+        started.send()
+        eventlet.sleep(1.5)
+
+    behaviour["t-1"] = linger
+    name = a_name()
+    first = eventlet.spawn(bus.call, "name_thing", issuer.token(), **name)
+    started.wait()
+    other = type(bus)(bus.uri)
+
+    second = other.call("name_thing", issuer.token(), **name)
+
+    assert second["error"]["code"] == "in_progress" and second["error"]["retryable"] is True
+    assert first.wait()["error"] is None
+    other.connection.close()
+
+
+def test_a_stored_answer_survives_what_the_domain_would_refuse_now(bus, issuer, database):
+    name = a_name()
+    first = bus.call("name_thing", issuer.token(), **name)
+    database["things"].update_one({"_id": "t-1"}, {"$inc": {"version": 5}})
+
+    assert bus.call("name_thing", issuer.token(), **name) == first
+
+
+@pytest.mark.parametrize("key", [None, "", 7, "x" * 201, ["k"]], ids=repr)
+def test_a_command_needs_an_idempotency_key(bus, issuer, key):
+    reply = bus.call("name_thing", issuer.token(), **a_name(idempotency_key=key))
+
+    assert reply["error"]["code"] == "invalid_request"
+    assert reply["error"]["errors"][0]["path"] == "idempotency_key"
+
+
+def test_all_faults_of_a_request_are_named_at_once(bus, issuer):
+    reply = bus.call("name_thing", issuer.token(), idempotency_key="k", label=7, color="red")
+
+    assert {(e["path"], e["code"]) for e in reply["error"]["errors"]} == {
+        ("id", "required"),
+        ("label", "wrong_type"),
+        ("color", "unknown_field"),
+    }
+
+
+def test_past_its_deadline_nothing_is_executed(bus, issuer, runs):
+    past = int(time.time() * 1000) - 1
+
+    reply = bus.call("name_thing", issuer.token(), {"nameko.deadline": past}, **a_name())
+
+    assert reply["error"]["code"] == "deadline_exceeded"
+    assert runs == []
+
+
+def test_a_deadline_that_passes_during_the_call_leaves_nothing_behind(bus, issuer, behaviour, database):
+    behaviour["t-1"] = lambda: eventlet.sleep(0.5)
+    soon = int(time.time() * 1000) + 300
+
+    reply = bus.call("name_thing", issuer.token(), {"nameko.deadline": soon}, **a_name())
+
+    assert reply["error"]["code"] == "deadline_exceeded"
+    assert database["things"].count_documents({}) == 0
+
+
+def test_a_role_that_is_not_named_is_forbidden(bus, issuer):
+    reply = bus.call("name_thing", issuer.token("operator"), **a_name())
+
+    assert reply["error"]["code"] == "forbidden"
+
+
+@pytest.mark.parametrize("claims", [{"exp": 1}, {"aud": "others"}, {"iss": "nobody"}], ids=str)
+def test_a_wrong_token_is_refused(bus, issuer, claims):
+    reply = bus.call("name_thing", issuer.token(**claims), **a_name())
+
+    assert reply["error"]["code"] == "unauthenticated"
+
+
+def test_no_token_is_refused_where_the_public_may_not_call(bus):
+    assert bus.call("name_thing", **a_name())["error"]["code"] == "unauthenticated"
+
+
+def test_a_public_query_needs_no_token_but_takes_no_forged_one(bus, issuer):
+    bus.call("name_thing", issuer.token(), **a_name())
+
+    assert bus.call("get_thing", id="t-1")["result"]["label"] == "one"
+    assert bus.call("get_thing", "forged", id="t-1")["error"]["code"] == "unauthenticated"
+
+
+def test_a_query_that_would_change_something_is_an_error_of_ours_and_changes_nothing(bus, database):
+    reply = bus.call("sneaky", id="t-9")
+
+    assert reply["error"]["code"] == "internal_error"
+    assert database["things"].count_documents({}) == 0
+
+
+def test_an_unforeseen_failure_says_nothing_of_its_inside(bus, issuer, behaviour):
+    def fail() -> None:
+        raise ValueError("password=hunter2")
+
+    behaviour["t-1"] = fail
+
+    reply = bus.call("name_thing", issuer.token(), **a_name())
+
+    assert reply["error"]["code"] == "internal_error"
+    assert "hunter2" not in json.dumps(reply)
+
+
+def test_an_unknown_method_is_answered(bus):
+    assert bus.call("no_such_thing")["error"]["code"] == "unknown_method"
+
+
+def test_a_timeout_inside_a_handler_is_answered_and_costs_no_worker(bus, issuer, behaviour):
+    def time_out() -> None:
+        raise eventlet.Timeout()
+
+    behaviour["t-1"] = time_out
+    for _ in range(12):  # more than there are workers
+        assert bus.call("name_thing", issuer.token(), **a_name())["error"]["code"] == "internal_error"
+
+    assert bus.call("name_thing", issuer.token(), **a_name(id="t-2"))["error"] is None
+
+
+GOOD = b'{"args": [], "kwargs": {"id": "t-1"}}'
+BAD = {
+    "no json": (b"{", {}, "malformed_request"),
+    "pickle": (b"\x80\x04N.", {"content_type": "application/x-python-serialize"}, "malformed_request"),
+    "xml": (b"<a/>", {"content_type": "application/xml"}, "malformed_request"),
+    "missing content type": (GOOD, {"content_type": None}, "malformed_request"),
+    "application/text": (GOOD, {"content_type": "application/text"}, "malformed_request"),
+    "compression": (GOOD, {"headers": {"compression": "application/x-bz2"}}, "malformed_request"),
+    "deep nesting": (b"[" * 40_000 + b"]" * 40_000, {}, "malformed_request"),
+    "too large": (b" " * 200_000 + GOOD, {}, "malformed_request"),
+    "call_id_stack a string": (GOOD, {"headers": {"nameko.call_id_stack": "x"}}, "malformed_request"),
+    "call_id_stack of numbers": (GOOD, {"headers": {"nameko.call_id_stack": [1]}}, "malformed_request"),
+    "deadline a word": (GOOD, {"headers": {"nameko.deadline": "soon"}}, "malformed_request"),
+    "positional arguments": (b'{"args": ["t-1"], "kwargs": {}}', {}, "invalid_request"),
+    "args a map": (b'{"args": {"a": 1}, "kwargs": {}}', {}, "invalid_request"),
+    "kwargs a list": (b'{"args": [], "kwargs": []}', {}, "invalid_request"),
+    "empty object": (b"{}", {}, "invalid_request"),
+    "a list": (b"[]", {}, "malformed_request"),
+    "wrong types": (b'{"args": [], "kwargs": {"id": {"$gt": ""}}}', {}, "invalid_request"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_request_is_answered_and_the_next_good_one_too(bus, case):
+    body, properties, code = BAD[case]
+
+    reply = bus.ask("get_thing", body, **properties)
+
+    assert reply["error"]["code"] == code
+    assert bus.call("get_thing", id="t-1")["error"]["code"] == "not_found"
+
+
+def test_a_request_that_cannot_be_answered_is_parked(bus):
+    bus.channel.basic_publish("nameko-rpc", "toy.get_thing", GOOD)
+    parked, _ = bus.dead_letter()
+    assert parked.headers["touchstone-reason"] == "no_reply_to"
+
+    bus.channel.basic_publish("nameko-rpc", "toy.nothing", GOOD)
+    parked, _ = bus.dead_letter()
+    assert parked.headers["touchstone-reason"] == "unknown_method"
+
+
+def test_an_answer_to_a_reply_queue_that_is_gone_harms_nobody(bus, issuer, database):
+    bus.put(
+        "rpc-toy",
+        {"args": [], "kwargs": a_name()},
+        content_type="application/json",
+        reply_to="gone",
+        headers={"nameko.authorization": issuer.token()},
+    )
+    # By the default exchange the routing key is the queue's name, which is no method.
+    assert bus.call("get_thing", id="t-1")["error"]["code"] == "not_found"
+    assert database["things"].count_documents({}) == 0
+
+
+def test_namekos_own_client_gets_answers_and_errors(bus, toy, issuer):
+    from nameko.exceptions import RemoteError
+    from nameko.standalone.rpc import ServiceRpcClient
+
+    with ServiceRpcClient("toy", context_data={"authorization": issuer.token()}, timeout=10) as client:
+        assert client.name_thing(**a_name())["id"] == "t-1"
+        with pytest.raises(RemoteError) as caught:
+            client.name_thing(**a_name())
+
+    assert caught.value.exc_type == "already_exists"
+
+
+def test_a_message_is_a_command_and_its_refusal_is_recorded(bus, issuer, database):
+    good = {"authorization": issuer.token("assessor", cab="dnv")}
+    bus.put("toy.intake", {"id": "m", "label": "x"}, content_type="application/json", message_id="m-1", headers=good)
+    bus.put("toy.intake", {"id": "n"}, content_type="application/json", message_id="m-2", headers=good)
+    bus.put("toy.intake", {"id": "o", "label": "y"}, content_type="application/json", message_id="m-3")
+
+    eventually(lambda: database["things"].count_documents({}) == 3)
+
+    assert database["things"].find_one({"_id": "m"})["cab"] == "dnv"
+    assert database["things"].find_one({"_id": "m-2"})["code"] == "invalid_request"
+    assert database["things"].find_one({"_id": "m-3"})["code"] == "unauthenticated"
+
+
+def test_the_same_message_twice_is_one_command(bus, issuer, database):
+    headers = {"authorization": issuer.token("assessor", cab="dnv")}
+    for _ in range(2):
+        bus.put("toy.intake", {"id": "m", "label": "x"}, content_type="application/json", message_id="m-1", headers=headers)
+    bus.put("toy.intake", {"id": "n", "label": "z"}, content_type="application/json", message_id="m-2", headers=headers)
+
+    eventually(lambda: database["things"].find_one({"_id": "n"}))
+    eventually(lambda: bus.count("toy.intake") == 0)
+
+    assert database["things"].find_one({"_id": "m"})["version"] == 1
+    assert bus.count("toy.dead-letter") == 0
