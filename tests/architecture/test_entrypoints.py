@@ -1,0 +1,145 @@
+"""Every way into a service says who may use it, and only the public register is open."""
+
+import importlib
+import inspect
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from marshmallow import Schema
+from nameko.rpc import rpc
+from touchstone_chassis.deadlines import OnDeadline
+from touchstone_chassis.entrypoints import command, on_event, on_message, query
+from touchstone_chassis.events import OnEvent
+from touchstone_chassis.messages import OnMessage
+from touchstone_chassis.rpc import Method
+from touchstone_contracts import roles
+from touchstone_contracts.assessment import AuditAccepted
+
+ROOT = Path(__file__).parents[2]
+SERVICES = sorted(p.parent.name for p in ROOT.glob("services/*/pyproject.toml"))
+CALLED = (Method, OnMessage)
+INTERNAL = (OnEvent, OnDeadline)
+PUBLIC_QUERIES = {
+    "certification.get_certificate",
+    "certification.verify_certificate",
+    "certification.list_certificates",
+}
+
+
+def service_class(name: str) -> Any:
+    """The class that the package offers under the entry point `touchstone.services`."""
+    project = tomllib.loads((ROOT / "services" / name / "pyproject.toml").read_text())["project"]
+    module, _, attribute = project["entry-points"]["touchstone.services"][name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def entrypoints(service: Any) -> Iterator[tuple[str, Any]]:
+    """Each entrypoint of a service class with the name of its method."""
+    for name, method in inspect.getmembers(service, inspect.isfunction):
+        for entrypoint in getattr(method, "nameko_entrypoints", ()):
+            yield f"{service.name}.{name}", entrypoint
+
+
+def problems(service: Any) -> list[str]:
+    """Entrypoints that are of no known kind, name no role or an unknown one, or are open without being the register's."""
+    found = []
+    for name, entrypoint in entrypoints(service):
+        if isinstance(entrypoint, INTERNAL):
+            continue
+        named = set(entrypoint.roles) if isinstance(entrypoint, CALLED) else None
+        if named is None:
+            found.append(f"{name} is a {type(entrypoint).__name__}, which asks nobody who they are")
+        elif not named:
+            found.append(f"{name} names no role")
+        elif named & set(roles.PUBLIC) and name not in PUBLIC_QUERIES:
+            found.append(f"{name} is open")
+        elif named & set(roles.PUBLIC) and (entrypoint.changes or named != set(roles.PUBLIC)):
+            found.append(f"{name} is open and more than a query of the public register")
+        elif unknown := named - set(roles.ALL) - set(roles.PUBLIC):
+            found.append(f"{name} names {', '.join(sorted(unknown))}, which is no role")
+    return found
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_entrypoint_says_who_may_use_it_and_none_is_open_but_the_public_register(name: str) -> None:
+    service = service_class(name)
+
+    assert service.name == name
+    assert len(list(entrypoints(service))) >= 2
+    assert problems(service) == []
+
+
+def test_the_public_register_is_open() -> None:
+    opened = {n for n, e in entrypoints(service_class("certification")) if getattr(e, "roles", ()) == roles.PUBLIC}
+
+    assert opened == PUBLIC_QUERIES
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_event_that_a_topology_names_has_its_entrypoint_and_the_other_way_round(name: str) -> None:
+    handled = {e.event_class.type_name for _, e in entrypoints(service_class(name)) if isinstance(e, OnEvent)}
+    topology = importlib.import_module(f"{name}.topology").TOPOLOGY
+
+    assert handled == {event.type_name for event in topology.consumes}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_queue_that_a_topology_names_has_its_entrypoint_and_the_other_way_round(name: str) -> None:
+    read = {e.queue for _, e in entrypoints(service_class(name)) if isinstance(e, OnMessage)}
+
+    assert read == set(importlib.import_module(f"{name}.topology").TOPOLOGY.queues)
+
+
+class Careless:
+    """Does everything wrong that can be done wrong."""
+
+    name = "careless"
+
+    @rpc
+    def unguarded(self) -> None: ...
+
+    @query(Schema(), roles=roles.PUBLIC)
+    def open(self, request: Any, caller: Any) -> None: ...
+
+    @on_event(AuditAccepted)
+    def internal(self, event: Any, envelope: Any) -> None: ...
+
+
+def test_an_unguarded_and_an_open_entrypoint_are_seen() -> None:
+    assert problems(Careless) == [
+        "careless.open is open",
+        "careless.unguarded is a Rpc, which asks nobody who they are",
+    ]
+
+
+def test_an_entrypoint_whose_roles_were_emptied_or_misspelt_is_seen() -> None:
+    class Sloppy:
+        name = "sloppy"
+
+        @query(Schema(), roles=(roles.MEMBER,))
+        def a(self, request: Any, caller: Any) -> None: ...
+
+        @query(Schema(), roles=(roles.MEMBER,))
+        def b(self, request: Any, caller: Any) -> None: ...
+
+    dict(entrypoints(Sloppy))["sloppy.a"].roles = ()
+    dict(entrypoints(Sloppy))["sloppy.b"].roles = ("secretary",)
+
+    assert problems(Sloppy) == ["sloppy.a names no role", "sloppy.b names secretary, which is no role"]
+
+
+@pytest.mark.parametrize("wrong", [(), ("secretary",), (roles.MEMBER, "public")])
+def test_an_entrypoint_cannot_even_be_written_without_proper_roles(wrong: tuple[str, ...]) -> None:
+    for declare in (command, query):
+        with pytest.raises(TypeError):
+            declare(Schema(), roles=wrong)
+    with pytest.raises(TypeError):
+        on_message("some.queue", Schema(), roles=wrong, refused="record")
+
+
+def test_a_command_cannot_be_public() -> None:
+    with pytest.raises(TypeError):
+        command(Schema(), roles=roles.PUBLIC)
