@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from marshmallow import Schema
 from nameko.rpc import rpc
+
 from touchstone_chassis.deadlines import OnDeadline
 from touchstone_chassis.entrypoints import command, on_event, on_message, query
 from touchstone_chassis.events import OnEvent
@@ -44,7 +45,7 @@ def entrypoints(service: Any) -> Iterator[tuple[str, Any]]:
 
 
 def problems(service: Any) -> list[str]:
-    """Entrypoints that are of no known kind, name no role or an unknown one, or are open without being the register's."""
+    """Entrypoints of no known kind, that name no role or an unknown one, or are open without being the register's."""
     found = []
     for name, entrypoint in entrypoints(service):
         if isinstance(entrypoint, INTERNAL):

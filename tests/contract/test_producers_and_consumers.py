@@ -18,6 +18,10 @@ ROOT = Path(__file__).parents[2]
 SERVICES = sorted(p.parent.name for p in ROOT.glob("services/*/pyproject.toml"))
 
 PUBLISHED_FOR_OUTSIDERS = {
+    "membership.organisation_registered.v1": "directories of the scheme's members",
+    "membership.entity_registered.v1": "directories of the scheme's members",
+    "membership.facility_registered.v1": "directories of the scheme's members",
+    "assessment.body_accredited.v1": "directories of certification bodies",
     "assessment.audit_report_submitted.v1": "the answer to a body that submitted by message",
     "assessment.audit_report_refused.v1": "the answer to a body that submitted by message",
     "assessment.audit_report_returned.v1": "a body learns that it must correct a report",
