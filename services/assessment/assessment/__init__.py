@@ -1,0 +1,1 @@
+"""Assessment: standards, accredited bodies and auditors, and audit reports from submission to acceptance."""

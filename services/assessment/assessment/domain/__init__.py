@@ -1,0 +1,1 @@
+"""The rules of assessment, without I/O and without a clock."""
