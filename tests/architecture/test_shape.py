@@ -104,7 +104,7 @@ def test_names_say_what_a_thing_is(path: Path) -> None:
     assert empty_names(path.read_text(), path.stem) == []
 
 
-@pytest.mark.parametrize("path", PRODUCT + TESTS, ids=named)
+@pytest.mark.parametrize("path", PRODUCT, ids=named)
 def test_a_module_opens_with_its_responsibility_in_one_sentence(path: Path) -> None:
     assert opening_problem(path.read_text()) is None
 
