@@ -1,6 +1,7 @@
 """Consumes all queues of a service over one connection, survives every message, and drains on a stop."""
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -185,6 +186,7 @@ class QueueConsumer(SharedExtension):
 
     def stop(self) -> None:
         self._draining = self._stopped = True
+        self._waiting.put(None)
         if self.session:
             self.session.close()
 
@@ -214,7 +216,7 @@ class QueueConsumer(SharedExtension):
         session = _Session(config["AMQP_URI"], name, config["heartbeat_s"])
         self.session = session  # so that a failure below closes it
         for queue in self._handlers:
-            session.consume(queue, config["prefetch"], lambda m, q=queue: self._receive(q, m, session))
+            session.consume(queue, config["prefetch"], functools.partial(self._receive, queue, session))
         log.info("consuming", queues=len(self._handlers))
         return session
 
@@ -228,7 +230,7 @@ class QueueConsumer(SharedExtension):
                     return
             session.turn()
 
-    def _receive(self, queue: str, message: amqp.Message, session: _Session) -> None:
+    def _receive(self, queue: str, session: _Session, message: amqp.Message) -> None:
         if self._draining:
             return  # never started: the broker delivers it to somebody else
         session.in_flight += 1
@@ -238,6 +240,8 @@ class QueueConsumer(SharedExtension):
         """Hand messages to entrypoints; waits here, not in the connection's loop, while all workers are busy."""
         while True:
             delivery = self._waiting.get()
+            if delivery is None:
+                return
             if self._draining or delivery.session is not self.session:
                 delivery.abandon()
                 continue

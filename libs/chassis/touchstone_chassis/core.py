@@ -1,14 +1,12 @@
 """Assembles what every handler of a service needs: database, committer, relay, parking, callers and clock."""
 
-import os
-import socket
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
 import eventlet
 import structlog
-from eventlet.queue import Empty, LightQueue
+from eventlet.event import Event
+from eventlet.queue import LightQueue
 from nameko import config
 from nameko.extensions import SharedExtension
 
@@ -38,10 +36,9 @@ class Core(SharedExtension):
 
     def __init__(self) -> None:
         self._committed_rows: LightQueue = LightQueue()
-        self._relaying = 0
+        self._relayed, self._stop_sweeping = Event(), Event()
         self._stopping = False
         self.deadline_listeners: list[Any] = []
-        self.identity = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
 
     @once_started
     def clock(self) -> Any:
@@ -83,12 +80,14 @@ class Core(SharedExtension):
 
     def stop(self) -> None:
         """Publish what the last handlers committed; what cannot be published now is swept by another replica."""
-        with eventlet.Timeout(config["confirm_timeout_s"], False):
-            while self._committed_rows.qsize() or self._relaying:
-                eventlet.sleep(0.02)
         self._stopping = True
+        self._committed_rows.put(None)
+        self._stop_sweeping.send()
+        with eventlet.Timeout(config["confirm_timeout_s"], False):
+            self._relayed.wait()
         if "relay" in self.__dict__:
             self._publisher.close()
+        self.mongo.close()
 
     def _after_commit(self, rows: Sequence[dict], changes: Changes) -> None:
         for row in rows:
@@ -98,25 +97,24 @@ class Core(SharedExtension):
                 wake()
 
     def _relay_committed(self) -> None:
-        while True:
+        last = False
+        while not last:
             rows = [self._committed_rows.get()]
-            self._relaying = 1
-            while len(rows) < WINDOW_MAX:
-                try:
-                    rows.append(self._committed_rows.get_nowait())
-                except Empty:
-                    break
+            while len(rows) < WINDOW_MAX and self._committed_rows.qsize():
+                rows.append(self._committed_rows.get())
+            last = None in rows
             try:
-                relay_quietly(self.relay, rows)
+                relay_quietly(self.relay, [row for row in rows if row is not None])
             except Exception as error:  # the rows are stored: the sweep takes them
                 log.error("relay_failed", error=type(error).__name__)
-            self._relaying = 0
+        self._relayed.send()
 
     def _sweep(self) -> None:
         while not self._stopping:
-            eventlet.sleep(config["sweep_interval_s"])
+            with eventlet.Timeout(config["sweep_interval_s"], False):
+                self._stop_sweeping.wait()
             try:
-                while self.relay.sweep() >= WINDOW_MAX and not self._stopping:
+                while not self._stopping and self.relay.sweep() >= WINDOW_MAX:
                     pass
             except Exception as error:  # database or broker away: at the next turn
                 log.warning("sweep_failed", error=type(error).__name__)

@@ -50,17 +50,24 @@ class DeadlineRunner(SharedExtension):
         self._slots = Semaphore(AT_ONCE_MAX)
         self._wake = Event()
         self._failing: str | None = None
+        self._stopping = False
 
     def add(self, kind: str, entrypoint: "OnDeadline") -> None:
         self._handlers[kind] = entrypoint
 
     def setup(self) -> None:
         self.core.deadline_listeners.append(self.wake)
-        self.core.checks.add("deadlines", lambda: (self._failing is None, self._failing or f"{len(self._handlers)} kinds"))
+        self.core.checks.add(
+            "deadlines", lambda: (self._failing is None, self._failing or f"{len(self._handlers)} kinds")
+        )
 
     def start(self) -> None:
         if self._handlers:
             self.container.spawn_managed_thread(self._run, identifier="deadlines")
+
+    def stop(self) -> None:
+        self._stopping = True
+        self.wake()
 
     def wake(self) -> None:
         if not self._wake.ready():
@@ -70,9 +77,7 @@ class DeadlineRunner(SharedExtension):
         self._slots.release()
 
     def _run(self) -> None:
-        while True:
-            if self.core.draining:
-                return
+        while not self._stopping and not self.core.draining:
             try:
                 self._claim_all_due()
                 self._failing = None

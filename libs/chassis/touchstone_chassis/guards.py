@@ -22,10 +22,12 @@ class BadMessage(Exception):
 def decode(delivery: Delivery, *content_types: str) -> dict[str, Any]:
     """The JSON object in the body. Raises BadMessage; never decompresses, never unpickles, never echoes the body."""
     _check_headers(delivery)
-    content_type = delivery.property("content_type")
+    content_type = delivery.attribute("content_type")
     if content_type not in content_types:
-        raise BadMessage("content_type", f"content type {str(content_type)[:80]!r}; expected {' or '.join(content_types)}")
-    encoding = delivery.property("content_encoding")
+        raise BadMessage(
+            "content_type", f"content type {str(content_type)[:80]!r}; expected {' or '.join(content_types)}"
+        )
+    encoding = delivery.attribute("content_encoding")
     if encoding not in (None, "", "utf-8", "UTF-8", "utf8"):
         raise BadMessage("content_encoding", f"content encoding {str(encoding)[:40]!r}; expected utf-8")
     body = delivery.body

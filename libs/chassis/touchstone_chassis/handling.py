@@ -8,7 +8,7 @@ from typing import Any
 import eventlet
 import structlog
 
-from touchstone_chassis.committing import AlreadyProcessed, AnswerStored, Clash, ClaimLost, Completion
+from touchstone_chassis.committing import AlreadyProcessed, AnswerStored, ClaimLost, Clash, Completion
 from touchstone_chassis.core import Core
 from touchstone_chassis.mongo import is_transient
 from touchstone_chassis.units import Origin, UnitOfWork

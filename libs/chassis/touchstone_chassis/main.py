@@ -56,9 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _log_what_the_hub_swallows()
     nameko.config.setup(for_nameko(config, options.name))
     run = Run(ServiceContainer(service_class), config["drain_s"])
-    with _each_signal(run.stop):
+    with _signals_heard(run.stop, config["drain_s"]):
         code = run.until_it_ends()
-    if code == DIED:
         _leave_now(code)  # without a turn for whatever is still at work: it must not commit or acknowledge any more
     return code
 
@@ -99,8 +98,6 @@ class Run:
         self._stopping = True
         limit_s = self._drain_s if self._started else min(self._drain_s, STOP_WHILE_STARTING_S)
         log.info("stopping", limit_s=limit_s, started=self._started)
-        # the last resort, for a hub that is stuck: a thread below Python that needs no turn
-        faulthandler.dump_traceback_later(limit_s + 1, exit=True)
         checks = self._container.shared_extensions.get(Checks)
         if checks is not None:
             checks.add("not_stopping", lambda: (False, "the service is stopping"))
@@ -144,11 +141,12 @@ class Run:
 
 
 @contextmanager
-def _each_signal(act: Callable[[], None]) -> Iterator[None]:
+def _signals_heard(act: Callable[[], None], limit_s: float) -> Iterator[None]:
     """Call `act` in a green thread at the first SIGTERM or SIGINT; a second one ends the process at once.
 
     A Python signal handler may not switch green threads, and the hub may be asleep in poll(): the wakeup descriptor
-    is what rouses it.
+    is what rouses it. Where a handler that never gives way keeps the hub from its turn, a thread below Python ends the
+    process a second after `limit_s`.
     """
     received: list[int] = []
 
@@ -156,6 +154,7 @@ def _each_signal(act: Callable[[], None]) -> Iterator[None]:
         received.append(signum)
         if len(received) > 1:
             _leave_now(DIED)
+        faulthandler.dump_traceback_later(limit_s + 1, exit=True)
 
     reader, writer = socket.socketpair()
     writer.setblocking(False)
@@ -173,6 +172,7 @@ def _each_signal(act: Callable[[], None]) -> Iterator[None]:
         signal.set_wakeup_fd(previous_fd)
         for signum, old in previous.items():
             signal.signal(signum, old)
+        faulthandler.cancel_dump_traceback_later()
         listener.kill()
         reader.close()
         writer.close()

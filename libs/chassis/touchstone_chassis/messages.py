@@ -1,5 +1,7 @@
 """The entrypoint for commands that come as a message on a queue: no caller waits, so a refusal is recorded."""
 
+import contextlib
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -51,7 +53,7 @@ class OnMessage(WorkEntrypoint):
 
     def _settle(self, work: Work, delivery: Delivery, method: Callable[..., Any], refused: Callable[..., Any]) -> str:
         body = decode(delivery, "application/json")
-        message_id = delivery.property("message_id")
+        message_id = delivery.attribute("message_id")
         if not isinstance(message_id, str) or not 1 <= len(message_id) <= 200:
             raise BadMessage("no_message_id", "a message needs a message_id of 1 to 200 characters")
         inbox_key = f"{self.core.service}.{self.method_name}/{message_id}"
@@ -69,28 +71,27 @@ class OnMessage(WorkEntrypoint):
             if refusal.retryable:
                 raise
             if not self.core.committer.was_processed(inbox_key):
-                self._record(work, lambda r=refusal: refused(body, caller, r, message_id), inbox_key, origin)
+                record = functools.partial(refused, body, caller, refusal, message_id)
+                self._record(work, record, inbox_key, origin)
             delivery.ack()
             return "refused"
         delivery.ack()
         return "handled"
 
     def _authenticate(self, delivery: Delivery) -> Caller:
-        caller = calls.authenticate(self.core, text_header(delivery, "authorization", "nameko.authorization"), self.roles)
+        caller = calls.authenticate(
+            self.core, text_header(delivery, "authorization", "nameko.authorization"), self.roles
+        )
         if caller is None:
             raise Unauthenticated("This message needs a token.")
         return caller
 
     def _record(self, work: Work, handler: Callable[[], Any], inbox_key: str, origin: Origin) -> None:
-        try:
+        with contextlib.suppress(AlreadyProcessed):
             self._run(work, handler, inbox_key, origin)
-        except AlreadyProcessed:
-            pass
 
     def _run(self, work: Work, handler: Callable[[], Any], inbox_key: str, origin: Origin) -> None:
-        handling.run(
-            self.core, work.unit, handler, origin=origin, complete=lambda _result: Completion(inbox=inbox_key)
-        )
+        handling.run(self.core, work.unit, handler, origin=origin, complete=lambda _result: Completion(inbox=inbox_key))
 
 
 def on_message(

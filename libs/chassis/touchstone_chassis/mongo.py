@@ -64,6 +64,7 @@ class Mongo(SharedExtension):
     def database(self) -> Database:
         return self.client[config["database"]]
 
-    def stop(self) -> None:
+    def close(self) -> None:
+        """Called by the last one to use it; the order in which extensions stop is not defined."""
         if "client" in self.__dict__:
             self.client.close()

@@ -70,7 +70,7 @@ class Parking(SharedExtension):
             "touchstone-exchange": delivery.exchange,
             "touchstone-routing-key": delivery.routing_key,
             "touchstone-parked-at": now,
-            "touchstone-user-id": delivery.property("user_id") or "",
+            "touchstone-user-id": delivery.attribute("user_id") or "",
             ATTEMPT: attempts_of(delivery),
         }
         log.error("message_dead_lettered", queue=delivery.queue, reason=reason)
@@ -113,7 +113,7 @@ def attempts_of(delivery: Delivery) -> int:
 
 
 def _kept(delivery: Delivery) -> dict[str, Any]:
-    return {name: delivery.property(name) for name in _KEPT_PROPERTIES if delivery.property(name) is not None}
+    return {name: delivery.attribute(name) for name in _KEPT_PROPERTIES if delivery.attribute(name) is not None}
 
 
 def _transportable(headers: dict[str, Any]) -> dict[str, Any]:

@@ -50,7 +50,9 @@ class Replies(SharedExtension):
 
     def _open(self) -> amqp.Channel:
         if self._channel is None or not self._channel.is_open:
-            self._connection = broker.connect(config["AMQP_URI"], name=f"touchstone {config.get('service', '')} replies")
+            self._connection = broker.connect(
+                config["AMQP_URI"], name=f"touchstone {config.get('service', '')} replies"
+            )
             self._channel = self._connection.channel()
         return self._channel
 
@@ -125,7 +127,8 @@ class Method(WorkEntrypoint):
         delivery: Delivery = work.subject
         structlog.contextvars.clear_contextvars()
         started = time.monotonic()
-        result, error = None, None
+        result: bytes | None = None
+        error: Refusal | None = None
         try:
             if not isinstance(delivery.attribute("reply_to"), str):
                 raise BadMessage("no_reply_to", "a request without reply_to cannot be answered")

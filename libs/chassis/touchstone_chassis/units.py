@@ -85,7 +85,9 @@ class UnitOfWork:
                 raise ValueError(f"{event.type_name} speaks of {subject}, not of {document['_id']}")
             self.changes.emitted.append(Emitted(event, sequence, uuid.uuid4().hex))
         if any(c == collection and d["_id"] == document["_id"] for c, d in self.changes.saved):
-            raise ValueError(f"{collection}/{document['_id']} was saved already: save an aggregate once, with all its events")
+            raise ValueError(
+                f"{collection}/{document['_id']} was saved already: save an aggregate once, with all its events"
+            )
         self.changes.saved.append((collection, document))
 
     def project(self, collection: str, document: dict) -> None:
@@ -98,7 +100,7 @@ class UnitOfWork:
     def schedule(
         self, kind: str, key: str, due_at: datetime.datetime, payload: Mapping[str, Any] | None = None
     ) -> None:
-        """Set the durable deadline `kind`/`key`, replacing an earlier one. One that is due runs right after the commit."""
+        """Set the durable deadline `kind`/`key`, replacing an earlier one. What is due runs right after the commit."""
         self.changes.scheduled.append(
             {
                 "_id": deadline_id(kind, key),
@@ -118,7 +120,7 @@ class UnitOfWork:
     def next_number(self, name: str, *, first: int = 1) -> int:
         """The next number of a sequence: never given twice, not even when this handler fails (it may leave gaps)."""
         self._start_sequence(name, first)
-        counter = self._database["sequences"].find_one_and_update(
+        counter: Any = self._database["sequences"].find_one_and_update(
             {"_id": name}, {"$inc": {"last": 1}}, return_document=ReturnDocument.AFTER
         )
         return counter["last"]

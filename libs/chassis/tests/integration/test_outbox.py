@@ -45,7 +45,7 @@ def test_what_a_crash_left_behind_is_swept(core, bus, database):
 
 def test_an_event_that_no_queue_takes_stays_in_the_outbox_and_is_delivered_when_one_does(core, bus, database):
     bus.channel.queue_unbind(HEARD, "membership.events", "organisation_registered.v1")
-    bus.channel.queue_unbind("membership.unconsumed", "membership.unconsumed")
+    bus.channel.queue_unbind("membership.unconsumed", "membership.unconsumed", "")
     _save(core, core._after_commit, "t-1")
     eventually(lambda: (database["outbox"].find_one() or {}).get("last_outcome") == "returned")
 
@@ -70,7 +70,9 @@ def test_an_event_that_nobody_consumes_is_kept_aside_and_is_no_alarm(core, bus, 
     core.committer.commit(unit, Origin("cor"), Completion())
 
     assert eventually(lambda: bus.take("membership.unconsumed"))
-    assert eventually(lambda: database["outbox"].count_documents({}) == 0), "a contact's address leaves with the confirm"
+    assert eventually(lambda: database["outbox"].count_documents({}) == 0), (
+        "a contact's address leaves with the confirm"
+    )
 
 
 def test_a_version_clash_writes_nothing_at_all(core, database):
