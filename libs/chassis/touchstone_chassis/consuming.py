@@ -1,5 +1,6 @@
 """Consumes all queues of a service over one connection, survives every message, and drains on a stop."""
 
+import contextlib
 import dataclasses
 import functools
 import time
@@ -119,10 +120,8 @@ class _Session:
 
     def turn(self) -> None:
         """Handle what the broker sends, for at most POLL_S, and send heartbeats."""
-        try:
+        with contextlib.suppress(TimeoutError):
             self.connection.drain_events(timeout=POLL_S)
-        except TimeoutError:
-            pass
         if time.monotonic() - self._ticked_at > 1:
             self._ticked_at = time.monotonic()
             with self._writing:

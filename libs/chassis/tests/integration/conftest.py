@@ -73,7 +73,12 @@ class Toy:
 
     @on_event(BodyAccredited)
     def name_body(self, event: Any, envelope: Any) -> None:
-        thing = self.things.get(event.body_id) or {"_id": event.body_id, "version": 0, "label": event.body_id, "count": 0}
+        thing = self.things.get(event.body_id) or {
+            "_id": event.body_id,
+            "version": 0,
+            "label": event.body_id,
+            "count": 0,
+        }
         self._misbehave(event.body_id)
         thing["count"] += 1
         self.things.save(thing, [_registered(event.body_id)])

@@ -8,6 +8,7 @@ from typing import Any
 
 import eventlet
 import pytest
+
 from touchstone_contracts.assessment import BodyAccredited
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.errors import NotFound
@@ -89,7 +90,9 @@ def _raise(error: BaseException) -> None:
     raise error
 
 
-@pytest.mark.parametrize("error", [ValueError("boom"), eventlet.Timeout(), SystemExit(3), KeyboardInterrupt()], ids=repr)
+@pytest.mark.parametrize(
+    "error", [ValueError("boom"), eventlet.Timeout(), SystemExit(3), KeyboardInterrupt()], ids=repr
+)
 def test_a_handler_that_keeps_failing_costs_one_dead_letter_and_nothing_else(bus, database, behaviour, runs, error):
     behaviour["b-1"] = lambda: _raise(error)
 

@@ -266,7 +266,9 @@ def test_a_message_is_a_command_and_its_refusal_is_recorded(bus, issuer, databas
 def test_the_same_message_twice_is_one_command(bus, issuer, database):
     headers = {"authorization": issuer.token("assessor", cab="dnv")}
     for _ in range(2):
-        bus.put("toy.intake", {"id": "m", "label": "x"}, content_type="application/json", message_id="m-1", headers=headers)
+        bus.put(
+            "toy.intake", {"id": "m", "label": "x"}, content_type="application/json", message_id="m-1", headers=headers
+        )
     bus.put("toy.intake", {"id": "n", "label": "z"}, content_type="application/json", message_id="m-2", headers=headers)
 
     eventually(lambda: database["things"].find_one({"_id": "n"}))

@@ -51,11 +51,6 @@ def script() -> Iterator[type[Scripted]]:
     Scripted.at_setup = Scripted.at_start = Scripted.at_stop = None
 
 
-@pytest.fixture(autouse=True)
-def no_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main.faulthandler, "dump_traceback_later", lambda *args, **kwargs: None)
-
-
 def a_run(drain_s: float = 5.0) -> Run:
     class Service:
         name = "toy"
@@ -159,7 +154,7 @@ def test_a_signal_is_heard_while_the_hub_sleeps(signum: int) -> None:
     heard = eventlet.event.Event()
     kill_from_outside = f"sleep 0.1; kill -{signum} {os.getpid()}"
 
-    with main._each_signal(lambda: heard.send("heard")):
+    with main._signals_heard(lambda: heard.send("heard"), 60):
         os.posix_spawn("/bin/sh", ["sh", "-c", kill_from_outside], os.environ)
         with eventlet.Timeout(10):
             assert heard.wait() == "heard"
@@ -169,7 +164,7 @@ def test_a_second_signal_ends_the_process_at_once(monkeypatch: pytest.MonkeyPatc
     left: list[int] = []
     monkeypatch.setattr(main, "_leave_now", left.append)
 
-    with main._each_signal(lambda: None):
+    with main._signals_heard(lambda: None, 60):
         os.kill(os.getpid(), signal.SIGTERM)
         assert left == []
         os.kill(os.getpid(), signal.SIGINT)

@@ -1,0 +1,388 @@
+"""A service as a process of its own: how it starts, says that it is ready, and ends."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pika
+import pytest
+
+from touchstone.provision import provision
+from touchstone_chassis.clock import move
+from touchstone_contracts.topology import ServiceTopology
+from touchstone_devkit.eventually import eventually
+
+SERVICE = """
+import os
+import eventlet
+from marshmallow import Schema, fields
+from nameko.extensions import DependencyProvider
+from touchstone_chassis.entrypoints import query
+from touchstone_chassis.providers import DomainClock, Health, Settings
+from touchstone_contracts.roles import PUBLIC
+
+class SettingsSchema(Schema):
+    greeting = fields.String(required=True)
+    size = fields.Integer(required=True, strict=True)
+
+class Seconds(Schema):
+    seconds = fields.Float(required=True)
+
+class Nothing(Schema):
+    pass
+
+class Mortal(DependencyProvider):
+    def start(self):
+        if os.environ.get("TOY_DIES"):
+            self.container.spawn_managed_thread(self.die)
+    def die(self):
+        raise ValueError("Ms Rosa Diaz")
+
+class Toy:
+    name = "process"
+    health, clock, settings, mortal = Health(), DomainClock(), Settings(SettingsSchema()), Mortal()
+
+    @query(Seconds(), roles=PUBLIC)
+    def slow(self, request, caller):
+        eventlet.sleep(request["seconds"])
+        return self.settings["greeting"]
+
+    @query(Nothing(), roles=PUBLIC)
+    def stuck(self, request, caller):
+        while True:
+            pass
+
+    @query(Nothing(), roles=PUBLIC)
+    def year(self, request, caller):
+        return self.clock.today().year
+"""
+CONFIG = """
+AMQP_URI: ${AMQP_URI}
+MONGO_URI: ${MONGO_URI}
+database: ${PREFIX}_process
+jwks_path: ${JWKS}
+audience: touchstone
+issuers: tests
+http_host: 127.0.0.1
+http_port: ${PORT}
+sandbox: ${SANDBOX:false}
+drain_s: ${DRAIN_S:10}
+settings:
+  greeting: hello
+  size: ${SIZE:5}
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Process:
+    """The toy as `python -m touchstone_chassis` runs it."""
+
+    def __init__(self, folder: Path, environ: dict[str, str]):
+        self.environ = environ
+        self.out = folder / "stdout"
+        self.err = folder / "stderr"
+        with self.out.open("wb") as out, self.err.open("wb") as err:
+            command = [sys.executable, "-m", "touchstone_chassis", "process", "--config", str(folder / "config.yaml")]
+            self.popen = subprocess.Popen(command, cwd=folder, env=environ, stdout=out, stderr=err)
+
+    def get(self, path: str, method: str = "GET") -> tuple[int, str]:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.environ['PORT']}{path}", method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def checks(self) -> dict[str, tuple[bool, str]]:
+        content = json.loads(self.get("/ready")[1] or '{"checks": []}')
+        return {check["name"]: (check["ok"], check["detail"]) for check in content["checks"]}
+
+    def until_ready(self) -> "Process":
+        eventually(lambda: self.get("/ready")[0] == 200 or self._check_alive(), within_s=30)
+        return self
+
+    def until_live(self) -> "Process":
+        eventually(lambda: self.get("/live")[0] == 200 or self._check_alive(), within_s=30)
+        return self
+
+    def _check_alive(self) -> bool:
+        assert self.popen.poll() is None, f"ended with {self.popen.returncode}: {self.err.read_text()}"
+        return False
+
+    def log(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.read_text().splitlines()]
+
+    def logged(self, event: str) -> dict[str, Any] | None:
+        return next((line for line in self.log() if line["event"] == event), None)
+
+    def signal(self, signum: int = signal.SIGTERM) -> None:
+        self.popen.send_signal(signum)
+
+    def exit_code(self, within_s: float = 15) -> int:
+        return self.popen.wait(within_s)
+
+
+class Caller:
+    """Calls the toy and waits for its answers, on a connection of its own."""
+
+    def __init__(self, amqp_uri: str):
+        self.connection = pika.BlockingConnection(pika.URLParameters(amqp_uri))
+        self.channel = self.connection.channel()
+        self.channel.confirm_delivery()
+        self.replies = self.channel.queue_declare("", exclusive=True).method.queue
+        self.channel.queue_bind(self.replies, "nameko-rpc", self.replies)
+
+    def send(self, method: str, **kwargs: Any) -> None:
+        properties = pika.BasicProperties(
+            content_type="application/json", reply_to=self.replies, correlation_id=method, headers={}
+        )
+        body = json.dumps({"args": [], "kwargs": kwargs}).encode()
+        self.channel.basic_publish("nameko-rpc", f"process.{method}", body, properties)
+
+    def reply(self) -> Any:
+        return json.loads(eventually(lambda: self.channel.basic_get(self.replies, auto_ack=True)[2], within_s=15))
+
+    def ask(self, method: str, **kwargs: Any) -> Any:
+        self.send(method, **kwargs)
+        return self.reply()
+
+    def taken(self) -> bool:
+        """Whether the toy has taken everything from its queue."""
+        return self.channel.queue_declare("rpc-process", passive=True).method.message_count == 0
+
+
+@pytest.fixture
+def environ(backing: Any, amqp_uri: str, database_prefix: str, tmp_path: Path) -> dict[str, str]:
+    """What the toy's process finds in its environment; changed by a test before it starts one."""
+    provision(amqp_uri, backing.mongo_uri, database_prefix, [ServiceTopology(service="process")])
+    with pika.BlockingConnection(pika.URLParameters(amqp_uri)) as connection:
+        connection.channel().queue_purge("rpc-process")  # where the broker is shared: what an earlier test left
+    (tmp_path / "process_toy.py").write_text(SERVICE)
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    (tmp_path / "jwks.json").write_text('{"keys": []}')
+    info = tmp_path / "process_toy-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: process-toy\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[touchstone.services]\nprocess = process_toy:Toy\n")
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "AMQP_URI": amqp_uri,
+        "MONGO_URI": backing.mongo_uri,
+        "PREFIX": database_prefix,
+        "JWKS": str(tmp_path / "jwks.json"),
+        "PORT": str(free_port()),
+    }
+
+
+@pytest.fixture
+def start(environ: dict[str, str], tmp_path: Path) -> Iterator[Any]:
+    started: list[Process] = []
+
+    def start(**changes: str) -> Process:
+        started.append(Process(tmp_path, {**environ, **changes}))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.popen.poll() is None:
+            process.popen.kill()
+            process.popen.wait()
+
+
+@pytest.fixture
+def caller(environ: dict[str, str]) -> Iterator[Caller]:
+    caller = Caller(environ["AMQP_URI"])
+    yield caller
+    caller.connection.close()
+
+
+def test_a_started_service_is_ready_and_shows_its_metrics(start: Any, caller: Caller) -> None:
+    process = start().until_ready()
+
+    checks = process.checks()
+    answer = caller.ask("slow", seconds=0)
+    metrics = process.get("/metrics")[1]
+
+    assert all(ok for ok, _ in checks.values())
+    assert {"consumers", "database", "outbox_lag", "transaction_lifetime"} <= set(checks)
+    assert answer["result"] == "hello"
+    assert 'touchstone_rpc_requests_total{method="slow",outcome="ok"} 1.0' in metrics
+    assert "process_resident_memory_bytes" in metrics
+
+
+def test_its_port_serves_nothing_but_health(start: Any) -> None:
+    process = start().until_live()
+
+    assert process.get("/")[0] == 404
+    assert process.get("/live", "POST")[0] == 405
+
+
+def test_a_log_line_is_json_and_the_start_says_no_secret(start: Any) -> None:
+    process = start().until_ready()
+
+    assert process.logged("health_served")
+    eventually(lambda: process.logged("started"))
+    assert all(line["service"] == "process" for line in process.log())
+    assert "guest:guest" not in process.out.read_text()
+    assert process.err.read_text() == ""
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_the_call_under_way_finish(start: Any, caller: Caller, signum: int) -> None:
+    process = start().until_ready()
+    caller.send("slow", seconds=1)
+    eventually(caller.taken)
+
+    process.signal(signum)
+
+    assert caller.reply()["result"] == "hello"
+    assert process.exit_code() == 0
+    assert process.logged("ended")["exit_code"] == 0  # type: ignore[index]
+
+
+def test_a_service_that_drains_is_live_but_not_ready(start: Any, caller: Caller) -> None:
+    process = start().until_ready()
+    caller.send("slow", seconds=3)
+    eventually(caller.taken)
+
+    process.signal()
+
+    eventually(lambda: process.checks().get("not_stopping") == (False, "the service is stopping"))
+    assert process.get("/live")[0] == 200
+    assert process.exit_code() == 0
+
+
+def test_work_that_outlasts_the_limit_is_cut_off_and_delivered_again(start: Any, caller: Caller) -> None:
+    process = start(DRAIN_S="1").until_ready()
+    caller.send("slow", seconds=60)
+    eventually(caller.taken)
+    began = time.monotonic()
+
+    process.signal()
+
+    assert process.exit_code() == 1
+    assert time.monotonic() - began < 4
+    assert process.logged("not_drained_in_time")
+    eventually(lambda: not caller.taken())
+
+
+def test_a_handler_that_never_gives_way_is_cut_off_as_well(start: Any, caller: Caller) -> None:
+    process = start(DRAIN_S="1").until_ready()
+    caller.send("stuck")
+    eventually(caller.taken)
+    eventually(lambda: process.get("/live")[0] == 0, within_s=30)
+
+    process.signal()
+
+    assert process.exit_code() == 1
+
+
+def test_a_second_signal_ends_the_process_at_once(start: Any, caller: Caller) -> None:
+    process = start().until_ready()
+    caller.send("slow", seconds=60)
+    eventually(caller.taken)
+    began = time.monotonic()
+
+    process.signal()
+    eventually(lambda: process.logged("stopping"))
+    process.signal()
+
+    assert process.exit_code() == 1
+    assert time.monotonic() - began < 2
+
+
+def test_without_a_broker_it_lives_is_not_ready_and_stops_when_told(start: Any) -> None:
+    process = start(AMQP_URI=f"amqp://guest:pa55@127.0.0.1:{free_port()}/").until_live()
+    eventually(lambda: process.checks().get("database", (False,))[0])
+    assert process.get("/ready")[0] == 503
+    began = time.monotonic()
+
+    process.signal()
+
+    assert process.exit_code() == 0
+    assert time.monotonic() - began < 5
+    assert "pa55" not in process.out.read_text() + process.err.read_text()
+
+
+def test_without_a_database_it_lives_and_is_not_ready_within_two_seconds(start: Any) -> None:
+    process = start(MONGO_URI=f"mongodb://u:pa55@127.0.0.1:{free_port()}/?replicaSet=rs0").until_live()
+    eventually(lambda: "database" in process.checks())
+    began = time.monotonic()
+
+    status, _ = process.get("/ready")
+
+    assert time.monotonic() - began < 2
+    assert status == 503
+    assert process.checks()["database"][0] is False
+    process.signal()
+    process.exit_code()
+    assert "pa55" not in process.out.read_text() + process.err.read_text()
+
+
+def test_a_fault_that_kills_the_container_ends_the_process_and_keeps_the_secret(start: Any) -> None:
+    process = start(TOY_DIES="yes")
+
+    assert process.exit_code(30) == 1
+    assert process.logged("died")["exception"][0]["type"] == "builtins.ValueError"  # type: ignore[index]
+    assert "Rosa" not in process.out.read_text() + process.err.read_text()
+
+
+def test_a_port_that_is_taken_ends_the_process(start: Any) -> None:
+    first = start().until_live()
+    second = start()
+
+    assert second.exit_code(30) == 1
+    assert first.popen.poll() is None
+
+
+def test_wrong_config_is_said_whole_without_a_traceback(start: Any) -> None:
+    process = start(JWKS="", PORT="many")
+
+    assert process.exit_code() == 2
+    assert process.out.read_text() == ""
+    lines = process.err.read_text().splitlines()
+    assert lines[0] == "touchstone-service: the configuration cannot be used:"
+    assert [line.split("config.yaml: ")[1] for line in lines[1:]] == [
+        "jwks_path: the environment variable JWKS is not set",
+        "http_port: not a valid integer.",
+    ]
+
+
+def test_wrong_settings_are_said_without_a_traceback(start: Any) -> None:
+    process = start(SIZE="large")
+
+    assert process.exit_code() == 2
+    assert process.err.read_text().splitlines()[1:] == ["  - settings.size: Not a valid integer."]
+
+
+def test_a_sandbox_follows_the_clock_that_somebody_moved(start: Any, caller: Caller, environ: dict[str, str]) -> None:
+    start(SANDBOX="true").until_ready()
+    before = caller.ask("year")["result"]
+
+    move(environ["MONGO_URI"], environ["PREFIX"], 400 * 24 * 3600.0, sandbox=True)
+
+    eventually(lambda: caller.ask("year")["result"] == before + 1 or None)
+
+
+def test_elsewhere_a_moved_clock_is_ignored(start: Any, caller: Caller, environ: dict[str, str]) -> None:
+    move(environ["MONGO_URI"], environ["PREFIX"], 400 * 24 * 3600.0, sandbox=True)
+    start().until_ready()
+
+    assert caller.ask("year")["result"] == time.gmtime().tm_year

@@ -1,0 +1,104 @@
+"""Running a handler: again on a clash, waiting for the database, never past the caller's deadline."""
+
+import time
+from typing import Any
+
+import eventlet
+import pytest
+from pymongo.errors import AutoReconnect, ServerSelectionTimeoutError
+
+from touchstone_chassis import handling
+from touchstone_chassis.committing import Clash, Completion
+from touchstone_chassis.units import Origin, UnitOfWork
+from touchstone_contracts.errors import Conflict, DeadlineExceeded, NotFound, Unavailable
+
+
+class Committing:
+    """A committer that fails as it is told, and then counts commits."""
+
+    def __init__(self, *failures: Exception, for_ever: Exception | None = None):
+        self.failures, self.for_ever, self.commits = list(failures), for_ever, 0
+
+    def commit(self, unit: Any, origin: Any, completion: Any) -> None:
+        if self.for_ever:
+            raise self.for_ever
+        if self.failures:
+            raise self.failures.pop(0)
+        self.commits += 1
+
+
+class Parts:
+    """The parts of the core that handling uses."""
+
+    def __init__(self, committer: Committing, draining: bool = False):
+        self.committer, self.draining = committer, draining
+
+
+def run(parts: Parts, handler: Any, until: float | None = None) -> Any:
+    unit = UnitOfWork(None)  # type: ignore[arg-type]
+    return handling.run(
+        parts,  # type: ignore[arg-type]
+        unit,
+        handler,
+        origin=Origin("c"),
+        complete=lambda _result: Completion(),
+        until=until,
+    )
+
+
+def test_a_clash_runs_the_handler_again_and_commits_once():
+    parts, runs = Parts(Committing(Clash("a"), Clash("a"))), []
+
+    result = run(parts, lambda: runs.append(1) or len(runs))
+
+    assert result == 3 and parts.committer.commits == 1
+
+
+def test_a_clash_without_end_becomes_a_retryable_conflict():
+    with pytest.raises(Conflict):
+        run(Parts(Committing(for_ever=Clash("a"))), lambda: None)
+
+
+@pytest.mark.parametrize("error", [AutoReconnect("x"), ServerSelectionTimeoutError("x")], ids=repr)
+def test_a_database_that_comes_back_costs_nothing_but_time(error):
+    parts = Parts(Committing(error, error))
+
+    run(parts, lambda: None)
+
+    assert parts.committer.commits == 1
+
+
+def test_a_caller_is_told_that_the_database_is_away_before_its_deadline_passes():
+    with pytest.raises(Unavailable):
+        run(Parts(Committing(for_ever=AutoReconnect("x"))), lambda: None, until=time.time() + 0.3)
+
+
+def test_a_process_that_drains_gives_up_waiting_for_the_database():
+    with pytest.raises(handling.GivenUpForDrain):
+        run(Parts(Committing(for_ever=AutoReconnect("x")), draining=True), lambda: None)
+
+
+def test_nothing_is_committed_past_the_callers_deadline():
+    parts = Parts(Committing())
+
+    with pytest.raises(DeadlineExceeded):
+        run(parts, lambda: None, until=time.time() - 1)
+
+    assert parts.committer.commits == 0
+
+
+def test_a_refusal_of_the_domain_is_passed_on():
+    def refuse() -> None:
+        raise NotFound("nothing there")
+
+    with pytest.raises(NotFound):
+        run(Parts(Committing()), refuse)
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), eventlet.Timeout()], ids=repr)
+def test_what_is_no_exception_becomes_one(error):
+    def blow_up() -> None:
+        raise error
+
+    with pytest.raises(handling.HandlerBroke):
+        run(Parts(Committing()), blow_up)
