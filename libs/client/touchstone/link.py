@@ -21,6 +21,8 @@ from touchstone.uris import redacted
 from touchstone_contracts.topology import RPC_EXCHANGE
 
 _TRANSIENT = 1
+# a quorum queue, which a virtual host may have as its default, cannot be exclusive
+_QUEUE_ARGUMENTS = {"x-queue-type": "classic"}
 _REFUSED = (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError)
 _REFUSALS = {403, 404, 530}  # no right, no such exchange, no such virtual host: trying again would not help
 
@@ -108,7 +110,9 @@ class Link:
         channel.add_on_cancel_callback(lambda _frame: self._close())
         channel.add_on_return_callback(self._on_returned)
         steps: list[Callable[[Callable[[Any], None]], Any]] = [
-            lambda then: channel.queue_declare(self._queue, exclusive=True, auto_delete=True, callback=then),
+            lambda then: channel.queue_declare(
+                self._queue, exclusive=True, auto_delete=True, arguments=_QUEUE_ARGUMENTS, callback=then
+            ),
             lambda then: channel.queue_bind(self._queue, RPC_EXCHANGE, self._reply_to, callback=then),
             lambda then: channel.basic_consume(
                 self._queue, self._on_reply, auto_ack=True, exclusive=True, callback=then

@@ -59,6 +59,17 @@ class ProvisionReport:
     indexes: tuple[str, ...]
     migrations: tuple[str, ...]
 
+    def as_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    def counts(self) -> dict[str, str]:
+        """For people: the services and migrations by name, the rest by number."""
+        named = {
+            name: ", ".join(names) or "none" for name, names in (("services", self.services), ("ran", self.migrations))
+        }
+        counted = {name: str(len(getattr(self, name))) for name in ("exchanges", "queues", "bindings", "indexes")}
+        return {**named, **counted}
+
 
 def installed_topologies() -> list[ServiceTopology]:
     """The topology of every service whose package is installed here, by entry point `touchstone.topology`."""

@@ -1,0 +1,73 @@
+"""One case as a whole: what the four services know of an audit, gathered by the client."""
+
+from typing import Any
+
+from touchstone.render import Output
+from touchstone.rpc import Client, UnknownService
+from touchstone_contracts.errors import Forbidden, NotFound
+
+_PAGE = 200
+
+
+def case_file(client: Client, case: str) -> dict[str, Any]:
+    """`audit`, `case`, `certificate` and `notices` of a case; each None while there is none.
+
+    `missing` says why a part is None where it is the caller's role or an absent service, not time. Raises NotFound when
+    neither the audit nor the case is known.
+    """
+    missing: dict[str, str] = {}
+    audit = _part(missing, "audit", lambda: client.assessment.get_audit(audit_id=case))
+    opened = _part(missing, "case", lambda: client.certification.get_case(case_id=case))
+    if audit is None and opened is None and not missing:
+        raise NotFound(f"There is no audit and no case {case!r}.")
+    number = _certificate_number(opened)
+    certificate = None
+    if number is not None:
+        certificate = _part(missing, "certificate", lambda: client.certification.get_certificate(number=number))
+    notices = _part(missing, "notices", lambda: _all_notices(client, case))
+    return {"audit": audit, "case": opened, "certificate": certificate, "notices": notices, "missing": missing}
+
+
+def _part(missing: dict[str, str], name: str, ask: Any) -> Any:
+    try:
+        return ask()
+    except NotFound:
+        return None
+    except (Forbidden, UnknownService) as error:
+        missing[name] = str(error)
+        return None
+
+
+def _certificate_number(case: Any) -> int | None:
+    """The number in a case, in its decision or in its certificate."""
+    if not isinstance(case, dict):
+        return None
+    for place in (case, case.get("decision"), case.get("certificate")):
+        for name in ("certificate_number", "number"):
+            if isinstance(place, dict) and isinstance(place.get(name), int):
+                return place[name]
+    return None
+
+
+def _all_notices(client: Client, audit_id: str) -> list[dict[str, Any]]:
+    notices: list[dict[str, Any]] = []
+    page: dict[str, Any] = client.notification.list_notices(audit_id=audit_id, limit=_PAGE)
+    notices += page["items"]
+    while page.get("next"):
+        page = client.notification.list_notices(audit_id=audit_id, limit=_PAGE, after=page["next"])
+        notices += page["items"]
+    return notices
+
+
+def show_case_file(output: Output, case: str, found: dict[str, Any]) -> None:
+    """Print the parts one below the other, saying of each that is not there why."""
+    for name in ("audit", "case", "certificate"):
+        if found[name] is not None:
+            output.facts(f"{name}", found[name])
+        else:
+            output.line(f"{name}: {found['missing'].get(name, 'none yet')}", style="dim")
+    notices = found["notices"]
+    if notices:
+        output.table(f"notices ({len(notices)})", notices)
+    else:
+        output.line(f"notices: {found['missing'].get('notices', 'none yet')}", style="dim")
