@@ -31,6 +31,7 @@ def detail(text: str, *, example: Any, default: Any = dataclasses.MISSING) -> An
     return dataclasses.field(metadata=metadata, default=default)
 
 
+@typing.dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(detail,))
 def value(cls: type[_T]) -> type[_T]:
     """Make the decorated class a frozen value that events may hold."""
     frozen = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
@@ -38,6 +39,7 @@ def value(cls: type[_T]) -> type[_T]:
     return frozen
 
 
+@typing.dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(detail,))
 def event(
     name: str, *, version: int, subject: str, summary: str, personal: bool = False
 ) -> Callable[[type[_T]], type[_T]]:
