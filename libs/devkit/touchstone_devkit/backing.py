@@ -60,12 +60,21 @@ class Backing:
         self.stop()
 
 
-def start_backing(*, environment: Mapping[str, str] = os.environ, announce: Announce = print) -> Backing:
-    """Finds or starts RabbitMQ and MongoDB. Raises NoBacking with one clear message if none can be had."""
+def start_backing(
+    *,
+    environment: Mapping[str, str] = os.environ,
+    announce: Announce = print,
+    known: "Mapping[str, Source] | None" = None,
+) -> Backing:
+    """Finds or starts RabbitMQ and MongoDB, from `known` sources or the usual ones.
+
+    Raises NoBacking with one clear message if none can be had.
+    """
     end_stale_runs(RUNS)
     ledger = Ledger(new_run_folder())
     try:
-        return choose(sources(environment), ledger, forced=environment.get(FORCING_VARIABLE), announce=announce)
+        known = known or sources(environment)
+        return choose(known, ledger, forced=environment.get(FORCING_VARIABLE), announce=announce)
     except BaseException:
         ledger.close()
         raise

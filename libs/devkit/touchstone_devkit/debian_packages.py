@@ -1,4 +1,4 @@
-"""Downloads Debian packages and unpacks them into a folder of the project's: nothing is installed, no root is needed."""
+"""Downloads Debian packages and unpacks them into a folder of the project: nothing is installed, no root is needed."""
 
 import contextlib
 import os
@@ -111,5 +111,7 @@ def _run(command: Sequence[str], cwd: Path | None = None) -> str:
 
 def library_path(unpacked: Path) -> str:
     """The folders of `unpacked` that hold shared libraries, as LD_LIBRARY_PATH; empty if there are none."""
-    folders = {library.parent for root in ("lib", "usr/lib") for library in (unpacked / root).glob("*-linux-gnu*/*.so*")}
+    folders = {
+        library.parent for root in ("lib", "usr/lib") for library in (unpacked / root).glob("*-linux-gnu*/*.so*")
+    }
     return os.pathsep.join(sorted(map(str, folders)))

@@ -20,7 +20,7 @@ START_TIMEOUT_S = 90
 
 def start(ledger: Ledger, announce: Announce) -> Servers:
     """Raises Unavailable where no engine answers, an image is not there and cannot be pulled, a server does not start."""
-    had = _obtain_images(announce)
+    why = look_for_engine(announce)
     containers: list[Any] = []
 
     def stop() -> None:
@@ -37,10 +37,11 @@ def start(ledger: Ledger, announce: Announce) -> Servers:
     except (DockerException, OSError, RuntimeError) as error:
         stop()
         raise Unavailable(f"the engine could not run the images: {_one_line(error)}") from error
-    return Servers(amqp_uri=amqp_uri, mongo_uri=mongo_uri, management_uri=management_uri, why=had, stop=stop)
+    return Servers(amqp_uri=amqp_uri, mongo_uri=mongo_uri, management_uri=management_uri, why=why, stop=stop)
 
 
-def _obtain_images(announce: Announce) -> str:
+def look_for_engine(announce: Announce) -> str:
+    """Finds an engine and both images, pulled if need be, and says so. Raises Unavailable."""
     try:
         client = engine.from_env(timeout=ENGINE_TIMEOUT_S)
         client.ping()

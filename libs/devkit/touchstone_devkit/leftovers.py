@@ -39,9 +39,9 @@ class Ledger:
             start_new_session=True,
         )
 
-    def add_process(self, pid: int) -> None:
-        """`pid` leads a process group of its own: the whole group is what must end."""
-        self._content["processes"].append(_identity(pid))
+    def add_process(self, pid: int, stop_signal: int = signal.SIGTERM) -> None:
+        """`pid` leads a process group of its own: the whole group is what must end, asked to by `stop_signal` first."""
+        self._content["processes"].append([*_identity(pid), int(stop_signal)])
         self._write()
 
     def remove_process(self, pid: int) -> None:
@@ -79,17 +79,19 @@ def end_stale_runs(runs: Path) -> None:
 
 
 def end_run(folder: Path) -> None:
-    """Ends every process group and container in the ledger of `folder`: politely, then by force. Safe to repeat."""
+    """Ends every process group and container in the ledger of `folder`: asked first, then by force. Safe to repeat."""
     try:
         content = json.loads((folder / LEDGER).read_text())
     except (OSError, ValueError):
         return
-    groups = [(int(pid), float(started)) for pid, started in content["processes"]]
-    _signal_groups(groups, signal.SIGTERM)
+    groups = [(int(pid), float(started)) for pid, started, _ in content["processes"]]
+    for pid, started, stop_signal in content["processes"]:
+        _signal_group(int(pid), float(started), stop_signal)
     deadline = time.monotonic() + GRACE_S
     while time.monotonic() < deadline and any(_members(*group) for group in groups):
         time.sleep(0.1)
-    _signal_groups(groups, signal.SIGKILL)
+    for pid, started in groups:
+        _signal_group(pid, started, signal.SIGKILL)
     for container_id in content["containers"]:
         _remove_container(container_id)
     shutil.rmtree(folder / DATA, ignore_errors=True)
@@ -121,11 +123,10 @@ def _members(group: int, started: float) -> list[psutil.Process]:
     return [process for process in members if process.create_time() >= started - 1]
 
 
-def _signal_groups(groups: list[tuple[int, float]], number: int) -> None:
-    for group in groups:
-        for process in _members(*group):
-            with contextlib.suppress(psutil.Error):
-                process.send_signal(number)
+def _signal_group(group: int, started: float, number: int) -> None:
+    for process in _members(group, started):
+        with contextlib.suppress(psutil.Error):
+            process.send_signal(number)
 
 
 def _remove_container(container_id: str) -> None:

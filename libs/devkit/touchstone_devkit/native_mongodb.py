@@ -94,7 +94,9 @@ def _missing_libraries(program: Path, announce: Announce) -> str:
     if not LIBRARIES.exists():
         for package in LIBRARY_PACKAGES:
             with contextlib.suppress(Unavailable):
-                debian_packages.unpack(package, LIBRARIES, wanted=lambda name: name.startswith("lib"), announce=announce)
+                debian_packages.unpack(
+                    package, LIBRARIES, wanted=lambda name: name.startswith("lib"), announce=announce
+                )
                 break
     path = debian_packages.library_path(LIBRARIES)
     lacking = _lacks_libraries(program, path)

@@ -68,7 +68,7 @@ class LocalProcess:
             if self._executor.pre_start_check():
                 raise ProcessDidNotStart(f"{self.name}: port {self._port} is taken")
             SimpleExecutor.start(self._executor)  # Executor.start would wait
-        self._ledger.add_process(self.pid)
+        self._ledger.add_process(self.pid, self._stop_signal)
 
     def wait_until_ready(self) -> None:
         """Raises ProcessDidNotStart if it ends first or takes too long."""

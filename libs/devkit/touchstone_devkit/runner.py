@@ -16,8 +16,9 @@
         system.run("touchstone", "status", "x")         # subprocess.CompletedProcess of a command in it (text)
 
 Arguments, all by name and all optional: `backing` (a started Backing; else one is started here and stopped with the
-system), `database_prefix`, `sandbox` (True lets the clock be moved), `http_ports` and `smtp_port` (else free ones),
-`environment` (more variables for the services), `announce` (called with each line of progress; prints by default).
+system), `own_vhost` (False: the one in the broker's address), `database_prefix`, `sandbox` (True lets the clock be
+moved), `http_ports` and `smtp_port` (else free ones), `keys_folder` (else keys of its own), `environment` (more
+variables for the services), `announce` (called with each line of progress; prints by default).
 """
 
 import contextlib
@@ -63,6 +64,7 @@ class System:
         *,
         backing: Backing | None = None,
         database_prefix: str | None = None,
+        own_vhost: bool = True,
         sandbox: bool = False,
         http_ports: Mapping[str, int] | None = None,
         smtp_port: int | None = None,
@@ -75,6 +77,7 @@ class System:
         self.http_uris: dict[str, str] = {}
         self._given_backing = backing
         self._drop_databases = database_prefix is None
+        self._own_vhost = own_vhost
         self._sandbox = sandbox
         self._http_ports = dict(http_ports or {})
         self._smtp_port = smtp_port
@@ -168,7 +171,7 @@ class System:
                 self._steps_down.callback(self._remove_databases)
         self.amqp_uri, self.mongo_uri = self.backing.amqp_uri, self.backing.mongo_uri
         self.management_uri = self.backing.management_uri
-        if self.management_uri:
+        if self.management_uri and self._own_vhost:
             vhost = f"touchstone-{secrets.token_hex(4)}"
             own = create_vhost(self.management_uri, self.amqp_uri, vhost)
             if own:
