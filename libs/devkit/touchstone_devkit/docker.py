@@ -19,7 +19,7 @@ START_TIMEOUT_S = 90
 
 
 def start(ledger: Ledger, announce: Announce) -> Servers:
-    """Raises Unavailable where no engine answers, an image is not there and cannot be pulled, a server does not start."""
+    """Raises Unavailable where no engine answers, an image cannot be had, or a server does not start."""
     why = look_for_engine(announce)
     containers: list[Any] = []
 

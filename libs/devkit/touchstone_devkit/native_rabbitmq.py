@@ -132,7 +132,7 @@ def _is_needed(package: str) -> bool:
 
 
 def _make_erlang_relocatable(unpacked: Path) -> None:
-    """Debian's `erl` knows only /usr/lib/erlang; ours finds its folder from its own place, wherever a checkout moves."""
+    """Debian's `erl` knows only /usr/lib/erlang; ours finds its folder from its own place, wherever that moves."""
     script = unpacked / "usr/lib/erlang/bin/erl"
     text = script.read_text()
     changed = re.sub(
