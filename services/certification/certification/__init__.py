@@ -1,0 +1,1 @@
+"""Touchstone's certification service: decides on accepted audits and keeps the register of certificates."""

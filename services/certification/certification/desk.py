@@ -1,0 +1,216 @@
+"""The desk where cases are dealt with: looks up what is known, lets the rules speak, and saves what comes of it."""
+
+import datetime
+from typing import Any
+
+from certification import process
+from certification.domain.audit import Audit, PlanReview, decision_day, took_part
+from certification.domain.cases import Case, CaseState, open_case
+from certification.domain.certificates import issue
+from certification.domain.facts import Surroundings, next_change_on
+from certification.domain.mandates import Mandate
+from certification.domain.members import Profile, Standing
+from certification.domain.rules import Outcome, RuleSet
+from certification.store import Cases, Certificates, Mandates, Members, PlanReviews
+from touchstone_contracts.errors import AlreadyExists, DecisionNotImpartial, IllegalTransition, NotFound
+
+PERFORMANCE_STANDARD = "PS"
+WOKEN_AT_ONCE_MAX = 100
+
+REVIEW, RESUME, PLAN_DUE, EXPIRY, WAKE = "case_review", "case_resume", "plan_due", "certificate_expiry", "wake_cases"
+"""Kinds of deadlines: look at a case now; look at it on the day when the calendar changes something; its plan's due
+date has passed; a certificate's last day has passed; look at all cases that waited for the same thing."""
+
+
+class Desk:
+    """One unit of work's view of cases and register.
+
+    A case that has to wait is looked at once more right after it was saved: what it waits for may have been committed
+    between our reading and our saving, by somebody who could not see the case yet. Either that commit finds the case,
+    or the second look finds what was committed.
+    """
+
+    def __init__(self, unit: Any):
+        self._unit = unit
+        self.cases, self.certificates = Cases(unit), Certificates(unit)
+        self.members, self.reviews, self.mandates = Members(unit), PlanReviews(unit), Mandates(unit)
+
+    def open(self, audit: Audit, rules: RuleSet, *, first_number: int, now: datetime.datetime) -> None:
+        """A case for an accepted audit, decided at once where that can be. An audit that has its case keeps it."""
+        if self.cases.get(audit.audit_id) is None:
+            self._deal_with(open_case(audit, now=now), rules, first_number=first_number, now=now)
+
+    def look_again(self, case_id: str, rules: RuleSet, *, first_number: int, now: datetime.datetime) -> None:
+        """Deal with a case that waits, if there is one. Nothing happens to a decided case."""
+        case = self.cases.get(case_id)
+        if case is not None and case.state is not CaseState.DECIDED:
+            self._deal_with(case, rules, first_number=first_number, now=now)
+
+    def decide(self, case_id: str, person: str, rules: RuleSet, *, first_number: int, now: datetime.datetime) -> Case:
+        """The person decides the case by the rules. Raises NotFound, DecisionNotImpartial or IllegalTransition."""
+        case = self.cases.get(case_id)
+        if case is None:
+            raise NotFound(f"There is no case {case_id}.")
+        if took_part(case.audit, person):
+            raise DecisionNotImpartial(f"{person} took part in the audit of {case_id} or wrote its report.")
+        if case.state is CaseState.DECIDED:
+            raise IllegalTransition(f"Case {case_id} is decided; an audit is decided once.")
+        self._deal_with(case, rules, first_number=first_number, now=now, person=person)
+        if case.decision is None:
+            raise IllegalTransition(_why_not(case))
+        return case
+
+    def keep_profile(self, profile: Profile, sequence: int) -> None:
+        self.members.keep_profile(profile, sequence)
+
+    def keep_standing(self, standing: Standing, sequence: int, *, now: datetime.datetime) -> None:
+        self.members.keep_standing(standing, sequence)
+        self._wake({"member_id": standing.member_id}, at=now)
+
+    def keep_review(self, review: PlanReview, sequence: int, *, now: datetime.datetime) -> None:
+        self.reviews.keep(review, sequence)
+        self._unit.schedule(REVIEW, review.audit_id, now)
+
+    def add_mandate(self, mandate: Mandate, *, now: datetime.datetime) -> None:
+        """Keep a signed mandate; the cases that it covers are decided as soon as it is valid. Raises AlreadyExists."""
+        if self.mandates.get(mandate.id) is not None:
+            raise AlreadyExists(f"There is a mandate {mandate.id} already.")
+        self.mandates.add(mandate)
+        for standard in mandate.standards:
+            self._wake({"standard": standard}, at=max(now, _midnight(mandate.valid_from)))
+
+    def wake(self, cases: dict[str, str], *, after: str, now: datetime.datetime) -> None:
+        """Have the undecided cases that match looked at, each in a commit of its own; page by page."""
+        found = self.cases.waiting(cases, after=after, limit=WOKEN_AT_ONCE_MAX)
+        for case_id in found:
+            self._unit.schedule(REVIEW, case_id, now)
+        if len(found) == WOKEN_AT_ONCE_MAX:
+            self._wake(cases, at=now, after=found[-1])
+
+    def expire(self, certificate_id: str, *, now: datetime.datetime) -> None:
+        """Close a certificate whose last day has passed, and look at the cases that its validity held up."""
+        certificate = self.certificates.by_id(certificate_id)
+        if certificate is None or certificate.expiry_announced:
+            return
+        events = certificate.expire(now.date())
+        if events:
+            self.certificates.save(certificate, events)
+            self._wake_entity(certificate.record.entity.id, now)
+        else:  # the clock of a sandbox was set back
+            self._schedule_expiry(certificate.id, certificate.record.expires_on)
+
+    def _deal_with(
+        self,
+        case: Case,
+        rules: RuleSet,
+        *,
+        first_number: int,
+        now: datetime.datetime,
+        person: str | None = None,
+    ) -> None:
+        was_held = case.state is CaseState.HELD
+        around = self._look_around(case.audit, rules, now.date())
+        verdict = process.weigh(case.audit, around, rules, today=now.date(), person=person)
+        if verdict is None:
+            self._save_waiting(case, [], now, changed=case.version == 0)
+            return
+        evaluation, name = verdict.evaluation, verdict.member.profile.legal_name
+        if evaluation.outcome is Outcome.HELD:
+            held = case.hold(evaluation, member_name=name, now=now)
+            self._save_waiting(case, held, now, changed=bool(held))
+            self._schedule_hold(case, next_change_on(case.audit, verdict.member, now.date()))
+            return
+        if verdict.authority is None:
+            changed = case.await_decision(evaluation, member_name=name, now=now)
+            self._save_waiting(case, [], now, changed=changed)
+            return
+        if evaluation.outcome is Outcome.REFUSED:
+            self.cases.save(case, case.refuse(evaluation, verdict.authority, member_name=name, now=now))
+        else:
+            self._certify(case, verdict, around, first_number=first_number, now=now)
+        if was_held:
+            self._unit.unschedule(PLAN_DUE, case.id)
+
+    def _look_around(self, audit: Audit, rules: RuleSet, today: datetime.date) -> Surroundings:
+        member = self.members.get(audit.member_id)
+        if member is None:
+            return Surroundings(member=None)
+        day = decision_day(audit, today)
+        published = audit.history.number if audit.history else None
+        taken = self.certificates.by_number(published) if published is not None else None
+        needs_ps = audit.standard.code != PERFORMANCE_STANDARD
+        return Surroundings(
+            member=member,
+            reviews=self.reviews.of_audit(audit.audit_id) if audit.nonconformities else (),
+            mandates=() if audit.history else self.mandates.valid_for(audit, rule_set=rules.number, day=day),
+            held=self.certificates.held(audit.entity.id, audit.standard.code, audit.scope),
+            has_ps_certificate=needs_ps and self.certificates.has_valid(audit.entity.id, PERFORMANCE_STANDARD, day),
+            number_taken=taken is not None,
+        )
+
+    def _certify(
+        self,
+        case: Case,
+        verdict: process.Verdict,
+        around: Surroundings,
+        *,
+        first_number: int,
+        now: datetime.datetime,
+    ) -> None:
+        """Write down what is to be issued, issue it, verify that it is what was planned, store, announce."""
+        assert verdict.authority is not None
+        planned = case.certify(
+            verdict.evaluation,
+            verdict.authority,
+            member_name=verdict.member.profile.legal_name,
+            number=self._number(case.audit, first_number),
+            now=now,
+        )
+        certificate, announced = issue(planned, today=now.date())
+        if around.held is not None and certificate.open:
+            self.certificates.save(around.held, around.held.expire(now.date()))
+        self.certificates.enter(certificate, planned, announced)
+        self.cases.save(case, [])
+        self._schedule_expiry(certificate.id, planned.expires_on)
+        if planned.standard.code == PERFORMANCE_STANDARD:
+            self._wake_entity(planned.entity.id, now)
+
+    def _number(self, audit: Audit, first: int) -> int:
+        if audit.history and audit.history.number is not None:
+            self.certificates.reserve_number(audit.history.number, first=first)
+            return audit.history.number
+        return self.certificates.next_number(first=first)
+
+    def _save_waiting(self, case: Case, events: list[Any], now: datetime.datetime, *, changed: bool) -> None:
+        if changed:
+            self.cases.save(case, events)
+            self._unit.schedule(REVIEW, case.id, now)
+
+    def _schedule_hold(self, case: Case, resume_on: datetime.date | None) -> None:
+        until = case.evaluation.until if case.evaluation else None
+        if until is not None:
+            self._unit.schedule(PLAN_DUE, case.id, _midnight(until + datetime.timedelta(days=1)))
+        if resume_on is not None:
+            self._unit.schedule(RESUME, case.id, _midnight(resume_on))
+
+    def _schedule_expiry(self, certificate_id: str, expires_on: datetime.date) -> None:
+        self._unit.schedule(EXPIRY, certificate_id, _midnight(expires_on + datetime.timedelta(days=1)))
+
+    def _wake_entity(self, entity_id: str, now: datetime.datetime) -> None:
+        if self.cases.waiting({"entity_id": entity_id}, after="", limit=1):
+            self._wake({"entity_id": entity_id}, at=now)
+
+    def _wake(self, cases: dict[str, str], *, at: datetime.datetime, after: str = "") -> None:
+        ((name, wanted),) = cases.items()
+        self._unit.schedule(WAKE, f"{name}/{wanted}/{after}", at, {"cases": cases, "after": after})
+
+
+def _midnight(day: datetime.date) -> datetime.datetime:
+    return datetime.datetime.combine(day, datetime.time(), tzinfo=datetime.UTC)
+
+
+def _why_not(case: Case) -> str:
+    if case.state is CaseState.AWAITING_MEMBER:
+        return f"Case {case.id} waits for its member, of whom nothing is known yet."
+    reasons = " ".join(reason.text for reason in case.evaluation.reasons) if case.evaluation else ""
+    return f"Case {case.id} is held: {reasons}"

@@ -1,0 +1,30 @@
+"""What certification knows of a member: its name, and whether it is in good standing on a day."""
+
+import dataclasses
+import datetime
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Profile:
+    """Who the member is; known since its membership was first activated."""
+
+    member_id: str
+    legal_name: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Standing:
+    """In good standing or not, from `effective_on`; the day before it was the other way round."""
+
+    member_id: str
+    good: bool
+    effective_on: datetime.date
+
+    def good_on(self, day: datetime.date) -> bool:
+        return self.good if day >= self.effective_on else not self.good
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Member:
+    profile: Profile
+    standing: Standing

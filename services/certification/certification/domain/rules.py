@@ -1,0 +1,250 @@
+"""The decision table: rows and guards as data, and the evaluator that says what they make of the facts of a case."""
+
+import dataclasses
+import datetime
+import enum
+import operator
+import string
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dateutil.relativedelta import relativedelta
+
+from certification.domain.facts import Fact
+from touchstone_contracts.values import Level, Reason
+
+
+class Outcome(enum.Enum):
+    FULL = "full"
+    PROVISIONAL = "provisional"
+    HELD = "held"
+    REFUSED = "refused"
+
+    @property
+    def level(self) -> Level | None:
+        """The level of the certificate that this outcome issues; None when it issues none."""
+        return {Outcome.FULL: Level.FULL, Outcome.PROVISIONAL: Level.PROVISIONAL}.get(self)
+
+
+class Stage(enum.Enum):
+    """When a guard is tested: before every row, or only where a certificate would be issued."""
+
+    REPORT = "report"
+    ISSUE = "issue"
+
+
+OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "lt": operator.lt,
+    "le": operator.le,
+    "in": lambda found, expected: found in expected,
+    "not_in": lambda found, expected: found not in expected,
+    "intersects": lambda found, expected: not set(found).isdisjoint(expected),
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Test:
+    """One comparison of a fact with what is expected of it."""
+
+    __test__ = False
+
+    fact: str
+    comparison: str
+    expected: Any
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Guard:
+    """A fault: when all its tests hold, the case is held with `code` as the typed reason."""
+
+    id: str
+    stage: Stage
+    imports: bool
+    fault_when: tuple[Test, ...]
+    code: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Waits:
+    """Until the end of the day that the fact `until` names, a row holds the case instead of deciding it."""
+
+    until: str
+    code: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row of the table; `audit_types` None means any. `validity` are the arguments of a relativedelta."""
+
+    id: str
+    audit_types: tuple[str, ...] | None
+    when: tuple[Test, ...]
+    outcome: Outcome
+    code: str
+    text: str
+    validity: Mapping[str, int] | None = None
+    waits: Waits | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RuleSet:
+    """One version of the decision table. Rows are tried in their order; the first that fires decides."""
+
+    number: int
+    title: str
+    parameters: Mapping[str, Any]
+    guards: tuple[Guard, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tested:
+    """One comparison as it was made; JSON-able."""
+
+    fact: str
+    comparison: str
+    expected: Any
+    found: Any
+    holds: bool
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TraceStep:
+    """A row or guard that was tried: whether it fired, on which values, and on which criteria."""
+
+    kind: str
+    rule: str
+    fired: bool
+    tested: tuple[Tested, ...]
+    findings: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What a rule set makes of a case on a day. `reasons` is never empty.
+
+    `until` is the last day of a hold that ends by itself. Imported history is decided as of one day in the past, so
+    its holds never do.
+    """
+
+    rule_set: int
+    on: datetime.date
+    outcome: Outcome
+    row: str
+    reasons: tuple[Reason, ...]
+    trace: tuple[TraceStep, ...]
+    expires_on: datetime.date | None = None
+    until: datetime.date | None = None
+
+
+def last_day(first: datetime.date, validity: Mapping[str, int]) -> datetime.date:
+    """The last day of validity: the same calendar day years or months later, less one day, reckoned from `first`.
+
+    2024-02-29 and three years give 2027-02-27.
+    """
+    length = relativedelta(years=validity.get("years", 0), months=validity.get("months", 0))
+    return first + length - relativedelta(days=1)
+
+
+def evaluate(rules: RuleSet, facts: Mapping[str, Fact]) -> Evaluation:
+    """Try the guards on the report, then the rows, then - where a certificate would be issued - the other guards.
+
+    `facts` come from `facts.gather`. Any faulty guard holds the case; so does the lack of a row that applies.
+    """
+    trace: list[TraceStep] = []
+    on: datetime.date = facts["decision_on"].value
+    faults = _faults(rules, Stage.REPORT, facts, trace)
+    known = {**facts, "report_faults": Fact(len(faults))}
+    row = _first_row(rules, known, trace)
+    if row is None:
+        reason = Reason(rule="none", code="no_rule_applies", text="No row of the decision table applies.")
+        return _evaluation(rules, on, Outcome.HELD, "none", [reason], trace)
+    if faults:
+        return _evaluation(rules, on, Outcome.HELD, row.id, [_fault(rules, known, guard) for guard in faults], trace)
+    return _decide(rules, row, known, on, trace)
+
+
+def _decide(rules: RuleSet, row: Row, known: Mapping[str, Fact], on: datetime.date, trace: list) -> Evaluation:
+    until = known[row.waits.until].value if row.waits else None
+    if row.waits and until is not None and on <= until:
+        waiting = [_reason(rules, known, row.id, row.waits.code, row.waits.text)]
+        ends_on = None if known["imported"].value else until
+        return _evaluation(rules, on, Outcome.HELD, row.id, waiting, trace, until=ends_on)
+    reasons = [_reason(rules, known, row.id, row.code, row.text)]
+    if row.validity is None:
+        return _evaluation(rules, on, row.outcome, row.id, reasons, trace)
+    expires_on = last_day(on, row.validity)
+    known = {**known, "lapsed_at_issue": Fact(expires_on < known["today"].value)}
+    faults = _faults(rules, Stage.ISSUE, known, trace)
+    if faults:
+        return _evaluation(rules, on, Outcome.HELD, row.id, [_fault(rules, known, guard) for guard in faults], trace)
+    return _evaluation(rules, on, row.outcome, row.id, reasons, trace, expires_on=expires_on)
+
+
+def _evaluation(
+    rules: RuleSet,
+    on: datetime.date,
+    outcome: Outcome,
+    row: str,
+    reasons: list[Reason],
+    trace: list[TraceStep],
+    **dates: datetime.date | None,
+) -> Evaluation:
+    return Evaluation(
+        rule_set=rules.number, on=on, outcome=outcome, row=row, reasons=tuple(reasons), trace=tuple(trace), **dates
+    )
+
+
+def _faults(rules: RuleSet, stage: Stage, known: Mapping[str, Fact], trace: list[TraceStep]) -> list[Guard]:
+    faulty = []
+    for guard in rules.guards:
+        if guard.stage is not stage or (known["imported"].value and not guard.imports):
+            continue
+        step = _try("guard", guard.id, guard.fault_when, known)
+        trace.append(step)
+        if step.fired:
+            faulty.append(guard)
+    return faulty
+
+
+def _first_row(rules: RuleSet, known: Mapping[str, Fact], trace: list[TraceStep]) -> Row | None:
+    for row in rules.rows:
+        tests = row.when
+        if row.audit_types is not None:
+            tests = (Test(fact="audit_type", comparison="in", expected=list(row.audit_types)), *tests)
+        step = _try("row", row.id, tests, known)
+        trace.append(step)
+        if step.fired:
+            return row
+    return None
+
+
+def _try(kind: str, rule: str, tests: tuple[Test, ...], known: Mapping[str, Fact]) -> TraceStep:
+    tested = tuple(_compare(test, known[test.fact]) for test in tests)
+    fired = all(one.holds for one in tested)
+    findings = dict.fromkeys(criterion for test in tests for criterion in known[test.fact].findings) if fired else {}
+    return TraceStep(kind=kind, rule=rule, fired=fired, tested=tested, findings=tuple(findings))
+
+
+def _compare(test: Test, fact: Fact) -> Tested:
+    holds = OPERATORS[test.comparison](fact.value, test.expected)
+    found = fact.value.isoformat() if isinstance(fact.value, datetime.date) else fact.value
+    return Tested(fact=test.fact, comparison=test.comparison, expected=test.expected, found=found, holds=holds)
+
+
+def _fault(rules: RuleSet, known: Mapping[str, Fact], guard: Guard) -> Reason:
+    return _reason(rules, known, "0" if guard.stage is Stage.REPORT else guard.id, guard.code, guard.text)
+
+
+def _reason(rules: RuleSet, known: Mapping[str, Fact], rule: str, code: str, text: str) -> Reason:
+    words: dict[str, Any] = dict(rules.parameters)
+    for name, fact in known.items():
+        words[name] = ", ".join(fact.value) if isinstance(fact.value, (list, tuple)) else fact.value
+        words[f"{name}_criteria"] = ", ".join(fact.findings)
+    return Reason(rule=rule, code=code, text=string.Template(text).substitute(words))

@@ -1,0 +1,36 @@
+"""What certification needs of the broker and the database."""
+
+from touchstone_contracts.assessment import AuditAccepted, CorrectiveActionPlanReviewed
+from touchstone_contracts.membership import MembershipActivated, MembershipReinstated, MembershipSuspended
+from touchstone_contracts.topology import Index, ServiceTopology
+
+TOPOLOGY = ServiceTopology(
+    service="certification",
+    consumes=[
+        AuditAccepted,
+        CorrectiveActionPlanReviewed,
+        MembershipActivated,
+        MembershipSuspended,
+        MembershipReinstated,
+    ],
+    indexes=[
+        Index(collection="certificates", keys=[("number", 1)], unique=True),
+        Index(collection="certificates", keys=[("audit_id", 1)], unique=True),
+        Index(
+            collection="certificates",
+            keys=[("entity_id", 1), ("standard_code", 1), ("scope_key", 1)],
+            unique=True,
+            partial={"open": True},
+        ),
+        Index(collection="certificates", keys=[("entity_id", 1), ("standard_code", 1), ("expires_on", 1)]),
+        Index(collection="certificates", keys=[("member_id", 1), ("number", 1)]),
+        Index(collection="certificates", keys=[("standard_code", 1), ("number", 1)]),
+        Index(collection="cases", keys=[("state", 1), ("_id", 1)]),
+        Index(collection="cases", keys=[("member_id", 1), ("_id", 1)]),
+        Index(collection="cases", keys=[("body_id", 1), ("_id", 1)]),
+        Index(collection="cases", keys=[("entity_id", 1), ("_id", 1)]),
+        Index(collection="cases", keys=[("standard", 1), ("state", 1), ("_id", 1)]),
+        Index(collection="mandates", keys=[("standards", 1), ("rule_set", 1), ("valid_until", 1)]),
+        Index(collection="plan_reviews", keys=[("audit_id", 1)]),
+    ],
+)
