@@ -175,7 +175,7 @@ def _read(path: pathlib.Path) -> tuple[StandardVersion, Mapping[str, Any]]:
     try:
         written = json.loads(path.read_text(encoding="utf-8"))
         return StandardFile().load(written), written
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ValidationError) as error:
         problem = error.normalized_messages() if isinstance(error, ValidationError) else error
         raise CatalogueError(f"{path} cannot be used: {problem}") from error
 

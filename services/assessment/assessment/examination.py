@@ -74,8 +74,9 @@ def _examined(
     body_id = draft.text("body_id")
     body = known.bodies.get(body_id) if body_id else None
     audit = _registered(draft, known, submitting_body)
-    if audit is not None and not draft.faults:
-        audit.refuse_repetition(report_form.report_hash(report))
+    report_hash = "" if draft.faults else report_form.report_hash(report)
+    if audit is not None:
+        audit.refuse_repetition(report_hash)
     facts = Facts(
         standard=standard,
         body=body,
@@ -92,7 +93,7 @@ def _examined(
     return Examined(
         audit=audit or Audit(id=audit_id_of(summary.body_id, summary.report_id), summary=summary),
         summary=summary,
-        report_hash=report_form.report_hash(report),
+        report_hash=report_hash,
         standard=standard,
         body_name=body.name,
     )

@@ -106,7 +106,7 @@ def lacks(grants: Sequence[Grant], need: Need) -> list[str]:
 def _periods(grants: Sequence[Grant]) -> Iterator[tuple[datetime.date, datetime.date, Grant]]:
     """Each grant with the days on which it is in force: until it ends, or the next one begins."""
     ordered = sorted(grants, key=lambda g: g.valid_from)
-    for grant, following in zip(ordered, [*ordered[1:], None], strict=True):
+    for grant, following in zip(ordered, [*ordered[1:], None], strict=False):
         last = min(grant.valid_until, following.valid_from - _ONE_DAY) if following else grant.valid_until
         yield grant.valid_from, last, grant
 

@@ -86,7 +86,7 @@ def _not_applicable_faults(
     """A criterion beyond the scope may always be called so; one that applies only where the standard allows it."""
     if finding.get("rating") != Rating.NOT_APPLICABLE.value:
         return
-    if not finding.get("reason"):
+    if not (finding.get("reason") or "").strip():
         yield FieldError(f"{path}.reason", "missing_reason", "Say why the criterion is not applicable.")
     criterion = applicable.get(finding.get("criterion", ""))
     if criterion is not None and not criterion.may_be_not_applicable:

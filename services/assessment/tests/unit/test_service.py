@@ -1,0 +1,338 @@
+"""What the service does for whom, without broker and database."""
+
+import copy
+import dataclasses
+import datetime
+import json
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from assessment import schemas
+from assessment.catalogue import Catalogue, load_catalogue
+from assessment.domain.standards import Acceptance
+from touchstone_chassis.callers import Caller
+from touchstone_chassis.settings import ConfigError, validated
+from touchstone_chassis.validation import load
+from touchstone_contracts.errors import AlreadyExists, InvalidReport, InvalidRequest, NotFound, Unauthenticated
+from touchstone_contracts.roles import ASSESSOR, MEMBER, OPERATOR
+
+EXAMPLES = pathlib.Path(__file__).parents[4] / "examples"
+OTHER_BODY = Caller("ecv-reports", ASSESSOR, cab="ecv")
+QATALUM = Caller("qatalum-manager", MEMBER, member="qatalum")
+OTHER_MEMBER = Caller("alba-manager", MEMBER, member="alba")
+OPERATORS = Caller("operator-1", OPERATOR)
+Building = Callable[..., dict[str, Any]]
+
+
+def test_a_report_goes_from_submission_to_acceptance(office: Any) -> None:
+    submitted = office.submit()
+    accepted = office.call("accept_audit_report", office.secretariat, audit_id=submitted["audit_id"])
+
+    assert submitted["audit_id"] == "dnv.r-1"
+    assert submitted["report_hash"].startswith("sha256:") and len(submitted["report_hash"]) == 71
+    assert accepted == submitted | {"state": accepted["state"]}
+    assert [type(event).__name__ for event in office.events] == ["AuditReportSubmitted", "AuditAccepted"]
+    assert office.events[1].body_name == "DNV"
+
+
+def test_a_report_of_another_body_is_refused_as_such(office: Any) -> None:
+    with pytest.raises(InvalidReport) as refused:
+        office.submit(caller=OTHER_BODY)
+
+    assert [(e.path, e.code) for e in refused.value.errors] == [("body_id", "not_your_body")]
+
+
+def test_a_body_never_learns_whether_another_handed_in_a_report(office: Any) -> None:
+    office.submit()
+
+    with pytest.raises(InvalidReport):
+        office.submit(caller=OTHER_BODY)
+
+
+def test_the_same_report_again_exists_already_even_after_its_standard_closed(
+    office_with: Callable[[Catalogue], Any], a_report: Building
+) -> None:
+    office = office_with(load_catalogue())
+    office.submit()
+    standard = office.service.settings["catalogue"].find("PS", "3.0")
+    closed = dataclasses.replace(standard, new_certificates_until=datetime.date(2026, 11, 1))
+    office.service.settings = {"catalogue": Catalogue({("PS", "3.0"): closed}, {})}
+
+    with pytest.raises(AlreadyExists):
+        office.submit()
+    with pytest.raises(InvalidReport):
+        office.submit(a_report(report_id="R-2"))
+
+
+def test_a_returned_report_comes_again_under_its_id_and_the_earlier_one_is_kept(
+    office: Any, a_report: Building
+) -> None:
+    first = office.submit()
+    office.call("return_audit_report", office.secretariat, audit_id=first["audit_id"], reasons=["Say more on 1.1."])
+    again = office.submit(a_report(recommendation="do_not_certify"))
+
+    assert again["audit_id"] == first["audit_id"]
+    shown = office.call("get_audit", office.dnv, audit_id=first["audit_id"])
+    assert shown["report"]["recommendation"] == "do_not_certify"
+    assert [s["reasons"] for s in shown["submissions"]] == [["Say more on 1.1."], []]
+    assert {d["report"]["recommendation"] for d in office.unit.documents["reports"].values()} == {
+        "certify",
+        "do_not_certify",
+    }
+
+
+def test_a_standard_that_wants_nobodys_look_is_accepted_at_once(office_with: Callable[[Catalogue], Any]) -> None:
+    standard = load_catalogue().find("PS", "3.0")
+    assert standard is not None
+    automatic = dataclasses.replace(standard, acceptance=Acceptance.AUTOMATIC)
+    office = office_with(Catalogue(dict(load_catalogue().versions) | {("PS", "3.0"): automatic}, {}))
+
+    answer = office.submit()
+
+    assert answer["state"].value == "accepted"
+    assert [type(event).__name__ for event in office.events] == ["AuditReportSubmitted", "AuditAccepted"]
+    assert office.events[1].accepted_by == "configuration"
+
+
+def test_a_past_report_is_imported_with_its_history(office: Any, a_report: Building) -> None:
+    report = a_report(version="2.0", audited_from="2021-11-28", audited_until="2021-12-16")
+    history = {"issued_on": "2022-04-11", "number": 195, "source": "Summary report"}
+
+    answer = office.call("import_audit_report", office.registrar, report=report, history=history)
+
+    assert answer["state"].value == "accepted"
+    (announced,) = office.events
+    assert announced.history.number == 195
+    assert (announced.accepted_by, announced.standard_open_until) == ("import", datetime.date(2023, 6, 1))
+    assert office.call("get_audit", office.registrar, audit_id="dnv.r-1")["history"]["number"] == 195
+
+
+@pytest.mark.parametrize(
+    ("history", "report", "wrong"),
+    [
+        ({"issued_on": "2023-06-02"}, {}, ("standard", "standard_not_open")),
+        ({"issued_on": "2021-12-15"}, {}, ("audited_until", "date_order")),
+        ({"issued_on": "2026-11-03"}, {"version": "3.0"}, ("history.issued_on", "date_order")),
+        ({"certified_since": "2022-04-12"}, {}, ("history.certified_since", "date_order")),
+        ({"number": 0}, {}, ("history.number", "out_of_range")),
+        ({"number": True}, {}, ("history.number", "wrong_type")),
+        ({"notify": "yes"}, {}, ("history.notify", "wrong_type")),
+        ({"source": ""}, {}, ("history.source", "blank")),
+        ({"valid": True}, {}, ("history.valid", "unknown_field")),
+        ({}, {"audited_from": "2017-01-01", "audited_until": "2017-02-01"}, ("body_id", "body_not_accredited")),
+        ({}, {"statements": {}}, ("statements.information_true", "statement_missing")),
+    ],
+)
+def test_an_import_is_checked_like_any_report(
+    office: Any, a_report: Building, history: dict[str, Any], report: dict[str, Any], wrong: tuple[str, str]
+) -> None:
+    past = {"version": "2.0", "audited_from": "2021-11-28", "audited_until": "2021-12-16"}
+    published = {"issued_on": "2022-04-11", "number": 195, "source": "Summary report"}
+
+    with pytest.raises(InvalidReport) as refused:
+        office.call(
+            "import_audit_report", office.registrar, report=a_report(**past | report), history=published | history
+        )
+
+    assert wrong in {(e.path, e.code) for e in refused.value.errors}
+    assert office.events == []
+
+
+def test_faults_of_report_and_history_are_told_together(office: Any, a_report: Building) -> None:
+    with pytest.raises(InvalidReport) as refused:
+        office.call("import_audit_report", office.registrar, report=a_report(team=[]), history=None)
+
+    assert {(e.path, e.code) for e in refused.value.errors} == {
+        ("team", "lead_auditor_missing"),
+        ("history", "wrong_type"),
+    }
+
+
+def test_a_body_and_a_member_see_their_own_audits_only(office: Any, a_report: Building) -> None:
+    id = office.submit()["audit_id"]
+
+    for caller in (office.dnv, QATALUM, office.secretariat, office.registrar, OPERATORS):
+        assert office.call("get_audit", caller, audit_id=id)["report_id"] == "R-1"
+        listed = office.call("list_audits", caller, state=None, limit=10, after=None)
+        assert [item["audit_id"] for item in listed["items"]] == [id]
+    for caller in (OTHER_BODY, OTHER_MEMBER):
+        with pytest.raises(NotFound):
+            office.call("get_audit", caller, audit_id=id)
+        assert office.call("list_audits", caller, state=None, limit=10, after=None) == {"items": [], "next": None}
+
+
+def test_a_body_reviews_plans_of_its_own_audits_only(office: Any, a_report: Building, rated: Building) -> None:
+    office.submit(rated(a_report(), "2.4", "minor_nonconformity", plan={"state": "none"}))
+    office.call("accept_audit_report", office.secretariat, audit_id="dnv.r-1")
+    review = load(
+        schemas.ReviewCorrectiveActionPlan(), {"audit_id": "dnv.r-1", "criterion": "2.4", "plan_state": "approved"}
+    )
+
+    with pytest.raises(NotFound):
+        office.call("review_corrective_action_plan", OTHER_BODY, **review)
+    office.call("review_corrective_action_plan", office.dnv, **review)
+
+    shown = office.call("get_audit", office.dnv, audit_id="dnv.r-1")
+    assert shown["nonconformities"][0]["plan_state"] == "approved"
+    assert shown["report"]["findings"][6]["plan"] == {"state": "none"}
+    assert shown["plan_reviews"][0]["reviewed_by"] == "dnv-reports"
+
+
+def test_a_list_goes_on_behind_its_last_item(office: Any, a_report: Building) -> None:
+    for number in range(5):
+        office.submit(a_report(report_id=f"R-{number}"))
+    office.call("accept_audit_report", office.secretariat, audit_id="dnv.r-1")
+
+    first = office.call("list_audits", office.dnv, state=None, limit=3, after=None)
+    rest = office.call("list_audits", office.dnv, state=None, limit=3, after=first["next"])
+    accepted = office.call("list_audits", office.dnv, **load(schemas.ListAudits(), {"state": "accepted"}))
+
+    assert [item["audit_id"] for item in first["items"]] == ["dnv.r-0", "dnv.r-1", "dnv.r-2"]
+    assert [item["audit_id"] for item in rest["items"]] == ["dnv.r-3", "dnv.r-4"]
+    assert (first["next"], rest["next"]) == ("dnv.r-2", None)
+    assert [item["audit_id"] for item in accepted["items"]] == ["dnv.r-1"]
+
+
+def test_a_message_that_was_refused_is_answered_with_the_same_errors(office: Any, a_report: Building) -> None:
+    report = a_report(team=[])
+    with pytest.raises(InvalidReport) as refused:
+        office.submit(report)
+
+    office.service.record_refusal({"report": report}, office.dnv, refused.value, "message-1")
+
+    (announced,) = office.events
+    assert (announced.submission_id, announced.report_id, announced.body_id) == ("message-1", "R-1", "dnv")
+    assert [(p.path, p.code) for p in announced.problems] == [("team", "lead_auditor_missing")]
+    assert list(office.unit.documents["refusals"]) == ["message-1"]
+
+
+@pytest.mark.parametrize("body", [None, [], {"report": None}, {"report": {"report_id": ["x"]}}, "text"])
+def test_a_message_of_nobody_is_answered_without_a_body(office: Any, body: Any) -> None:
+    office.service.record_refusal(body, None, Unauthenticated("The token has expired."), "message-1")
+
+    (announced,) = office.events
+    assert (announced.report_id, announced.body_id, announced.code) == (None, None, "unauthenticated")
+    assert [(p.path, p.code) for p in announced.problems] == [("", "unauthenticated")]
+
+
+def test_standards_are_shown_with_their_criteria_sources_and_confidences(office: Any) -> None:
+    listed = office.call("list_standards", QATALUM)
+    shown = office.call("get_standard", QATALUM, code="PS", version="3.0")
+
+    counted = [(s["code"], s["version"], s["criteria_count"]) for s in listed["items"]]
+    assert counted == [("COC", "2.0", 12), ("PS", "2.0", 59), ("PS", "3.0", 62)]
+    assert shown["criteria"][0]["confidence"] == "recalled"
+    with pytest.raises(NotFound):
+        office.call("get_standard", QATALUM, code="PS", version="9.0")
+
+
+def test_nobody_is_accredited_for_what_no_standard_knows(office: Any) -> None:
+    request = {"standards": ["PS", "XY"], "countries": ["*"], "activities": ["BREWING"], "name": "N"}
+    days = {"valid_from": datetime.date(2020, 1, 1), "valid_until": datetime.date(2021, 1, 1)}
+
+    with pytest.raises(InvalidRequest) as refused:
+        office.call("accredit_body", office.secretariat, body_id="b-1", **request, **days)
+
+    assert [(e.path, e.code) for e in refused.value.errors] == [
+        ("standards[1]", "unknown_standard"),
+        ("activities[0]", "unknown_activity"),
+    ]
+
+
+def test_an_auditor_works_for_accredited_bodies(office: Any) -> None:
+    request = {
+        "standards": ["PS"],
+        "countries": ["*"],
+        "activities": ["SML"],
+        "name": "N",
+        "body_ids": ["dnv", "nobody"],
+    }
+    days = {"valid_from": datetime.date(2020, 1, 1), "valid_until": datetime.date(2021, 1, 1)}
+
+    with pytest.raises(InvalidRequest) as refused:
+        office.call("register_auditor", office.secretariat, auditor_id="a-1", **request, **days)
+
+    assert [(e.path, e.code) for e in refused.value.errors] == [("body_ids[1]", "unknown_body")]
+
+
+def test_an_accreditation_that_changes_nothing_announces_nothing(office: Any) -> None:
+    office.accredit()
+
+    assert office.events == []
+    assert office.unit.documents["bodies"]["dnv"]["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("schema", "request_", "path", "code"),
+    [
+        (
+            schemas.AccreditBody(),
+            {"valid_from": "2022-01-01", "valid_until": "2021-01-01"},
+            "valid_until",
+            "date_order",
+        ),
+        (schemas.AccreditBody(), {"countries": ["Q"]}, "countries[0]", "invalid_country"),
+        (schemas.ReviewCorrectiveActionPlan(), {"plan_state": "none"}, "plan_state", "unknown_choice"),
+        (schemas.ListAudits(), {"limit": 201}, "limit", "out_of_range"),
+        (schemas.ListAudits(), {"limit": "5"}, "limit", "wrong_type"),
+        (schemas.ListAudits(), {"after": {"$gt": ""}}, "after", "wrong_type"),
+        (schemas.GetAudit(), {"audit_id": "../x"}, "audit_id", "invalid_id"),
+        (schemas.ReturnAuditReport(), {"audit_id": "dnv.r-1", "reasons": []}, "reasons", "too_few"),
+    ],
+)
+def test_a_request_of_the_wrong_form_is_refused(schema: Any, request_: dict[str, Any], path: str, code: str) -> None:
+    whole = {
+        "body_id": "dnv",
+        "name": "DNV",
+        "standards": ["PS"],
+        "countries": ["*"],
+        "activities": ["SML"],
+        "valid_from": "2020-01-01",
+        "valid_until": "2021-01-01",
+        "audit_id": "dnv.r-1",
+        "criterion": "1.1",
+    }
+    known = {name: value for name, value in whole.items() if name in schema.fields}
+
+    with pytest.raises(InvalidRequest) as refused:
+        load(schema, known | request_)
+
+    assert [(e.path, e.code) for e in refused.value.errors] == [(path, code)]
+
+
+def test_the_settings_load_the_standards_and_stop_the_start_where_they_cannot(tmp_path: pathlib.Path) -> None:
+    assert len(validated(schemas.SettingsSchema(), {"standards_folder": None})["catalogue"].versions) == 3
+    with pytest.raises(ConfigError, match="is no folder"):
+        validated(schemas.SettingsSchema(), {"standards_folder": str(tmp_path / "absent")})
+
+
+@pytest.fixture
+def set_up(office: Any) -> Any:
+    """The office with the bodies and auditors of the examples."""
+    setup = json.loads((EXAMPLES / "setup.json").read_text())
+    for body in setup["bodies"]:
+        office.call("accredit_body", office.secretariat, **load(schemas.AccreditBody(), body))
+    for auditor in setup["auditors"]:
+        office.call("register_auditor", office.secretariat, **load(schemas.RegisterAuditor(), auditor))
+    return office
+
+
+@pytest.mark.parametrize("case", json.loads((EXAMPLES / "cases.json").read_text()), ids=lambda case: case["title"])
+def test_the_examples_are_taken_or_refused_as_they_say(set_up: Any, case: dict[str, Any]) -> None:
+    example = json.loads((EXAMPLES / case["file"]).read_text())
+    given = copy.deepcopy(example)
+
+    if case["via"] == "import":
+        request = {"report": example["report"], "history": example["history"]}
+        assert set_up.call("import_audit_report", set_up.registrar, **request)["state"].value == "accepted"
+    elif "problems" in case:
+        with pytest.raises(InvalidReport) as refused:
+            set_up.submit(example, Caller("reports", ASSESSOR, cab=example["body_id"]))
+        assert sorted(e.code for e in refused.value.errors) == sorted(case["problems"])
+    else:
+        answer = set_up.submit(example, Caller("reports", ASSESSOR, cab=example["body_id"]))
+        assert answer["state"].value == "submitted"
+    assert example == given
