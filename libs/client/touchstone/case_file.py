@@ -2,11 +2,23 @@
 
 from typing import Any
 
-from touchstone.render import Output
+from touchstone.render import Output, masked
 from touchstone.rpc import Client, UnknownService
 from touchstone_contracts.errors import Forbidden, NotFound
 
 _PAGE = 200
+_SHOWN = {
+    "audit": (
+        *("state", "report_id", "standard", "audit_type", "body_id", "member_id", "entity"),
+        *("audited_from", "audited_until", "submitted_at", "accepted_at", "accepted_by", "ratings", "nonconformities"),
+    ),
+    "case": (
+        *("state", "waits", "outcome", "row", "rule_set", "decided_by", "decided_on", "reasons"),
+        "certificate_number",
+    ),
+    "certificate": ("number", "status", "level", "issued_on", "expires_on", "certified_since", "member_name"),
+}
+_NOTICE_COLUMNS = ("type", "party", "contact_id", "address", "state", "sent_at", "attempts")
 
 
 def case_file(client: Client, case: str) -> dict[str, Any]:
@@ -60,14 +72,17 @@ def _all_notices(client: Client, audit_id: str) -> list[dict[str, Any]]:
 
 
 def show_case_file(output: Output, case: str, found: dict[str, Any]) -> None:
-    """Print the parts one below the other, saying of each that is not there why."""
-    for name in ("audit", "case", "certificate"):
-        if found[name] is not None:
-            output.facts(f"{name}", found[name])
+    """Print the parts one below the other, what matters of each, saying of a part that is not there why."""
+    output.line(case, style="bold")
+    for part, names in _SHOWN.items():
+        value = found[part]
+        if value is None:
+            output.line(f"{part}: {found['missing'].get(part, 'none yet')}", style="dim")
         else:
-            output.line(f"{name}: {found['missing'].get(name, 'none yet')}", style="dim")
+            known = {**value, **(value.get("decision") or {})}
+            output.facts(part, {name: known[name] for name in names if known.get(name) not in (None, [], {})})
     notices = found["notices"]
     if notices:
-        output.table(f"notices ({len(notices)})", notices)
+        output.table(f"notices ({len(notices)})", masked(notices), _NOTICE_COLUMNS)
     else:
         output.line(f"notices: {found['missing'].get('notices', 'none yet')}", style="dim")

@@ -72,7 +72,7 @@ def submit(
     if session.output.as_json:
         session.output.json(results)
     elif taken := [result for result in results if "error" not in result]:
-        session.output.table("submitted", taken, ["file", "audit_id", "state", "report_hash"])
+        session.output.table("submitted", taken, ["file", "audit_id", "state"])
     if any("error" in result for result in results):
         raise typer.Exit(1)
 
@@ -165,12 +165,12 @@ def call(
     args: Annotated[str, typer.Option("--args", help="Arguments as a JSON object, or @FILE.")] = "{}",
     idempotency_key: IdempotencyKey = None,
 ) -> None:
-    """Call any method of any service."""
+    """Call any method of any service, and print its answer as JSON."""
     arguments = _json_object(args)
     key = arguments.pop("idempotency_key", None) or idempotency_key
     timeout_s = arguments.pop("timeout_s", None)
     answer = session.client.call(service, method, timeout_s=timeout_s, idempotency_key=key, **arguments)
-    session.output.answer(f"{service}.{method}", answer)
+    session.output.json(answer)
 
 
 def _json_object(text: str) -> dict[str, Any]:

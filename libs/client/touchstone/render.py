@@ -32,14 +32,14 @@ def clean(value: Any) -> str:
 
 
 def masked(value: Any, key: str = "") -> Any:
-    """`value` with every contact address in it masked: `p***@example.org`."""
+    """`value` with every contact address in it masked: `p•••@example.org`."""
     if isinstance(value, Mapping):
         return {name: masked(inner, name) for name, inner in value.items()}
     if isinstance(value, list):
         return [masked(inner, key) for inner in value]
-    if key in _ADDRESS_KEYS and isinstance(value, str) and "*" not in value:
+    if key in _ADDRESS_KEYS and isinstance(value, str):
         local, at, domain = value.partition("@")
-        return f"{local[:1]}***{at}{domain}"
+        return f"{local[:1]}•••{at}{domain}"
     return value
 
 
@@ -63,19 +63,16 @@ class Output:
     def line(self, text: Any, style: str = "") -> None:
         self.out.print(Text(clean(text), style=style))
 
-    def answer(self, title: str, value: Any) -> None:
-        """Print one answer, whatever its shape."""
+    def answer(self, title: str, value: Mapping[str, Any]) -> None:
+        """Print one answer."""
         if self.as_json:
             self.json(value)
         else:
             self.facts(title, masked(value))
 
-    def facts(self, title: str, value: Any) -> None:
+    def facts(self, title: str, value: Mapping[str, Any]) -> None:
         """Print what is known of one thing: names and values, its lists as tables after them."""
         self.line(title, style="bold")
-        if not isinstance(value, Mapping):
-            self.line(f"  {value if not isinstance(value, (list, dict)) else _dumps(value, 2)}")
-            return
         simple, tables = _parts(value)
         grid = Table.grid(padding=(0, 2))
         for name, text in simple:
@@ -97,7 +94,8 @@ class Output:
     def failure(self, error: BaseException, *, subject: str = "") -> None:
         """Print to standard error what went wrong, every listed fault on a line of its own."""
         if self.as_json:
-            print(_dumps(error_object(error), None), file=sys.stderr, flush=True)
+            about = {"subject": subject} if subject else {}
+            print(_dumps({**about, **error_object(error)}, None), file=sys.stderr, flush=True)
             return
         lead = f"{subject}: " if subject else ""
         code = f"{error.code}: " if isinstance(error, Refusal) else ""
@@ -147,8 +145,18 @@ def _parts(value: Mapping[str, Any]) -> tuple[list[tuple[str, str]], list[tuple[
     return simple, tables
 
 
+_WORDINGS = {
+    frozenset({"code", "version"}): "{code} {version}",
+    frozenset({"id", "name", "country"}): "{name}, {country} ({id})",
+    frozenset({"kind", "id"}): "{kind} {id}",
+}
+
+
 def _brief(value: Any) -> str:
     if isinstance(value, Mapping):
+        wording = _WORDINGS.get(frozenset(value))
+        if wording:
+            return clean(wording.format_map(value))
         return ", ".join(f"{clean(key)}={_brief(inner)}" for key, inner in value.items() if inner is not None)
     if isinstance(value, list):
         return ", ".join(_brief(inner) for inner in value) or "-"
