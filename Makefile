@@ -27,7 +27,8 @@ setup: $(STAMP) ## make .venv with everything that is locked, and our packages
 
 $(STAMP): requirements/dev.txt $(PACKAGES:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || { \
-	  echo "make: '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true), and Touchstone needs Python 3.11, 3.12 or 3.13."; \
+	  echo "make: Touchstone needs Python 3.11, 3.12 or 3.13; '$(PYTHON)' is" \
+	    "$$(command -v '$(PYTHON)' >/dev/null && $(PYTHON) --version 2>&1 || echo 'not there')."; \
 	  echo "      Name one: make PYTHON=python3.11 ..."; exit 2; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 	  echo "make: '$(PYTHON)' cannot make virtual environments. Debian, Ubuntu: apt-get install python3-venv;"; \

@@ -43,7 +43,7 @@ def _download(package: str, temporary: Path, wanted: Callable[[str], bool], anno
         announce("reading Debian's package lists ...")
     own_lists = _own_lists(temporary)
     try:
-        _run(["apt-get", *own_lists, "-qq", "update"])
+        _run(["apt-get", *own_lists, "-qq", "-o", "APT::Update::Error-Mode=any", "update"])
     except Unavailable as error:
         reason = "Debian's package lists are missing or too old here, and cannot be read (root: apt-get update)"
         raise Unavailable(f"{reason}: {error}") from error

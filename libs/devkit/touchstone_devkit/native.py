@@ -8,8 +8,8 @@ from touchstone_devkit.sources import Announce, Servers, Unavailable
 
 def start(ledger: Ledger, announce: Announce) -> Servers:
     """Raises Unavailable where one of the programs can neither be found nor downloaded, or does not start."""
-    native_mongodb.find(announce)  # both must be there before either is started
-    native_rabbitmq.find(announce)
+    native_rabbitmq.find(announce)  # both must be there before either is started
+    native_mongodb.find(announce)
     try:
         mongo_uri, mongod, mongod_origin = native_mongodb.start(ledger, announce)
         try:
