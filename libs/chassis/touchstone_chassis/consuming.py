@@ -204,7 +204,7 @@ class QueueConsumer(SharedExtension):
             except broker.CONNECTION_ERRORS as error:
                 log.warning("broker_connection_lost", error=type(error).__name__, detail=str(error)[:200])
             except Exception as error:  # whatever a message or the broker did, this loop goes on
-                log.error("consumer_failed", error=type(error).__name__, detail=str(error)[:200])
+                log.error("consumer_failed", exc_info=error)
             self._forget_session()
             self._pause(pause_s)
             pause_s = min(RECONNECT_S_MAX, pause_s * 2)
