@@ -25,7 +25,7 @@ from touchstone_devkit.folders import CHECKOUT, STATE
 from touchstone_devkit.runner import System, SystemDidNotStart
 
 FOLDER = STATE / "demo"
-PLAIN_WIDTH = 120
+PLAIN_WIDTH = 150
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -79,7 +79,7 @@ def _result(outcome: Outcome) -> tuple[str, str, str, str, str]:
     if decision is None:
         return "none", "", "", str(len(outcome.notices)), ""
     return (
-        f"{_coloured(decision['outcome'])} {_level(decision)}\n{_why(decision)}",
+        f"{_coloured(decision['outcome'])} {_level(decision)}\n{_why(outcome)}",
         str(decision.get("number", "")),
         _validity(decision),
         str(len(outcome.notices)),
@@ -91,9 +91,10 @@ def _level(decision: dict) -> str:
     return f"({decision['level']})" if "level" in decision else ""
 
 
-def _why(decision: dict) -> str:
-    reasons = "; ".join(f"row {r['rule']}: {r['text']}" for r in decision.get("reasons", []))
-    return reasons or str(decision.get("why", ""))
+def _why(outcome: Outcome) -> str:
+    """The reasons that the case gives, which for a certificate are not in the event."""
+    told = (outcome.case or outcome.decision or {}).get("reasons", [])
+    return "; ".join(f"row {reason['rule']}: {reason['text']}" for reason in told)
 
 
 def _validity(decision: dict) -> str:

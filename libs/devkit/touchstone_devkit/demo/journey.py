@@ -12,6 +12,7 @@ from touchstone_devkit.demo.outcome import Outcome
 from touchstone_devkit.demo.register import REGISTRAR, SECRETARIAT, Register, assessor
 from touchstone_devkit.demo.stage import set_up
 from touchstone_devkit.demo.trail import Trail
+from touchstone_devkit.demo.worlds import SPEAKERS
 
 CASE_TIMEOUT_S = 60.0
 Story = dict[str, tuple[Case, Outcome]]
@@ -44,7 +45,7 @@ class Journey:
         """Tell the register what it must know first; the number of commands."""
 
         def command(role: str, method: str, arguments: dict[str, Any], key: str) -> None:
-            register.call({"registrar": REGISTRAR, "secretariat": SECRETARIAT}[role], method, key=key, **arguments)
+            register.call(SPEAKERS[role], method, key=key, **arguments)
 
         return set_up(command, self.setup)
 

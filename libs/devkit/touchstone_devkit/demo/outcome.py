@@ -21,7 +21,7 @@ class Outcome:
     member_known: bool = False
     problems: list[dict[str, Any]] | None = None
     submitted: bool = False
-    accepted_at: datetime.datetime | None = None
+    accepted_at: datetime.datetime | None = None  # as announced: that of an import lies in the past
     decisions: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     notices: dict[str, datetime.datetime] = dataclasses.field(default_factory=dict)
     certificate: dict[str, Any] | None = None
@@ -33,7 +33,7 @@ class Outcome:
         if kind == "assessment.audit_report_submitted.v1":
             self.submitted = True
         elif kind == "assessment.audit_accepted.v1":
-            self.submitted, self.accepted_at = True, _moment(data["accepted_at"])
+            self.submitted, self.accepted_at = True, _moment(message["time"])
         elif kind in DECISIONS and message["id"] not in {d["event_id"] for d in self.decisions}:
             self.decisions.append({**data, "event_id": message["id"], "outcome": DECISIONS[kind]})
         elif kind == "notification.notice_sent.v1":

@@ -1,17 +1,14 @@
 """Follows every event of the four services over a queue of its own, which goes with the connection."""
 
-import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from touchstone.amqp import Channel, open_connection
-from touchstone_contracts.topology import events_exchange
+from touchstone.watching import watch
 
-SERVICES = ("membership", "assessment", "certification", "notification")
-_TURN_S = 0.05
+_PAUSE_S = 0.01
 
 
 class Trail:
@@ -57,29 +54,19 @@ class Trail:
                 raise ConnectionError("lost the events of the broker") from self._failure
             if time.monotonic() > until:
                 raise TimeoutError(f"{what}: not within {timeout_s:.0f} s")
-            time.sleep(_TURN_S / 5)
+            time.sleep(_PAUSE_S)
         return answer
 
     def _follow(self) -> None:
         try:
-            with open_connection(self._amqp_uri, client_name="demo trail", wait_s=10) as connection:
-                channel = connection.channel()
-                self._bind(channel, SERVICES)
+            for event in watch(self._amqp_uri):
+                if event is not None:
+                    self.messages.append(event.message)
+                    if self._told:
+                        self._told(event.message)
                 self._bound.set()
-                while not self._ending.is_set():
-                    connection.process_data_events(time_limit=_TURN_S)
+                if self._ending.is_set():
+                    return
         except Exception as error:  # the thread's edge: whoever waits is told
             self._failure = error
             self._bound.set()
-
-    def _bind(self, channel: Channel, services: Sequence[str]) -> None:
-        queue = channel.queue_declare("", exclusive=True).method.queue
-        for service in services:
-            channel.queue_bind(queue, events_exchange(service), routing_key="#")
-        channel.basic_consume(queue, self._take, auto_ack=True)
-
-    def _take(self, _channel: Any, _method: Any, _properties: Any, body: bytes) -> None:
-        message = json.loads(body)
-        self.messages.append(message)
-        if self._told:
-            self._told(message)

@@ -1,0 +1,65 @@
+"""A running system as a test sees it: where it is, who may call, what happens in it."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from touchstone import keys, tokens
+from touchstone_devkit.demo.journey import Journey
+from touchstone_devkit.demo.outcome import DECISIONS, Outcome
+from touchstone_devkit.demo.quiet import Observer
+from touchstone_devkit.demo.register import Register
+from touchstone_devkit.demo.trail import Trail
+from touchstone_devkit.demo.worlds import World
+
+
+@dataclasses.dataclass
+class Scheme:
+    """Inside the block `register` calls the services and `trail` hears their events.
+
+    Made from the environment of a system: AMQP_URI, MONGO_URI, TOUCHSTONE_DATABASE_PREFIX and TOUCHSTONE_KEY, the file
+    of the private key that signs the callers' tokens.
+    """
+
+    environment: Mapping[str, str] = dataclasses.field(default_factory=lambda: os.environ, repr=False)
+
+    def __post_init__(self) -> None:
+        self.amqp_uri = self.environment["AMQP_URI"]
+        self.key = keys.load(Path(self.environment["TOUCHSTONE_KEY"]))
+        self.register = Register(self.amqp_uri, self.token)
+        self.trail = Trail(self.amqp_uri)
+
+    def token(self, role: str, *, sub: str | None = None, cab: str | None = None, member: str | None = None) -> str:
+        """A token of the development issuer; `sub` is `<role>-dev` by default."""
+        return tokens.sign(self.key, sub or f"{role}-dev", role, cab=cab, member=member)
+
+    def observer(self) -> Observer:
+        """Looks into queues and databases."""
+        prefix = self.environment.get("TOUCHSTONE_DATABASE_PREFIX", "touchstone")
+        return Observer(self.amqp_uri, self.environment["MONGO_URI"], prefix)
+
+    def travel(self, world: World) -> Outcome:
+        """Bring the world's case to its end; what became of it."""
+        journey = Journey([world.case], world.setup)
+        with Trail(self.amqp_uri, journey.hear) as trail:
+            journey.prepare(self.register)
+            journey.travel(self.register, trail)
+        return journey.story[world.case.title][1]
+
+    def __enter__(self) -> "Scheme":
+        self.trail.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.trail.__exit__(kind, error, trace)
+        self.register.close()
+
+
+def decision_events(trail: Trail, audit_id: str) -> list[dict[str, Any]]:
+    """The decisions that were announced on one audit."""
+    return [message for message in trail.about(audit_id) if message["type"] in DECISIONS]

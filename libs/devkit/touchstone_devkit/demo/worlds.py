@@ -1,0 +1,108 @@
+"""Gives an example case ids of its own, so that many runs can share one system, and brings it onto the stage."""
+
+import copy
+import dataclasses
+from typing import Any
+
+from touchstone_devkit.demo.cases import Case, addresses_to_tell, load_cases, load_setup
+from touchstone_devkit.demo.register import REGISTRAR, SECRETARIAT, Register, Speaker, assessor, member
+from touchstone_devkit.demo.stage import set_up
+
+_ID_FIELDS = ("member_id", "entity_id", "facility_id", "contact_id", "body_id", "auditor_id")
+SPEAKERS = {"registrar": REGISTRAR, "secretariat": SECRETARIAT}
+
+
+@dataclasses.dataclass(frozen=True)
+class World:
+    """A case with its member, body, auditors and people, all with ids that nobody else uses.
+
+    Shared with every other world are only the mandate and the Secretariat's people.
+    """
+
+    case: Case
+    setup: dict[str, Any]
+
+    @property
+    def body(self) -> Speaker:
+        return assessor(self.case.body_id)
+
+    @property
+    def member(self) -> Speaker:
+        return member(self.case.member_id)
+
+    @property
+    def contact_ids(self) -> set[str]:
+        """Everyone who must hear of a decision."""
+        told = addresses_to_tell(self.setup, self.case)
+        return {c["contact_id"] for c in self.setup["contacts"] if c["address"] in told}
+
+    def report(self, **changes: Any) -> dict[str, Any]:
+        """A copy of the case's report, with fields changed."""
+        return copy.deepcopy(self.case.report) | changes
+
+    def conforming(self, **changes: Any) -> dict[str, Any]:
+        """The report without its non-conformities."""
+        report = self.report(**changes)
+        report["findings"] = [_conforming(finding) for finding in report["findings"]]
+        return report
+
+
+def a_world(title: str, suffix: str) -> World:
+    """The example case `title` and what it needs, each id with `-<suffix>` at its end."""
+    case = next(case for case in load_cases() if case.title == title)
+    return with_own_ids(World(case, _needed_by(case, load_setup())), suffix)
+
+
+def with_own_ids(world: World, suffix: str) -> World:
+    """The same world, every id of its own with `-<suffix>` at its end, the report's number included."""
+    case, setup = world.case, world.setup
+    parts = [item for name in ("members", "entities", "facilities", "bodies", "auditors") for item in setup[name]]
+    own_contacts = [c for c in setup["contacts"] if c["party"]["kind"] != "secretariat"]
+    ids = {item[field] for item in [*parts, *own_contacts] for field in _ID_FIELDS if field in item}
+    renamed = {id: f"{id}-{suffix}" for id in ids} | {
+        f"{c['contact_id']}@example.org": f"{c['contact_id']}-{suffix}@example.org" for c in own_contacts
+    }
+    report = _renamed(case.report, renamed) | {"report_id": f"{case.report['report_id']}-{suffix}"}
+    return World(dataclasses.replace(case, report=report), _renamed(setup, renamed))
+
+
+def stage(register: Register, world: World) -> None:
+    """Tell the system about everything in `world`; once told, telling it again changes nothing."""
+
+    def command(role: str, method: str, arguments: dict[str, Any], key: str) -> None:
+        register.call(SPEAKERS[role], method, key=key, **arguments)
+
+    set_up(command, world.setup)
+
+
+def _needed_by(case: Case, setup: dict[str, Any]) -> dict[str, Any]:
+    """The parts of the setup that concern one case."""
+    parties = {("member", case.member_id), ("body", case.body_id), ("secretariat", "secretariat")}
+    entities = [e for e in setup["entities"] if e["member_id"] == case.member_id]
+    entity_ids = {entity["entity_id"] for entity in entities}
+    team = {person["auditor_id"] for person in case.report["team"]}
+    return copy.deepcopy(
+        {
+            "members": [m for m in setup["members"] if m["member_id"] == case.member_id],
+            "entities": entities,
+            "facilities": [f for f in setup["facilities"] if f["entity_id"] in entity_ids],
+            "contacts": [c for c in setup["contacts"] if (c["party"]["kind"], c["party"]["id"]) in parties],
+            "bodies": [b for b in setup["bodies"] if b["body_id"] == case.body_id],
+            "auditors": [a for a in setup["auditors"] if a["auditor_id"] in team],
+            "mandate": setup["mandate"],
+        }
+    )
+
+
+def _renamed(value: Any, renamed: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {name: _renamed(item, renamed) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_renamed(item, renamed) for item in value]
+    return renamed.get(value, value) if isinstance(value, str) else value
+
+
+def _conforming(finding: dict[str, Any]) -> dict[str, Any]:
+    if finding["rating"] in ("conformance", "not_applicable"):
+        return finding
+    return {"criterion": finding["criterion"], "rating": "conformance"}

@@ -1,0 +1,122 @@
+"""A command repeated with its key is carried out once; an event that comes again has no second effect."""
+
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pika
+import pytest
+
+from touchstone.amqp import open_connection
+from touchstone_contracts.errors import IdempotencyConflict, InvalidReport
+from touchstone_contracts.topology import event_queue, events_exchange
+from touchstone_devkit.demo.register import OPERATOR, SECRETARIAT
+from touchstone_devkit.demo.scheme import Scheme, decision_events
+from touchstone_devkit.demo.worlds import World, stage
+from touchstone_devkit.eventually import eventually
+
+TIMEOUT_S = 30
+CONFORMING = "a minor, plan approved"
+ACCEPTED = "assessment.audit_accepted.v1"
+
+
+def test_the_same_key_and_body_get_the_first_answer(scheme: Scheme, new_world: Callable[[str], World]) -> None:
+    world = new_world(CONFORMING)
+    stage(scheme.register, world)
+    key = uuid.uuid4().hex
+
+    first = scheme.register.call(world.body, "assessment.submit_audit_report", key=key, report=world.report())
+    again = scheme.register.call(world.body, "assessment.submit_audit_report", key=key, report=world.report())
+
+    assert again == first
+    assert len(scheme.register.every(world.body, "assessment.list_audits")) == 1
+
+
+def test_a_repeat_after_the_next_step_still_gets_the_first_answer(
+    scheme: Scheme, new_world: Callable[[str], World]
+) -> None:
+    world = new_world(CONFORMING)
+    stage(scheme.register, world)
+    key = uuid.uuid4().hex
+    first = scheme.register.call(world.body, "assessment.submit_audit_report", key=key, report=world.report())
+    scheme.register.call(SECRETARIAT, "assessment.accept_audit_report", audit_id=first["audit_id"])
+
+    again = scheme.register.call(world.body, "assessment.submit_audit_report", key=key, report=world.report())
+
+    assert again == first
+    assert again["state"] == "submitted"
+
+
+def test_the_same_key_with_another_body_is_a_conflict(scheme: Scheme, new_world: Callable[[str], World]) -> None:
+    world = new_world(CONFORMING)
+    stage(scheme.register, world)
+    key = uuid.uuid4().hex
+    scheme.register.call(world.body, "assessment.submit_audit_report", key=key, report=world.report())
+
+    with pytest.raises(IdempotencyConflict):
+        scheme.register.call(world.body, "assessment.submit_audit_report", key=key, report=world.conforming())
+
+
+def test_a_refusal_is_not_stored_so_that_the_corrected_body_may_have_the_same_key(
+    scheme: Scheme, new_world: Callable[[str], World]
+) -> None:
+    world = new_world(CONFORMING)
+    stage(scheme.register, world)
+    key = uuid.uuid4().hex
+    with pytest.raises(InvalidReport):
+        scheme.register.call(world.body, "assessment.submit_audit_report", key=key, report=world.report(team=[]))
+
+    taken = scheme.register.call(world.body, "assessment.submit_audit_report", key=key, report=world.report())
+
+    assert taken["state"] == "submitted"
+
+
+def test_a_key_belongs_to_its_caller(scheme: Scheme, new_world: Callable[[str], World]) -> None:
+    one, other = new_world(CONFORMING), new_world(CONFORMING)
+    stage(scheme.register, one)
+    stage(scheme.register, other)
+    key = uuid.uuid4().hex
+
+    first = scheme.register.call(one.body, "assessment.submit_audit_report", key=key, report=one.report())
+    second = scheme.register.call(other.body, "assessment.submit_audit_report", key=key, report=other.report())
+
+    assert first["audit_id"] != second["audit_id"]
+
+
+def publish_again(scheme: Scheme, message: dict[str, Any], ids: list[str]) -> None:
+    """Publish an event of assessment once for each id, as its relay would."""
+    with open_connection(scheme.amqp_uri) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        for id in ids:
+            properties = pika.BasicProperties(
+                content_type="application/cloudevents+json", delivery_mode=2, message_id=id, type=message["type"]
+            )
+            body = json.dumps(message | {"id": id}).encode()
+            channel.basic_publish(events_exchange("assessment"), "audit_accepted.v1", body, properties, mandatory=True)
+
+
+def wait_until_consumed(scheme: Scheme, queue: str) -> None:
+    with open_connection(scheme.amqp_uri) as connection:
+        channel = connection.channel()
+        eventually(lambda: channel.queue_declare(queue, passive=True).method.message_count == 0, within_s=TIMEOUT_S)
+
+
+@pytest.mark.parametrize("same_id", [True, False], ids=["same message id", "other message ids"])
+def test_an_accepted_audit_announced_again_and_again_has_one_certificate(
+    scheme: Scheme, new_world: Callable[[str], World], same_id: bool
+) -> None:
+    world = new_world(CONFORMING)
+    outcome = scheme.travel(world)
+    (accepted,) = scheme.trail.about(str(outcome.audit_id), ACCEPTED)
+
+    publish_again(scheme, accepted, [accepted["id"] if same_id else uuid.uuid4().hex for _ in range(5)])
+    wait_until_consumed(scheme, event_queue("certification", ACCEPTED))
+    scheme.travel(new_world(CONFORMING))  # comes after them in the same queue
+
+    certificates = scheme.register.every(None, "certification.list_certificates", member_id=world.case.member_id)
+    notices = scheme.register.every(OPERATOR, "notification.list_notices", audit_id=outcome.audit_id)
+    assert [c["number"] for c in certificates] == [outcome.certificate["number"]]  # type: ignore[index]
+    assert len(decision_events(scheme.trail, str(outcome.audit_id))) == 1
+    assert sorted(n["contact_id"] for n in notices) == sorted(world.contact_ids)
