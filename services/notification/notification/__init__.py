@@ -1,0 +1,1 @@
+"""Notification: who is told what became of a certification, and whether the mail went out."""
