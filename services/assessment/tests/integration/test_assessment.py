@@ -1,0 +1,232 @@
+"""Assessment on a real broker and database: calls, messages, events, and who may see what."""
+
+from typing import Any
+
+import pytest
+
+from assessment.topology import INTAKE
+from touchstone_contracts.assessment import (
+    AuditAccepted,
+    AuditReportRefused,
+    AuditReportReturned,
+    AuditReportSubmitted,
+    BodyAccredited,
+    CorrectiveActionPlanReviewed,
+)
+from touchstone_contracts.envelope import unwrap
+from touchstone_contracts.roles import MEMBER
+from touchstone_contracts.topology import dead_letter
+from touchstone_devkit.eventually import eventually
+
+
+def codes(reply: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(error["path"], error["code"]) for error in reply["error"]["errors"]]
+
+
+def test_a_report_goes_from_submission_to_an_event_that_certification_can_read(
+    accredited: Any, issuer: Any, secretariat: str, report: dict[str, Any]
+) -> None:
+    submitted = accredited.call("submit_audit_report", issuer.assessor(), report=report)
+    accepted = accredited.call("accept_audit_report", secretariat, audit_id="dnv.r-1")
+
+    assert submitted["result"]["state"] == "submitted"
+    assert accepted["result"] == submitted["result"] | {"state": "accepted"}
+    heard = accredited.heard(AuditReportSubmitted)
+    assert heard["subject"] == "dnv.r-1" and heard["sequence"] == 1
+    envelope, event = unwrap(accredited.heard(AuditAccepted), expected=AuditAccepted)
+    assert (envelope.subject, envelope.sequence) == ("dnv.r-1", 2)
+    assert event.report_hash == submitted["result"]["report_hash"]
+    assert (event.accepted_by, event.submitted_by, event.body_name) == ("secretariat-1", "dnv-reports", "DNV")
+    assert event.nonconformities[0].plan_due_on.isoformat() == "2025-11-15"
+
+
+def test_a_report_with_faults_is_refused_with_all_of_them_and_leaves_nothing(
+    accredited: Any, issuer: Any, report: dict[str, Any]
+) -> None:
+    report["findings"][0]["rating"] = "good"
+    report["findings"].pop()
+    report["team"][1]["auditor_id"] = "a-stranger"
+    report["entity"]["country"] = "Qatar"
+    report["shoe_size"] = 43
+
+    reply = accredited.call("submit_audit_report", issuer.assessor(), report=report)
+
+    assert reply["error"]["code"] == "invalid_report"
+    assert codes(reply) == [
+        ("entity.country", "invalid_country"),
+        ("shoe_size", "unknown_field"),
+        ("team[1].auditor_id", "auditor_not_accredited"),
+        ("findings[0].rating", "unknown_rating"),
+        ("findings", "missing_criterion"),
+    ]
+    assert accredited.call("list_audits", issuer.assessor())["result"] == {"items": [], "next": None}
+
+
+def test_a_returned_report_is_announced_and_comes_again_under_its_id(
+    accredited: Any, issuer: Any, secretariat: str, report: dict[str, Any]
+) -> None:
+    accredited.call("submit_audit_report", issuer.assessor(), report=report)
+    accredited.call("return_audit_report", secretariat, audit_id="dnv.r-1", reasons=["Say more on 1.1."])
+    report["findings"][0]["comment"] = "More."
+
+    again = accredited.call("submit_audit_report", issuer.assessor(), report=report)
+
+    assert again["result"]["audit_id"] == "dnv.r-1"
+    assert accredited.heard(AuditReportReturned)["data"]["reasons"] == ["Say more on 1.1."]
+    shown = accredited.call("get_audit", issuer.assessor(), audit_id="dnv.r-1")["result"]
+    assert shown["report"] == report
+    assert len(shown["submissions"]) == 2
+
+
+def test_an_accepted_report_is_not_taken_twice(
+    accredited: Any, issuer: Any, secretariat: str, report: dict[str, Any]
+) -> None:
+    accredited.call("submit_audit_report", issuer.assessor(), report=report)
+    accredited.call("accept_audit_report", secretariat, audit_id="dnv.r-1")
+
+    same = accredited.call("submit_audit_report", issuer.assessor(), report=report)
+    other = accredited.call("submit_audit_report", issuer.assessor(), report=report | {"recommendation": "certify "})
+    different = report | {"recommendation": "do_not_certify"}
+
+    assert same["error"]["code"] == "already_exists"
+    assert other["error"]["code"] == "invalid_report"
+    reply = accredited.call("submit_audit_report", issuer.assessor(), report=different)
+    assert reply["error"]["code"] == "illegal_transition"
+
+
+def test_who_wrote_a_report_does_not_accept_it(accredited: Any, issuer: Any, report: dict[str, Any]) -> None:
+    accredited.call("submit_audit_report", issuer.assessor(), report=report)
+
+    reply = accredited.call("accept_audit_report", issuer.token("secretariat", sub="dnv-reports"), audit_id="dnv.r-1")
+
+    assert reply["error"]["code"] == "decision_not_impartial"
+
+
+def test_a_body_and_a_member_never_see_anothers_audit(accredited: Any, issuer: Any, report: dict[str, Any]) -> None:
+    accredited.call("submit_audit_report", issuer.assessor(), report=report)
+    own = [issuer.assessor(), issuer.token(MEMBER, member="qatalum")]
+    others = [issuer.assessor("ecv"), issuer.token(MEMBER, member="alba")]
+
+    for token in own:
+        assert accredited.call("get_audit", token, audit_id="dnv.r-1")["error"] is None
+        assert len(accredited.call("list_audits", token)["result"]["items"]) == 1
+    for token in others:
+        assert accredited.call("get_audit", token, audit_id="dnv.r-1")["error"]["code"] == "not_found"
+        assert accredited.call("list_audits", token)["result"]["items"] == []
+    foreign = accredited.call("submit_audit_report", issuer.assessor("ecv"), report=report)
+    assert codes(foreign) == [("body_id", "not_your_body")]
+
+
+def test_a_plan_is_reviewed_by_its_own_body(
+    accredited: Any, issuer: Any, secretariat: str, report: dict[str, Any]
+) -> None:
+    accredited.call("submit_audit_report", issuer.assessor(), report=report)
+    accredited.call("accept_audit_report", secretariat, audit_id="dnv.r-1")
+    review = {"audit_id": "dnv.r-1", "criterion": "2.4", "plan_state": "approved"}
+
+    foreign = accredited.call("review_corrective_action_plan", issuer.assessor("ecv"), **review)
+    own = accredited.call("review_corrective_action_plan", issuer.assessor(), **review)
+
+    assert foreign["error"]["code"] == "not_found"
+    assert own["error"] is None
+    heard = accredited.heard(CorrectiveActionPlanReviewed)
+    assert (heard["data"]["plan_state"], heard["sequence"]) == ("approved", 3)
+
+
+def test_a_past_report_is_imported_with_what_was_published(
+    accredited: Any, registrar: str, report: dict[str, Any]
+) -> None:
+    report |= {"audited_from": "2022-11-28", "audited_until": "2022-12-16"}
+    history = {"issued_on": "2023-01-26", "number": 195, "source": "Summary report", "notify": True}
+
+    reply = accredited.call("import_audit_report", registrar, report=report, history=history)
+
+    assert reply["result"]["state"] == "accepted"
+    heard = accredited.heard(AuditAccepted)["data"]
+    assert heard["history"] == history | {"certified_since": None}
+    assert heard["accepted_at"] == "2023-01-26T12:00:00+00:00"
+    assert accredited.next_event(AuditReportSubmitted) is None
+
+
+def test_a_report_by_message_becomes_an_audit_and_a_repeated_message_does_nothing(
+    accredited: Any, issuer: Any, report: dict[str, Any]
+) -> None:
+    for _ in range(2):
+        accredited.hand_in({"report": report}, message_id="m-1", token=issuer.assessor())
+
+    heard = accredited.heard(AuditReportSubmitted)
+    assert (heard["data"]["report_id"], heard["causationid"]) == ("R-1", "m-1")
+    eventually(lambda: accredited.waiting(INTAKE) == 0)
+    accredited.hand_in({"report": report}, message_id="m-2", token=issuer.assessor())
+    assert accredited.heard(AuditReportRefused)["data"]["code"] == "already_exists"
+    assert accredited.next_event(AuditReportRefused) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "problems"),
+    [
+        ({"report": {}}, "invalid_report", 14),
+        ({"report": None}, "invalid_report", 1),
+        ({}, "invalid_request", 1),
+        ({"report": {}, "colour": "red"}, "invalid_request", 1),
+    ],
+)
+def test_a_report_by_message_that_is_not_taken_is_answered_by_an_event(
+    accredited: Any, issuer: Any, body: Any, code: str, problems: int
+) -> None:
+    accredited.hand_in(body, message_id="m-1", token=issuer.assessor())
+
+    heard = accredited.heard(AuditReportRefused)
+    assert (heard["subject"], heard["data"]["body_id"], heard["data"]["code"]) == ("m-1", "dnv", code)
+    assert len(heard["data"]["problems"]) == problems
+
+
+@pytest.mark.parametrize("role", [None, "secretariat"])
+def test_a_message_of_nobody_or_of_the_wrong_role_is_refused(
+    accredited: Any, issuer: Any, report: dict[str, Any], role: str | None
+) -> None:
+    accredited.hand_in({"report": report}, message_id="m-1", token=role and issuer.token(role))
+
+    heard = accredited.heard(AuditReportRefused)["data"]
+    assert (heard["code"], heard["body_id"]) == ("forbidden" if role else "unauthenticated", None)
+
+
+def test_an_accredited_body_is_announced(accredited: Any) -> None:
+    heard = accredited.heard(BodyAccredited)
+
+    assert (heard["subject"], heard["data"]["activities"]) == ("dnv", ["SML", "CST"])
+
+
+def test_audits_are_listed_by_index_page_by_page(
+    accredited: Any, issuer: Any, report: dict[str, Any], service: Any
+) -> None:
+    for number in range(3):
+        accredited.call("submit_audit_report", issuer.assessor(), report=report | {"report_id": f"R-{number}"})
+
+    first = accredited.call("list_audits", issuer.assessor(), state="submitted", limit=2)["result"]
+    rest = accredited.call("list_audits", issuer.assessor(), limit=2, after=first["next"])["result"]
+
+    assert [item["audit_id"] for item in first["items"] + rest["items"]] == ["dnv.r-0", "dnv.r-1", "dnv.r-2"]
+    assert rest["next"] is None
+    core = next(e for e in service.subextensions if type(e).__name__ == "Core")
+    asked = [{"body_id": "dnv"}, {"member_id": "qatalum"}, {"state": "submitted"}, {"body_id": "dnv", "state": "x"}]
+    for filter in asked:
+        plan = core.mongo.database["audits"].find(filter).sort([("_id", 1)]).limit(2).explain()
+        assert "COLLSCAN" not in str(plan["queryPlanner"]["winningPlan"])
+        assert "'SORT'" not in str(plan["queryPlanner"]["winningPlan"])
+
+
+def test_standards_are_open_to_every_role(accredited: Any, issuer: Any) -> None:
+    token = issuer.token(MEMBER, member="alba")
+
+    shown = accredited.call("get_standard", token, code="PS", version="2.0")["result"]
+
+    assert len(shown["criteria"]) == 59
+    assert len(accredited.call("list_standards", token)["result"]["items"]) == 3
+
+
+def test_a_message_that_is_no_object_is_kept_as_a_dead_letter(accredited: Any, issuer: Any) -> None:
+    accredited.hand_in([], message_id="m-1", token=issuer.assessor())
+
+    eventually(lambda: accredited.waiting(dead_letter("assessment")) == 1)
+    assert accredited.waiting(INTAKE) == 0
