@@ -36,7 +36,7 @@ _INEQUIVALENT = re.compile(
 )
 _WAY_OUT = (
     "Arguments cannot be changed in place: let the services drain it, delete it when it is empty and provision again, "
-    "or give the new arguments a new name. See docs/runbooks."
+    "or give the new arguments a new name. See docs/runbooks/change-a-queue.md."
 )
 
 
