@@ -1,12 +1,14 @@
 """What a reply becomes in the caller's process."""
 
 import json
+import pathlib
+import re
 from typing import Any
 
 import pytest
 
-from touchstone.rpc import Client, MalformedReply, _result, refusal_from
-from touchstone_contracts.errors import CODES, FieldError, InProgress, InvalidReport, Refusal
+from touchstone.rpc import _KNOWN, Client, MalformedReply, _result, refusal_from
+from touchstone_contracts.errors import FieldError, InProgress, InvalidReport, Refusal
 
 
 def test_an_error_object_becomes_the_refusal_that_its_code_names():
@@ -24,7 +26,11 @@ def test_an_error_object_becomes_the_refusal_that_its_code_names():
     assert refusal.as_dict() == error
 
 
-@pytest.mark.parametrize("code", sorted(CODES))
+# Those of the contracts: elsewhere in a test run there may be refusals that are made for a test.
+PUBLISHED = {code: kind for code, kind in _KNOWN.items() if kind is not Refusal}
+
+
+@pytest.mark.parametrize("code", sorted(PUBLISHED))
 def test_every_published_code_has_its_own_refusal(code: str):
     assert type(refusal_from({"code": code, "message": ""})).__dict__["code"] == code
 
@@ -60,3 +66,12 @@ def test_an_argument_that_json_cannot_say_is_refused_before_anything_is_sent():
         client.call("s", "m", argument=object())
     with pytest.raises(ValueError, match="JSON"):
         client.call("s", "m", argument=float("nan"))
+
+
+def test_the_readme_lists_the_published_codes_and_which_of_them_are_worth_another_try():
+    readme = (pathlib.Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (retryable)? ?\| \w", readme, flags=re.MULTILINE)
+
+    retryable = {kind.code for kind in PUBLISHED.values() if kind.retryable}
+    assert {code for code, _ in rows} == set(PUBLISHED)
+    assert {code for code, mark in rows if mark} == retryable
