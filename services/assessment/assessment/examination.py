@@ -9,10 +9,12 @@ from typing import Any
 
 from assessment import report_form
 from assessment.catalogue import Catalogue
+from assessment.domain.accreditation import Auditor
 from assessment.domain.audit import Audit, audit_id_of
 from assessment.domain.checking import Facts, faults
 from assessment.domain.standards import StandardVersion
 from assessment.domain.summary import Summary, summarise
+from assessment.domain.team import team_faults
 from assessment.report_form import Draft
 from assessment.store import Auditors, Audits, Bodies
 from touchstone_contracts.errors import FieldError
@@ -60,6 +62,14 @@ def examine_import(report: Any, history: Any, known: Known, *, today: datetime.d
     return examined, past
 
 
+def recheck_accreditation(report: dict[str, Any], known: Known, *, standard: StandardVersion) -> None:
+    """Raises InvalidReport where body or team are no longer accredited for the audit's days, as they were before."""
+    content = report_form.read(report).content
+    body, auditors = known.bodies.get(content["body_id"]), _team(content, known)
+    if wrong := list(team_faults(content, standard=standard, body=body, auditors=auditors)):
+        raise report_form.invalid(wrong)
+
+
 def _examined(
     report: Any,
     draft: Draft,
@@ -80,7 +90,7 @@ def _examined(
     facts = Facts(
         standard=standard,
         body=body,
-        auditors=known.auditors.find(m["auditor_id"] for m in draft.content.get("team", ()) if "auditor_id" in m),
+        auditors=_team(draft.content, known),
         submitting_body=submitting_body,
         judged_on=judged_on,
         audited_by=audited_by,
@@ -97,6 +107,11 @@ def _examined(
         standard=standard,
         body_name=body.name,
     )
+
+
+def _team(content: dict[str, Any], known: Known) -> dict[str, Auditor]:
+    """Those of the team that are registered, by id."""
+    return known.auditors.find(m["auditor_id"] for m in content.get("team", ()) if "auditor_id" in m)
 
 
 def _registered(draft: Draft, known: Known, submitting_body: str | None) -> Audit | None:

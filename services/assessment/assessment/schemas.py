@@ -52,6 +52,12 @@ class SubmitAuditReport(Schema):
     )
 
 
+class SubmitByMessage(SubmitAuditReport):
+    """The same arguments. An idempotency key has no effect here: the message's id takes its place."""
+
+    idempotency_key = Text(200)
+
+
 class ImportAuditReport(SubmitAuditReport):
     history = fields.Raw(
         required=True,

@@ -7,7 +7,7 @@ from assessment.catalogue import Catalogue
 from assessment.domain.accreditation import Auditor, Body, Grant
 from assessment.domain.audit import Audit
 from assessment.domain.standards import Acceptance, StandardVersion
-from assessment.examination import Known, examine_import, examine_submission
+from assessment.examination import Known, examine_import, examine_submission, recheck_accreditation
 from assessment.refusals import refused
 from assessment.store import Auditors, Audits, Bodies, Refusals
 from assessment.topology import INTAKE
@@ -64,7 +64,7 @@ class AssessmentService:
         """
         return self._submit(request["report"], caller)
 
-    @on_message(INTAKE, schemas.SubmitAuditReport(), roles=(ASSESSOR,), refused="record_refusal")
+    @on_message(INTAKE, schemas.SubmitByMessage(), roles=(ASSESSOR,), refused="record_refusal")
     def submit_by_message(self, request: dict[str, Any], caller: Caller, message_id: str) -> None:
         """The same, by message: AuditReportSubmitted answers."""
         self._submit(request["report"], caller)
@@ -96,15 +96,16 @@ class AssessmentService:
 
     @command(schemas.AcceptAuditReport(), roles=(SECRETARIAT,))
     def accept_audit_report(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """Accept a submitted report: its findings are frozen. DecisionNotImpartial for its author and the team."""
+        """Accept a submitted report: its findings are frozen.
+
+        DecisionNotImpartial for its author and the team. InvalidReport where an accreditation was corrected since the
+        report came in and no longer covers the audit: return the report then.
+        """
         audit = self._audit(request["audit_id"], caller)
+        standard = self._standard(audit.summary.standard.code, audit.summary.standard.version)
         body = self.bodies.get(audit.summary.body_id)
-        events = audit.accept(
-            by=caller.subject,
-            at=self.clock.now(),
-            standard=self._standard(audit.summary.standard.code, audit.summary.standard.version),
-            body_name=body.name if body else audit.summary.body_id,
-        )
+        events = audit.accept(by=caller.subject, at=self.clock.now(), standard=standard, body_name=body.name)
+        recheck_accreditation(self.audits.report(audit), self._known(), standard=standard)
         self.audits.save(audit, events)
         return answers.receipt(audit)
 

@@ -101,9 +101,11 @@ class Refusals:
         self._unit = unit
 
     def add(self, event: Any, *, at: datetime.datetime) -> None:
-        """Record the refusal that `event` announces."""
+        """Record the refusal that `event` announces; senders may choose the same id, then the latest one stays."""
         recorded = event.schema.dump(event)
-        document = {"_id": recorded.pop("submission_id"), "version": 0, "schema_version": 1, "refused_at": at}
+        id = recorded.pop("submission_id")
+        earlier = self._unit.find_one(REFUSALS, {"_id": id}, {"version": 1}) or {"version": 0}
+        document = {"_id": id, "version": earlier["version"], "schema_version": 1, "refused_at": at}
         self._unit.save(REFUSALS, document | recorded, [event])
 
 

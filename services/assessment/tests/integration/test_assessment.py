@@ -157,7 +157,8 @@ def test_a_report_by_message_becomes_an_audit_and_a_repeated_message_does_nothin
     heard = accredited.heard(AuditReportSubmitted)
     assert (heard["data"]["report_id"], heard["causationid"]) == ("R-1", "m-1")
     eventually(lambda: accredited.waiting(INTAKE) == 0)
-    accredited.hand_in({"report": report}, message_id="m-2", token=issuer.assessor())
+    again = {"report": report, "idempotency_key": "k"}
+    accredited.hand_in(again, message_id="m-2", token=issuer.assessor())
     assert accredited.heard(AuditReportRefused)["data"]["code"] == "already_exists"
     assert accredited.next_event(AuditReportRefused) is None
 

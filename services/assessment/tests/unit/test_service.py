@@ -97,6 +97,18 @@ def test_a_standard_that_wants_nobodys_look_is_accepted_at_once(office_with: Cal
     assert office.events[1].accepted_by == "configuration"
 
 
+def test_an_accreditation_that_was_corrected_since_keeps_a_report_from_being_accepted(office: Any) -> None:
+    office.submit()
+    request = {"standards": ["PS"], "countries": ["*"], "activities": ["CST"], "name": "A.", "body_ids": ["dnv"]}
+    days = {"valid_from": datetime.date(2018, 1, 1), "valid_until": datetime.date(2030, 12, 31)}
+    office.call("register_auditor", office.registrar, auditor_id="auditor-2", **request, **days)
+
+    with pytest.raises(InvalidReport) as refused:
+        office.call("accept_audit_report", office.secretariat, audit_id="dnv.r-1")
+
+    assert [(e.path, e.code) for e in refused.value.errors] == [("team[1].auditor_id", "auditor_not_accredited")]
+
+
 def test_a_past_report_is_imported_with_its_history(office: Any, a_report: Building) -> None:
     report = a_report(version="2.0", audited_from="2021-11-28", audited_until="2021-12-16")
     history = {"issued_on": "2022-04-11", "number": 195, "source": "Summary report"}
@@ -207,6 +219,13 @@ def test_a_message_that_was_refused_is_answered_with_the_same_errors(office: Any
     assert (announced.submission_id, announced.report_id, announced.body_id) == ("message-1", "R-1", "dnv")
     assert [(p.path, p.code) for p in announced.problems] == [("team", "lead_auditor_missing")]
     assert list(office.unit.documents["refusals"]) == ["message-1"]
+
+
+def test_senders_that_choose_the_same_message_id_are_both_answered(office: Any) -> None:
+    for caller in (office.dnv, OTHER_BODY):
+        office.service.record_refusal({}, caller, InvalidReport("Nothing there."), "1")
+
+    assert [event.body_id for event in office.events] == ["dnv", "ecv"]
 
 
 @pytest.mark.parametrize("body", [None, [], {"report": None}, {"report": {"report_id": ["x"]}}, "text"])
