@@ -79,7 +79,8 @@ def _run(
     if command:
         container.with_command(command)
     for port in ports:
-        container.ports[f"{port}/tcp"] = ("127.0.0.1", None) if local else None
+        published: Any = ("127.0.0.1", None) if local else None  # a free port, of loopback alone where it is shared
+        container.ports[f"{port}/tcp"] = published
     container.with_kwargs(labels={"touchstone.run": str(ledger.folder)})
     container.start()
     containers.append(container)

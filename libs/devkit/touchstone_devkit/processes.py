@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mirakuru import Executor, HTTPExecutor, SimpleExecutor, TCPExecutor
 from mirakuru.exceptions import TimeoutExpired
@@ -130,7 +131,7 @@ class LocalProcess:
             self._ledger.remove_process(pid)
 
     def _new_executor(self, log: int) -> Executor:
-        options = {
+        options: dict[str, Any] = {
             "timeout": self._start_timeout_s,
             "cwd": self._cwd,
             "envvars": self._environment,

@@ -41,6 +41,7 @@ def database_prefix(backing: Backing) -> Iterator[str]:
 
     prefix = f"t{secrets.token_hex(4)}"
     yield prefix
+    client: MongoClient
     with MongoClient(backing.mongo_uri) as client:
         for name in client.list_database_names():
             if name.startswith(f"{prefix}_"):

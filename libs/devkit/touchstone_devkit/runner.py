@@ -179,6 +179,7 @@ class System:
                 self._steps_down.callback(delete_vhost, self.management_uri, vhost)
 
     def _remove_databases(self) -> None:
+        client: MongoClient
         with MongoClient(self.mongo_uri) as client:
             for name in client.list_database_names():
                 if name.startswith(f"{self.database_prefix}_"):

@@ -175,7 +175,9 @@ def _show_until_ready(keeper: "subprocess.Popen[bytes]") -> None:
 
 def _say_where(up: Up) -> int:
     print("\n".join(f"  {line}" for line in up.where))
-    print("make down stops it.")
+    print(
+        "make down stops it." if up.kind in ("docker", "environment") else "make down stops it; its data goes with it."
+    )
     return 0
 
 
