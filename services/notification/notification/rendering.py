@@ -106,8 +106,8 @@ def mail(
     message["Date"] = format_datetime(at)
     message["Message-ID"] = notice.message_id
     message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = language
     message["X-Touchstone-Notice"] = notice.id
     message["X-Touchstone-Event"] = one_line(notice.about)
     message.set_content(body, charset="utf-8", cte="quoted-printable")
+    message["Content-Language"] = language  # after the content, which replaces every header of this family
     return message

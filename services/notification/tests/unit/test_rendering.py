@@ -1,0 +1,134 @@
+import dataclasses
+import datetime
+import json
+from email import message_from_bytes
+from email.policy import default
+from importlib import resources
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notification import process, rendering
+from notification.domain import Announcement, Contact, Notice
+from touchstone_contracts.envelope import unwrap
+
+NOON = datetime.datetime(2026, 3, 5, 12, tzinfo=datetime.UTC)
+TYPES = ["certificate_issued", "certification_refused", "certification_held", "certificate_expired"]
+SETTINGS = {"sender": "notices@touchstone.example", "sender_name": "Register", "register_url": None}
+
+
+def example(name: str, /, **changes: Any) -> tuple[Any, Any]:
+    text = resources.files("touchstone_contracts").joinpath(f"examples/{name}.v1.json").read_text("utf-8")
+    envelope, event = unwrap(json.loads(text))
+    return dataclasses.replace(event, **changes), envelope
+
+
+def a_notice(
+    type: str, *, contact: dict[str, Any] | None = None, **changes: Any
+) -> tuple[Notice, Announcement, Contact]:
+    person = process.learn(None, *example("membership.contact_changed", **contact or {}))
+    announcement = process.announcement_of(*example(f"certification.{type}", **changes))
+    assert person is not None
+    settlement = process.settle(announcement, [person], [], at=NOON, message_id_domain="touchstone.example")
+    return settlement.due[0], announcement, person
+
+
+@pytest.mark.parametrize("language", ["en", "fr", "de"])
+@pytest.mark.parametrize("type", TYPES)
+def test_every_notice_can_be_written_in_every_language(type: str, language: str) -> None:
+    subject, body, written_in = rendering.render(*a_notice(type, contact={"language": language}), register_url=None)
+
+    assert written_in == language
+    assert "Qatalum, Mesaieed" in subject
+    assert "touchstone verify 195" in body or "touchstone status aud-7f3a" in body
+    assert "{" not in body + subject and "\n\n\n" not in body
+    assert body == body.strip() + "\n"
+
+
+@pytest.mark.parametrize(
+    ("type", "said"),
+    [
+        ("certificate_issued", ["195", "Full certification", "11 April 2022", "10 April 2025"]),
+        ("certification_refused", ["Four major non-conformities.", "rule 2a", "5 March 2026"]),
+        ("certification_held", ["9.1 has no approved plan.", "rule 5b", "5 April 2026"]),
+        ("certificate_expired", ["195", "10 April 2025"]),
+    ],
+)
+def test_a_notice_names_what_the_person_needs_to_know(type: str, said: list[str]) -> None:
+    _, body, _ = rendering.render(*a_notice(type), register_url=None)
+
+    assert [text for text in said if text not in body] == []
+
+
+def test_a_hold_without_a_last_day_says_so() -> None:
+    _, body, _ = rendering.render(*a_notice("certification_held", until=None), register_url=None)
+
+    assert "No date has been set" in body
+
+
+@pytest.mark.parametrize(
+    ("wanted", "written"), [("fr-CH", "fr"), ("de-AT", "de"), ("DE", "de"), ("ja", "en"), ("", "en"), ("../x", "en")]
+)
+def test_a_language_without_a_template_falls_back(wanted: str, written: str) -> None:
+    assert rendering.language_for("certificate_issued", wanted) == written
+
+
+def test_the_register_is_linked_where_there_is_one() -> None:
+    _, body, _ = rendering.render(*a_notice("certificate_issued"), register_url="https://register.example")
+
+    assert "https://register.example/certificates/195" in body
+
+
+def test_nothing_in_a_plain_text_is_escaped_as_html() -> None:
+    _, body, _ = rendering.render(*a_notice("certificate_issued", member_name="Müller & Söhne <AG>"), register_url=None)
+
+    assert "Müller & Söhne <AG>" in body
+
+
+HOSTILE = "x\r\nBcc: victim@example.org\r\n\r\nBuy!\u2028\u202e\x00\x1b[2J"
+
+
+def test_a_name_cannot_begin_a_header_or_a_paragraph() -> None:
+    event, _ = example("certification.certificate_issued")
+    entity = dataclasses.replace(event.entity, name=HOSTILE)
+    notice, announcement, contact = a_notice(
+        "certificate_issued", contact={"name": HOSTILE}, entity=entity, member_name=HOSTILE, scope_text=HOSTILE
+    )
+
+    subject, body, language = rendering.render(notice, announcement, contact, register_url=None)
+    raw = rendering.mail(notice, contact, subject, body, language, settings=SETTINGS, at=NOON).as_bytes()
+
+    read = message_from_bytes(raw, policy=default)
+    assert read["Bcc"] is None
+    assert len(read["To"].addresses) == 1
+    assert "\nBuy!" not in body and "\nBcc" not in body
+    assert not any(c in subject + body for c in "\r\x00\x1b\u202e\u2028")
+
+
+@given(text=st.text(max_size=300))
+def test_no_text_breaks_the_mail(text: str) -> None:
+    event, _ = example("certification.certificate_issued")
+    entity = dataclasses.replace(event.entity, name=text)
+    notice, announcement, contact = a_notice("certificate_issued", contact={"name": text}, entity=entity)
+
+    subject, body, language = rendering.render(notice, announcement, contact, register_url=None)
+    raw = rendering.mail(notice, contact, subject, body, language, settings=SETTINGS, at=NOON).as_bytes()
+
+    read = message_from_bytes(raw, policy=default)
+    assert read["Message-ID"] == notice.message_id
+    assert [address.addr_spec for address in read["To"].addresses] == ["person@example.org"]
+    assert read.get_content().replace("\r\n", "\n") == body
+    assert rendering.digest(body) == rendering.digest(read.get_content().replace("\r\n", "\n"))
+
+
+def test_a_mail_says_that_a_machine_wrote_it_and_in_which_language() -> None:
+    notice, announcement, contact = a_notice("certificate_issued", contact={"language": "de"})
+
+    subject, body, language = rendering.render(notice, announcement, contact, register_url=None)
+    mail = rendering.mail(notice, contact, subject, body, language, settings=SETTINGS, at=NOON)
+
+    assert (mail["Auto-Submitted"], mail["Content-Language"]) == ("auto-generated", "de")
+    assert (mail["X-Touchstone-Notice"], mail["X-Touchstone-Event"]) == (notice.id, notice.about)
+    assert mail["From"].addresses[0].addr_spec == "notices@touchstone.example"
