@@ -102,7 +102,9 @@ class AuditAccepted:
     report_hash: str = detail("SHA-256 of the canonical report.", example="sha256:9f86d081")
     audit_type: AuditType = detail("Kind of audit.", example="initial")
     standard: Standard = detail("What was audited against.", example=_STANDARD)
-    standard_open_from: datetime.date = detail("First day on which this version may be certified.", example="2022-05-01")
+    standard_open_from: datetime.date = detail(
+        "First day on which this version may be certified.", example="2022-05-01"
+    )
     standard_open_until: datetime.date | None = detail(
         "Last day for new certificates on this version.", example=None, default=None
     )
@@ -121,11 +123,14 @@ class AuditAccepted:
     ratings: dict[str, int] = detail("How many criteria got each rating.", example={"conformance": 60})
     nonconformities: list[Nonconformity] = detail(
         "Every criterion that is not conforming.",
-        example=[{"criterion": "9.1", "rating": "minor_nonconformity", "plan_state": "approved",
-                  "plan_due_on": "2022-01-15"}],
+        example=[
+            {"criterion": "9.1", "rating": "minor_nonconformity", "plan_state": "approved", "plan_due_on": "2022-01-15"}
+        ],
         default=[],
     )
-    history: History | None = detail("Set when the registrar imported a past certification.", example=None, default=None)
+    history: History | None = detail(
+        "Set when the registrar imported a past certification.", example=None, default=None
+    )
 
 
 @event(

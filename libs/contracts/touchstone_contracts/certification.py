@@ -30,7 +30,9 @@ class CertificateIssued:
     issued_on: datetime.date = detail("First day of validity.", example="2022-04-11")
     expires_on: datetime.date = detail("Last day of validity.", example="2025-04-10")
     certified_since: datetime.date = detail("First day of unbroken certification.", example="2022-04-11")
-    decided_by: str = detail("A person, or `rule set N, mandated by P`.", example="rule set 1, mandated by secretariat-1")
+    decided_by: str = detail(
+        "A person, or `rule set N, mandated by P`.", example="rule set 1, mandated by secretariat-1"
+    )
     notify: bool = detail("Whether stakeholders are to be told.", example=True, default=True)
 
 
@@ -54,7 +56,9 @@ class CertificationRefused:
         example=[{"rule": "2a", "code": "too_many_majors", "text": "Four major non-conformities."}],
     )
     decided_on: datetime.date = detail("Date of the decision.", example="2026-03-05")
-    decided_by: str = detail("A person, or `rule set N, mandated by P`.", example="rule set 1, mandated by secretariat-1")
+    decided_by: str = detail(
+        "A person, or `rule set N, mandated by P`.", example="rule set 1, mandated by secretariat-1"
+    )
     notify: bool = detail("Whether stakeholders are to be told.", example=True, default=True)
 
 
@@ -77,7 +81,9 @@ class CertificationHeld:
         "What is missing; never empty.",
         example=[{"rule": "5b", "code": "plan_not_approved", "text": "9.1 has no approved plan."}],
     )
-    until: datetime.date | None = detail("When the case is refused if nothing happens.", example="2026-04-05", default=None)
+    until: datetime.date | None = detail(
+        "When the case is refused if nothing happens.", example="2026-04-05", default=None
+    )
     notify: bool = detail("Whether stakeholders are to be told.", example=True, default=True)
 
 

@@ -16,7 +16,9 @@ class NoticeSent:
     notice_id: str = detail("The notice.", example="ntc-1c")
     notice_type: str = detail("The kind of event that it tells of.", example="certificate_issued")
     about: str = detail("Id of the event that it tells of.", example="3f0c")
-    audit_id: str | None = detail("The audit that it goes back to, where there is one.", example="aud-7f3a", default=None)
+    audit_id: str | None = detail(
+        "The audit that it goes back to, where there is one.", example="aud-7f3a", default=None
+    )
     contact_id: str = detail("Who was told.", example="qatalum-sustainability")
     party: Party = detail("On whose behalf.", example={"kind": "member", "id": "qatalum"})
     channel: str = detail("How.", example="email")

@@ -87,9 +87,7 @@ class Nonconformity:
     criterion: str = detail("Criterion code.", example="9.1")
     rating: Rating = detail("Minor, major or critical.", example="minor_nonconformity")
     plan_state: PlanState = detail("State of its corrective action plan.", example="approved")
-    plan_due_on: datetime.date | None = detail(
-        "By when a plan must be approved.", example="2026-02-15", default=None
-    )
+    plan_due_on: datetime.date | None = detail("By when a plan must be approved.", example="2026-02-15", default=None)
 
 
 @value
