@@ -14,7 +14,6 @@ from pymongo.errors import DuplicateKeyError
 from touchstone_chassis.mongo import DURABLE, SNAPSHOT
 from touchstone_chassis.units import Changes, Emitted, Origin, UnitOfWork
 from touchstone_contracts.envelope import wrap
-from touchstone_contracts.errors import AlreadyExists
 from touchstone_contracts.topology import events_exchange
 
 INBOX_KEPT = datetime.timedelta(days=60)
@@ -35,6 +34,10 @@ class AnswerStored(Exception):
 
 class Clash(Exception):
     """An aggregate changed since it was read: read it and decide again."""
+
+
+class IndexViolated(Exception):
+    """A unique index that guards a rule of the domain was violated; the message names collection and fields."""
 
 
 class ClaimLost(Exception):
@@ -72,7 +75,7 @@ class Committer:
         self._database, self._event_time, self._committed = database, event_time, committed
 
     def commit(self, unit: UnitOfWork, origin: Origin, completion: Completion) -> None:
-        """All or nothing. Raises AlreadyProcessed, AnswerStored, Clash, ClaimLost, AlreadyExists or a PyMongoError."""
+        """All or nothing. Raises AlreadyProcessed, AnswerStored, Clash, ClaimLost, IndexViolated or a PyMongoError."""
         changes = unit.changes
         if not changes and completion.answer is None and completion.claim is None:
             return
@@ -188,4 +191,4 @@ def _meaning(error: DuplicateKeyError, collection: str, document: dict) -> Excep
     pattern = (error.details or {}).get("keyPattern", {})
     if "_id" in pattern:
         return Clash(f"{collection}/{document['_id']}")
-    return AlreadyExists(f"There is one already in {collection} with the same {', '.join(pattern)}.")
+    return IndexViolated(f"There is one already in {collection} with the same {', '.join(pattern)}.")

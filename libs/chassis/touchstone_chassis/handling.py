@@ -8,11 +8,18 @@ from typing import Any
 import eventlet
 import structlog
 
-from touchstone_chassis.committing import AlreadyProcessed, AnswerStored, ClaimLost, Clash, Completion
+from touchstone_chassis.committing import (
+    AlreadyProcessed,
+    AnswerStored,
+    ClaimLost,
+    Clash,
+    Completion,
+    IndexViolated,
+)
 from touchstone_chassis.core import Core
 from touchstone_chassis.mongo import is_transient
 from touchstone_chassis.units import Origin, UnitOfWork
-from touchstone_contracts.errors import Conflict, DeadlineExceeded, Unavailable
+from touchstone_contracts.errors import AlreadyExists, Conflict, DeadlineExceeded, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -41,9 +48,9 @@ def run(
 
     `until` is the caller's deadline (unix time, seconds): past it nothing is committed. Without one, an absent
     database is waited for until the process drains. Raises what the handler raises, AlreadyProcessed, AnswerStored,
-    ClaimLost, Conflict, DeadlineExceeded, Unavailable, GivenUpForDrain or HandlerBroke.
+    ClaimLost, AlreadyExists, Conflict, DeadlineExceeded, Unavailable, GivenUpForDrain or HandlerBroke.
     """
-    clashes, pause_s = 0, 0.05
+    clashes, violations, pause_s = 0, 0, 0.05
     while True:
         unit.reset()
         try:
@@ -54,6 +61,11 @@ def run(
             return result
         except (AlreadyProcessed, AnswerStored, ClaimLost):
             raise
+        except IndexViolated as violated:
+            # Somebody was faster: decided again, the handler sees what they wrote. If not, the index has the last word.
+            violations += 1
+            if violations > 2:
+                raise AlreadyExists(str(violated)) from None
         except Clash as clash:
             clashes += 1
             if clashes > CLASHES_MAX:

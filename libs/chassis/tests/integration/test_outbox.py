@@ -7,11 +7,10 @@ from typing import Any
 import eventlet
 import pytest
 
-from touchstone_chassis.committing import Clash, Committer, Completion
+from touchstone_chassis.committing import Clash, Committer, Completion, IndexViolated
 from touchstone_chassis.outbox import Relay
 from touchstone_chassis.publishing import ConfirmingPublisher, Outcome, Outgoing
 from touchstone_chassis.units import Origin
-from touchstone_contracts.errors import AlreadyExists
 from touchstone_contracts.membership import ContactChanged, OrganisationRegistered
 from touchstone_contracts.values import Party, PartyKind
 from touchstone_devkit.eventually import eventually
@@ -88,7 +87,7 @@ def test_a_version_clash_writes_nothing_at_all(core, database):
 def test_a_unique_index_that_is_violated_writes_nothing_at_all(core, database):
     _save(core, _crash, "t-1", label="same")
 
-    with pytest.raises(AlreadyExists):
+    with pytest.raises(IndexViolated):
         _save(core, _crash, "t-2", label="same")
 
     assert database["outbox"].count_documents({}) == 1

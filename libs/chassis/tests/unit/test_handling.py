@@ -8,9 +8,9 @@ import pytest
 from pymongo.errors import AutoReconnect, ServerSelectionTimeoutError
 
 from touchstone_chassis import handling
-from touchstone_chassis.committing import Clash, Completion
+from touchstone_chassis.committing import Clash, Completion, IndexViolated
 from touchstone_chassis.units import Origin, UnitOfWork
-from touchstone_contracts.errors import Conflict, DeadlineExceeded, NotFound, Unavailable
+from touchstone_contracts.errors import AlreadyExists, Conflict, DeadlineExceeded, NotFound, Unavailable
 
 
 class Committing:
@@ -57,6 +57,19 @@ def test_a_clash_runs_the_handler_again_and_commits_once():
 def test_a_clash_without_end_becomes_a_retryable_conflict():
     with pytest.raises(Conflict):
         run(Parts(Committing(for_ever=Clash("a"))), lambda: None)
+
+
+def test_a_violated_index_lets_the_handler_see_who_was_faster():
+    parts, runs = Parts(Committing(IndexViolated("one open certificate"))), []
+
+    run(parts, lambda: runs.append(1))
+
+    assert len(runs) == 2 and parts.committer.commits == 1
+
+
+def test_an_index_that_stays_violated_has_the_last_word():
+    with pytest.raises(AlreadyExists):
+        run(Parts(Committing(for_ever=IndexViolated("one open certificate"))), lambda: None)
 
 
 @pytest.mark.parametrize("error", [AutoReconnect("x"), ServerSelectionTimeoutError("x")], ids=repr)
