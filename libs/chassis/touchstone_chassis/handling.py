@@ -70,7 +70,7 @@ def run(
             clashes += 1
             if clashes > CLASHES_MAX:
                 raise Conflict(f"{clash} is being changed by others; try again.") from None
-            eventlet.sleep(random.uniform(0, 0.01 * 2**clashes))
+            eventlet.sleep(random.uniform(0, min(0.3, 0.01 * 2**clashes)))
         except Exception as error:
             if not is_transient(error):
                 raise
