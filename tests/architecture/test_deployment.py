@@ -1,0 +1,104 @@
+"""What the Dockerfile and the compose file promise: one Dockerfile, no root, a stop that is longer than the drain."""
+
+import copy
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from touchstone_chassis.config import ConfigSchema
+
+ROOT = Path(__file__).parents[2]
+SERVICES = sorted(p.parent.name for p in ROOT.glob("services/*/pyproject.toml"))
+DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+DRAIN_S = ConfigSchema().fields["drain_s"].load_default
+
+
+def dockerfile_problems(text: str) -> list[str]:
+    """What a Dockerfile lacks or has too much of."""
+    rules = {
+        "starts by an exec form": r'^ENTRYPOINT \["',
+        "says how it is stopped": r"^STOPSIGNAL SIGTERM$",
+        "has a healthcheck by exec form": r'^\s+CMD \["python", "-c", .*urlopen',
+        "runs as a number that is not root": r"^USER [1-9]\d*:[1-9]\d*$",
+        "is built in stages": r"^COPY --from=build ",
+    }
+    missing = [what for what, pattern in rules.items() if not re.search(pattern, text, re.MULTILINE)]
+    return missing + (["needs no syntax line, which has to be fetched"] if text.startswith("# syntax=") else [])
+
+
+def compose_problems(compose: dict[str, Any], drain_s: float) -> list[str]:
+    """What the compose file's services lack."""
+    found, described = [], compose["services"]
+    for name in SERVICES:
+        service = described.get(name, {})
+        if seconds(service.get("stop_grace_period", "10s")) <= drain_s + 5:
+            found.append(f"{name} is killed before it has drained")
+        if service.get("restart") != "unless-stopped":
+            found.append(f"{name} is not started again")
+        if set(service.get("depends_on", {})) & (set(SERVICES) - {name}):
+            found.append(f"{name} depends on the order of services")
+        if any("issuer" in volume for volume in service.get("volumes", [])):
+            found.append(f"{name} can read the private key")
+    if "transactionLifetimeLimitSeconds=5" not in described["mongo"]["command"]:
+        found.append("mongo lets transactions of dead processes live")
+    ports = [str(port) for service in described.values() for port in service.get("ports", [])]
+    return found + [f"{port} is open to the network" for port in ports if not port.startswith("127.0.0.1:")]
+
+
+def seconds(duration: str) -> float:
+    return float(duration.removesuffix("s"))
+
+
+def test_there_is_one_dockerfile_and_it_keeps_its_promises() -> None:
+    others = [p for p in ROOT.glob("**/Dockerfile*") if ".venv" not in p.parts and ".touchstone" not in p.parts]
+
+    assert others == [ROOT / "deploy" / "Dockerfile"]
+    assert dockerfile_problems(DOCKERFILE) == []
+
+
+def test_the_compose_file_keeps_its_promises() -> None:
+    assert compose_problems(COMPOSE, DRAIN_S) == []
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "problem"),
+    [
+        ('ENTRYPOINT ["/opt/touchstone/start"]', "ENTRYPOINT /opt/touchstone/start", "starts by an exec form"),
+        ("USER 10001:10001", "USER touchstone", "runs as a number that is not root"),
+        ("USER 10001:10001", "USER 0:0", "runs as a number that is not root"),
+        ("STOPSIGNAL SIGTERM", "", "says how it is stopped"),
+        ("# One file", "# syntax=docker/dockerfile:1\n# One file", "needs no syntax line, which has to be fetched"),
+    ],
+)
+def test_a_careless_dockerfile_is_seen(good: str, bad: str, problem: str) -> None:
+    assert good in DOCKERFILE
+
+    assert dockerfile_problems(DOCKERFILE.replace(good, bad)) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"stop_grace_period": "25s"}, "assessment is killed before it has drained"),
+        ({"restart": "no"}, "assessment is not started again"),
+        ({"depends_on": {"membership": {}}}, "assessment depends on the order of services"),
+        ({"volumes": ["issuer:/keys"]}, "assessment can read the private key"),
+        ({"ports": ["8102:8080"]}, "8102:8080 is open to the network"),
+    ],
+)
+def test_a_careless_compose_file_is_seen(change: dict[str, Any], problem: str) -> None:
+    careless = copy.deepcopy(COMPOSE)
+    careless["services"]["assessment"] |= change
+
+    assert compose_problems(careless, DRAIN_S) == [problem]
+
+
+def test_a_database_with_its_default_lifetime_of_transactions_is_seen() -> None:
+    careless = copy.deepcopy(COMPOSE)
+    careless["services"]["mongo"]["command"] = ["--replSet", "rs0"]
+
+    assert compose_problems(careless, DRAIN_S) == ["mongo lets transactions of dead processes live"]
