@@ -1,4 +1,4 @@
-"""Builders, and an office: the service over a database in memory, with a clock that the test sets."""
+"""An office: the service over a database in memory, with a clock that the test sets."""
 
 import copy
 import datetime
@@ -9,11 +9,6 @@ import pytest
 
 from certification import rule_files
 from certification.desk import Desk
-from certification.domain.audit import Audit
-from certification.domain.certificates import CertificateRecord
-from certification.domain.facts import Surroundings
-from certification.domain.members import Member, Profile, Standing
-from certification.process import audit_of
 from certification.service import CertificationService
 from certification.store import Cases, Certificates
 from certification.topology import TOPOLOGY
@@ -22,124 +17,9 @@ from touchstone_contracts.assessment import AuditAccepted, CorrectiveActionPlanR
 from touchstone_contracts.envelope import Envelope
 from touchstone_contracts.errors import AlreadyExists
 from touchstone_contracts.membership import MembershipActivated, MembershipReinstated, MembershipSuspended
-from touchstone_contracts.values import (
-    AuditType,
-    Level,
-    Nonconformity,
-    Place,
-    PlanState,
-    Rating,
-    Scope,
-    Standard,
-)
 
 NOON = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
-MAJOR, MINOR, CRITICAL = Rating.MAJOR_NONCONFORMITY, Rating.MINOR_NONCONFORMITY, Rating.CRITICAL_BREACH
 SECRETARY = Caller(subject="secretariat-1", role="secretariat")
-
-
-class Build:
-    """Makes what a test needs; everything has a default that leads to a full certificate."""
-
-    noon = NOON
-    major, minor, critical = MAJOR, MINOR, CRITICAL
-
-    def finding(
-        self,
-        criterion: str = "9.1",
-        rating: Rating = MINOR,
-        plan: PlanState = PlanState.APPROVED,
-        due_on: datetime.date | None = datetime.date(2026, 12, 31),
-    ) -> Nonconformity:
-        return Nonconformity(criterion=criterion, rating=rating, plan_state=plan, plan_due_on=due_on)
-
-    def findings(self, count: int, rating: Rating, plan: PlanState = PlanState.APPROVED) -> list[Nonconformity]:
-        return [self.finding(f"{n}.1", rating, plan) for n in range(1, count + 1)]
-
-    def accepted(self, findings: list[Nonconformity] | tuple = (), **changed: Any) -> AuditAccepted:
-        ratings = {"conformance": 62 - len(findings)}
-        for one in findings:
-            ratings[one.rating.value] = ratings.get(one.rating.value, 0) + 1
-        plant = Place(id="smelter-1", name="Smelter", country="NO")
-        fields = {
-            "audit_id": "body.r-1",
-            "report_id": "R-1",
-            "report_hash": "sha256:9f86d081",
-            "audit_type": AuditType.INITIAL,
-            "standard": Standard(code="PS", version="3.0"),
-            "standard_open_from": datetime.date(2022, 5, 1),
-            "standard_open_until": None,
-            "member_id": "smelter",
-            "entity": Place(id="smelter-works", name="Smelter works", country="NO"),
-            "scope": Scope(type="facility", text="Smelter", activities=["SML"], facilities=[plant]),
-            "body_id": "body",
-            "body_name": "Body Ltd",
-            "team": ["auditor-1", "auditor-2"],
-            "submitted_by": "body-reports",
-            "accepted_by": "secretariat-1",
-            "audited_from": datetime.date(2026, 10, 12),
-            "audited_until": datetime.date(2026, 10, 16),
-            "submitted_at": NOON,
-            "accepted_at": NOON,
-            "ratings": ratings,
-            "nonconformities": list(findings),
-            "history": None,
-        }
-        return AuditAccepted(**(fields | changed))
-
-    def audit(self, findings: list[Nonconformity] | tuple = (), **changed: Any) -> Audit:
-        return audit_of(self.accepted(findings, **changed))
-
-    def activated(self, **changed: Any) -> MembershipActivated:
-        fields = {
-            "member_id": "smelter",
-            "legal_name": "Smelter AS",
-            "member_class": "PT",
-            "country": "NO",
-            "joined_on": datetime.date(2025, 6, 1),
-        }
-        return MembershipActivated(**(fields | changed))
-
-    def suspended(self, on: datetime.date = datetime.date(2026, 11, 1)) -> MembershipSuspended:
-        return MembershipSuspended(member_id="smelter", reasons=["Fee overdue."], effective_on=on)
-
-    def reinstated(self, on: datetime.date = datetime.date(2026, 11, 15)) -> MembershipReinstated:
-        return MembershipReinstated(member_id="smelter", effective_on=on)
-
-    def review(
-        self, criterion: str = "9.1", state: PlanState = PlanState.APPROVED, due_on: datetime.date | None = None
-    ) -> CorrectiveActionPlanReviewed:
-        return CorrectiveActionPlanReviewed(
-            audit_id="body.r-1", criterion=criterion, plan_state=state, plan_due_on=due_on, reviewed_at=NOON
-        )
-
-    def surroundings(self, **changed: Any) -> Surroundings:
-        profile = Profile(member_id="smelter", legal_name="Smelter AS")
-        standing = Standing(member_id="smelter", good=True, effective_on=datetime.date(2025, 6, 1))
-        return Surroundings(**({"member": Member(profile=profile, standing=standing)} | changed))
-
-    def record(self, **changed: Any) -> CertificateRecord:
-        audit = self.audit()
-        fields = {
-            "number": 10_001,
-            "level": Level.FULL,
-            "standard": audit.standard,
-            "member_id": audit.member_id,
-            "member_name": "Smelter AS",
-            "entity": audit.entity,
-            "body_id": audit.body_id,
-            "body_name": audit.body_name,
-            "scope": audit.scope,
-            "audit_id": audit.audit_id,
-            "issued_on": datetime.date(2026, 11, 22),
-            "expires_on": datetime.date(2029, 11, 21),
-            "certified_since": datetime.date(2026, 11, 22),
-            "rule_set": 1,
-            "row": "7",
-            "decided_by": "secretariat-1",
-            "decided_at": NOON,
-        }
-        return CertificateRecord(**(fields | changed))
 
 
 class MemoryDatabase:
@@ -176,6 +56,7 @@ class MemoryUnit:
         self.emitted: list[tuple[Any, int]] = []
         self.projected: list[tuple[str, dict]] = []
         self.scheduled: dict[str, tuple | None] = {}
+        self.deleted: list[tuple[str, str]] = []
 
     def find_one(self, collection: str, filter: dict, projection: Any = None) -> dict | None:
         return next(iter(self.find(collection, filter, limit=1)), None)
@@ -197,6 +78,9 @@ class MemoryUnit:
 
     def project(self, collection: str, document: dict) -> None:
         self.projected.append((collection, document))
+
+    def delete(self, collection: str, id: str) -> None:
+        self.deleted.append((collection, id))
 
     def schedule(self, kind: str, key: str, due_at: datetime.datetime, payload: dict | None = None) -> None:
         self.scheduled[f"{kind}/{key}"] = (kind, key, due_at, payload or {})
@@ -225,6 +109,8 @@ class MemoryUnit:
             kept = self.database.collections.setdefault(collection, {}).get(document["_id"])
             if kept is None or kept["sequence"] < document["sequence"]:
                 self.database.put(collection, copy.deepcopy(document))
+        for collection, id in self.deleted:
+            self.database.collections.get(collection, {}).pop(id, None)
         for id, deadline in self.scheduled.items():
             if deadline is None:
                 self.database.deadlines.pop(id, None)
@@ -371,11 +257,6 @@ def _compares(found: Any, wanted: Any) -> bool:
     return all(tests[name](found, value) for name, value in wanted.items())
 
 
-@pytest.fixture(scope="session")
-def build() -> Build:
-    return Build()
-
-
 @pytest.fixture
 def office() -> Office:
     return Office()
@@ -396,3 +277,12 @@ def rules() -> Any:
 def deliver_in() -> Callable[[Any, Any, int], None]:
     """Handles an event in a unit of work that the test commits itself."""
     return handle
+
+
+@pytest.fixture
+def ready(office: Any, build: Any) -> Any:
+    """An office with an active member and a mandate."""
+    office.deliver(build.activated())
+    office.sign_mandate()
+    office.run_due()
+    return office

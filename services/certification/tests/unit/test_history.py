@@ -137,3 +137,12 @@ def test_an_import_that_is_still_valid_meets_the_certificate_of_today(office: An
     office.deliver(build.accepted(audit_id="import.300", history=past, accepted_by="import"))
 
     assert [reason["code"] for reason in office.case("import.300")["reasons"]] == ["certificate_exists"]
+
+
+def test_history_without_a_number_gets_one_from_the_sequence(office: Any, build: Any) -> None:
+    office.deliver(build.activated())
+    history = History(issued_on=datetime.date(2026, 11, 1), source="published")
+
+    office.deliver(build.accepted(history=history, accepted_by="import", submitted_by="registrar-1"))
+
+    assert [c["number"] for c in office.certificates()] == [10_001]

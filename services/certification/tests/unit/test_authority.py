@@ -1,0 +1,127 @@
+"""Who decides: a mandate where there is a valid one, else a person who had no part in the audit."""
+
+import datetime
+from typing import Any
+
+import pytest
+
+from touchstone_chassis.callers import Caller
+from touchstone_contracts.errors import AlreadyExists, DecisionNotImpartial, IllegalTransition, NotFound
+from touchstone_contracts.values import PlanState
+
+
+def test_an_accepted_audit_under_a_mandate_becomes_a_certificate_at_once(ready: Any, build: Any) -> None:
+    ready.deliver(build.accepted())
+
+    (issued,) = ready.events()
+    assert (issued.number, issued.level.value, issued.audit_id) == (10_001, "full", "body.r-1")
+    assert (issued.issued_on, issued.expires_on) == (datetime.date(2026, 11, 22), datetime.date(2029, 11, 21))
+    assert issued.decided_by == "rule set 1, mandated by secretariat-1" and issued.notify
+    assert ready.case()["state"] == "decided"
+    assert ready.case()["decision"]["certificate_number"] == 10_001
+
+
+def test_without_a_mandate_a_case_waits_for_a_person_and_says_what_the_rules_propose(office: Any, build: Any) -> None:
+    office.deliver(build.activated())
+    office.deliver(build.accepted())
+    office.run_due()
+
+    case = office.case()
+
+    assert (case["state"], case["waits"]["proposed"], case["decision"]) == ("awaiting_decision", "full", None)
+    assert office.events() == []
+
+
+def test_a_person_of_the_secretariat_decides_even_one_who_accepted_the_report(office: Any, build: Any) -> None:
+    office.deliver(build.activated())
+    office.deliver(build.accepted())
+
+    answer = office.call("decide_case", {"case_id": "body.r-1"})
+
+    assert answer["decision"]["decided_by"] == "secretariat-1"
+    assert answer["decision"]["decider"] == {"kind": "person", "id": "secretariat-1"}
+    assert office.events()[0].decided_by == "secretariat-1"
+
+
+@pytest.mark.parametrize("subject", ["auditor-1", "body-reports"])
+def test_whoever_took_part_in_the_audit_or_wrote_the_report_does_not_decide(
+    office: Any, build: Any, subject: str
+) -> None:
+    office.deliver(build.activated())
+    office.deliver(build.accepted())
+
+    with pytest.raises(DecisionNotImpartial):
+        office.call("decide_case", {"case_id": "body.r-1"}, Caller(subject=subject, role="secretariat"))
+
+
+def test_a_mandate_signed_by_one_of_the_audit_team_gives_no_authority(ready: Any, build: Any) -> None:
+    ready.deliver(build.accepted(team=["secretariat-1"], accepted_by="configuration"))
+
+    assert ready.case()["state"] == "awaiting_decision"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"standards": [{"code": "PS", "version": "2.0"}]},
+        {"valid_until": "2026-11-21"},
+        {"valid_from": "2026-11-23"},
+    ],
+)
+def test_a_mandate_for_another_standard_or_another_time_does_not_decide(
+    office: Any, build: Any, changed: dict[str, Any]
+) -> None:
+    office.deliver(build.activated())
+    office.sign_mandate(**changed)
+    office.deliver(build.accepted())
+    office.run_due()
+
+    assert office.case()["state"] == "awaiting_decision"
+
+
+def test_signing_a_mandate_decides_the_cases_that_waited_for_one(office: Any, build: Any) -> None:
+    office.deliver(build.activated())
+    for n in range(105):
+        entity = type(build.accepted().entity)(id=f"works-{n}", name="Works", country="NO")
+        office.deliver(build.accepted(audit_id=f"body.r-{n}", entity=entity))
+    office.run_due()
+
+    office.sign_mandate()
+    office.run_due()
+
+    assert len(office.events("CertificateIssued")) == 105
+    assert len({event.number for event in office.events()}) == 105
+
+
+def test_a_mandate_decides_from_its_first_day(office: Any, build: Any) -> None:
+    office.deliver(build.activated())
+    office.deliver(build.accepted())
+    office.sign_mandate(valid_from="2026-11-24")
+    office.run_due()
+
+    office.go_to(datetime.date(2026, 11, 24))
+
+    assert office.case()["decision"]["decided_on"] == "2026-11-24"
+
+
+def test_a_mandate_is_signed_once_under_one_id(office: Any) -> None:
+    office.sign_mandate()
+
+    with pytest.raises(AlreadyExists):
+        office.sign_mandate(valid_until="2027-01-01")
+
+
+def test_a_held_case_is_not_decided_by_a_person_either(ready: Any, build: Any) -> None:
+    ready.deliver(build.accepted([build.finding(plan=PlanState.NONE)]))
+
+    with pytest.raises(IllegalTransition, match="held"):
+        ready.call("decide_case", {"case_id": "body.r-1"})
+
+
+def test_a_decided_and_an_unknown_case_are_not_decided_again(ready: Any, build: Any) -> None:
+    ready.deliver(build.accepted())
+
+    with pytest.raises(IllegalTransition):
+        ready.call("decide_case", {"case_id": "body.r-1"})
+    with pytest.raises(NotFound):
+        ready.call("decide_case", {"case_id": "body.r-2"})
