@@ -3,10 +3,24 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from touchstone_contracts import document
 from touchstone_contracts.errors import CODES, Refusal
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(
+    p
+    for pattern in ("*.md", "docs/**/*.md", "libs/*/*.md", "services/*/*.md", "examples/**/*.md")
+    for p in ROOT.glob(pattern)
+)
+
+
+def dead_links(page: Path) -> list[str]:
+    """Links of a page to files that are not there. Links elsewhere and anchors are not followed."""
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
+    return [t for t in targets if "://" not in t and not (page.parent / t).exists()]
 
 
 def codes_in(page: str) -> dict[str, str]:
@@ -43,3 +57,15 @@ def test_a_missing_and_a_reworded_error_code_are_seen() -> None:
     assert codes_in(page) == {"not_found": "Gone fishing.", "conflict": "Try again."}
     assert codes_in(page) != CODES
     assert retryable_in(page) == {"conflict"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    assert dead_links(page) == []
+
+
+def test_a_dead_link_is_seen(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("[here](page.md#top) [there](https://example.org) [gone](gone.md) ![picture](gone.svg)")
+
+    assert dead_links(page) == ["gone.md", "gone.svg"]
