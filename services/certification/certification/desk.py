@@ -94,7 +94,7 @@ class Desk:
             return
         events = certificate.expire(now.date())
         if events:
-            self.certificates.close(certificate, events)
+            self.certificates.save(certificate, events)
             self._wake_entity(certificate.record.entity.id, now)
         else:  # the clock of a sandbox was set back
             self._schedule_expiry(certificate.id, certificate.record.expires_on)
@@ -169,9 +169,9 @@ class Desk:
         certificate, announced = issue(planned, today=now.date())
         # First of all the case: a second message about the same audit meets it, and not the register's indexes.
         self.cases.save(case, [])
-        lapsed = around.held if certificate.open else None
-        expired = lapsed.expire(now.date()) if lapsed else []
-        self.certificates.enter(certificate, planned, announced, lapsed=lapsed, lapsed_events=expired)
+        if around.held is not None and certificate.open:
+            self.certificates.save(around.held, around.held.expire(now.date()))
+        self.certificates.enter(certificate, planned, announced)
         self._schedule_expiry(certificate.id, planned.expires_on)
         if planned.standard.code == PERFORMANCE_STANDARD:
             self._wake_entity(planned.entity.id, now)

@@ -1,7 +1,7 @@
 """Cases, certificates, mandates and what is known of members and plans, in the service's database."""
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from certification.documents import (
@@ -91,42 +91,15 @@ class Certificates:
     def reserve_number(self, number: int, *, first: int) -> None:
         self._unit.reserve_number(_SEQUENCE, number, first=first)
 
-    def enter(
-        self,
-        certificate: Certificate,
-        planned: CertificateRecord,
-        events: list[Any],
-        *,
-        lapsed: Certificate | None = None,
-        lapsed_events: Sequence[Any] = (),
-    ) -> None:
-        """Enter a new certificate, once what would be read back equals what was planned; else UnsoundCertificate.
-
-        If it is open it takes the place of `lapsed`, which has just been closed with `lapsed_events`.
-        """
+    def enter(self, certificate: Certificate, planned: CertificateRecord, events: list[Any]) -> None:
+        """Enter a new certificate, once what would be read back equals what was planned; else UnsoundCertificate."""
         document = certificate_document(certificate)
         if certificate_of(document).record != planned or certificate.id != certificate_id(planned.number):
             raise UnsoundCertificate(f"certificate {planned.number} is not what was planned")
-        if lapsed is not None:
-            self._unit.save("certificates", certificate_document(lapsed), lapsed_events)
-        if certificate.open:
-            self._take_scope(certificate, free=lapsed is None)
         self._unit.save("certificates", document, events)
 
-    def close(self, certificate: Certificate, events: list[Any]) -> None:
-        """Save a certificate that has just been closed: its scope is free."""
+    def save(self, certificate: Certificate, events: list[Any]) -> None:
         self._unit.save("certificates", certificate_document(certificate), events)
-        self._unit.delete("open_scopes", _open_scope(certificate))
-
-    def _take_scope(self, certificate: Certificate, *, free: bool) -> None:
-        """Of two that are issued for one scope at the same time, the later meets this document, and is weighed again.
-
-        The unique index on open certificates guards the same, but what it refuses cannot be decided anew.
-        """
-        id = _open_scope(certificate)
-        taken = None if free else self._unit.find_one("open_scopes", {"_id": id})
-        version = taken["version"] if taken else 0
-        self._unit.save("open_scopes", {"_id": id, "version": version, "certificate_id": certificate.id})
 
     def listed(
         self,
@@ -221,11 +194,6 @@ class Mandates:
 
     def add(self, mandate: Mandate) -> None:
         self._unit.save("mandates", mandate_document(mandate))
-
-
-def _open_scope(certificate: Certificate) -> str:
-    record = certificate.record
-    return f"{record.entity.id}|{record.standard.code}|{scope_key(record.scope)}"
 
 
 def _dates_for(status: Status | None, today: datetime.date) -> dict[str, Any]:

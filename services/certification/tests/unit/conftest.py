@@ -56,7 +56,6 @@ class MemoryUnit:
         self.emitted: list[tuple[Any, int]] = []
         self.projected: list[tuple[str, dict]] = []
         self.scheduled: dict[str, tuple | None] = {}
-        self.deleted: list[tuple[str, str]] = []
 
     def find_one(self, collection: str, filter: dict, projection: Any = None) -> dict | None:
         return next(iter(self.find(collection, filter, limit=1)), None)
@@ -78,9 +77,6 @@ class MemoryUnit:
 
     def project(self, collection: str, document: dict) -> None:
         self.projected.append((collection, document))
-
-    def delete(self, collection: str, id: str) -> None:
-        self.deleted.append((collection, id))
 
     def schedule(self, kind: str, key: str, due_at: datetime.datetime, payload: dict | None = None) -> None:
         self.scheduled[f"{kind}/{key}"] = (kind, key, due_at, payload or {})
@@ -109,8 +105,6 @@ class MemoryUnit:
             kept = self.database.collections.setdefault(collection, {}).get(document["_id"])
             if kept is None or kept["sequence"] < document["sequence"]:
                 self.database.put(collection, copy.deepcopy(document))
-        for collection, id in self.deleted:
-            self.database.collections.get(collection, {}).pop(id, None)
         for id, deadline in self.scheduled.items():
             if deadline is None:
                 self.database.deadlines.pop(id, None)
