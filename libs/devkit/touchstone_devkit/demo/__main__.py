@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from touchstone_devkit.backing import NoBacking
 from touchstone_devkit.demo import checks
@@ -29,9 +30,10 @@ PLAIN_WIDTH = 150
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 when everything came out as it must; 1 with what is missing, doubled or different; 2 when nothing could run."""
+    """0 when all came out as it must; 1 with what is missing, doubled or different; 2 when nothing could run."""
     options = _options(arguments)
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the system is stopped on the way out
     begun = time.monotonic()
     try:
         with System(announce=lambda line: console.print(line, markup=False, soft_wrap=True)) as system:
@@ -45,6 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (NoBacking, SystemDidNotStart) as error:
         console.print(str(error), markup=False, soft_wrap=True)
         return 2
+    except KeyboardInterrupt:
+        return 130
 
 
 def _run(system: System, console: Console, examples: Path) -> list[str]:
@@ -106,7 +110,7 @@ def _keep(system: System, console: Console) -> None:
 def _verdict(faults: list[str], took_s: float) -> str:
     if not faults:
         return f"[green]Everything came out as it must[/green], in {took_s:.1f} s all told."
-    return "[red]Not as it must be:[/red]\n" + "\n".join(f"  - {fault}" for fault in faults)
+    return "[red]Not as it must be:[/red]\n" + "\n".join(f"  - {escape(fault)}" for fault in faults)
 
 
 def _shown(path: Path) -> str:

@@ -38,6 +38,12 @@ class Case:
     def body_id(self) -> str:
         return self.report["body_id"]
 
+    @property
+    def unpublished(self) -> list[str]:
+        """What the source of a public certificate does not say: there the register's answer is illustrative."""
+        asked = {"number": "number", "level": "level", "body": "body", "expires_on": "last day"}
+        return [name for field, name in asked.items() if self.published and self.published[field] is None]
+
 
 def load_cases(folder: Path = EXAMPLES) -> list[Case]:
     """The cases of `cases.json`, in its order."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from touchstone_devkit.demo.cases import Case
@@ -66,20 +67,20 @@ def results(story: Mapping[str, tuple[Case, Outcome]], *, width: int | None = No
     table.add_column("decision and why", ratio=1)
     for heading in ("certificate", "valid", "notices", "ms"):
         table.add_column(heading, justify="right" if heading != "valid" else "left", no_wrap=heading != "valid")
-    for title, (_, outcome) in story.items():
-        table.add_row(title, *_result(outcome))
+    for title, (case, outcome) in story.items():
+        table.add_row(title, *_result(case, outcome))
     return table
 
 
-def _result(outcome: Outcome) -> tuple[str, str, str, str, str]:
+def _result(case: Case, outcome: Outcome) -> tuple[str, str, str, str, str]:
     if outcome.problems is not None:
-        faults = "\n".join(f"{p['path']}: {p['message']}" for p in outcome.problems)
+        faults = escape("\n".join(f"{p['path']}: {p['message']}" for p in outcome.problems))
         return f"{_coloured('not taken')} at submission\n{faults}", "", "", "0", ""
     decision, latency_ms = outcome.decision, outcome.latency_ms
     if decision is None:
         return "none", "", "", str(len(outcome.notices)), ""
     return (
-        f"{_coloured(decision['outcome'])} {_level(decision)}\n{_why(outcome)}",
+        f"{_coloured(decision['outcome'])} {_level(decision)}\n{_why(outcome)}{_made_up(case)}",
         str(decision.get("number", "")),
         _validity(decision),
         str(len(outcome.notices)),
@@ -94,7 +95,12 @@ def _level(decision: dict) -> str:
 def _why(outcome: Outcome) -> str:
     """The reasons that the case gives, which for a certificate are not in the event."""
     told = (outcome.case or outcome.decision or {}).get("reasons", [])
-    return "; ".join(f"row {reason['rule']}: {reason['text']}" for reason in told)
+    return escape("; ".join(f"row {reason['rule']}: {reason['text']}" for reason in told))
+
+
+def _made_up(case: Case) -> str:
+    """Says what of a real certificate is this register's own, since its source does not tell."""
+    return f"\nnot published, so of our own making: {', '.join(case.unpublished)}" if case.unpublished else ""
 
 
 def _validity(decision: dict) -> str:

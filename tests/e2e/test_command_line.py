@@ -1,0 +1,82 @@
+"""The command line does the main job from the example files: submit, accept, status, certificate, verify, import."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from touchstone_devkit.demo.scheme import Scheme, decision_events
+from touchstone_devkit.demo.worlds import World, stage
+from touchstone_devkit.eventually import eventually
+
+TIMEOUT_S = 30
+
+
+def touchstone(scheme: Scheme, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "touchstone.cli", *arguments],
+        env={**os.environ, **scheme.environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def answer(done: subprocess.CompletedProcess[str]) -> Any:
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_main_job_by_commands(scheme: Scheme, new_world: Callable[[str], World], tmp_path: Path) -> None:
+    world = new_world("a major, plan approved")
+    stage(scheme.register, world)
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps(world.report()))
+    as_body = ("--role", "assessor", "--cab", world.case.body_id, "--json")
+    as_secretariat = ("--role", "secretariat", "--json")
+
+    (taken,) = answer(touchstone(scheme, "submit", str(file), *as_body))
+    (again,) = answer(touchstone(scheme, "submit", str(file), *as_body))
+    answer(touchstone(scheme, "accept", taken["audit_id"], "--subject", "secretariat-2", *as_secretariat))
+    (issued,) = eventually(lambda: decision_events(scheme.trail, taken["audit_id"]), within_s=TIMEOUT_S)
+    number = str(issued["data"]["number"])
+    found = answer(touchstone(scheme, "status", taken["audit_id"], *as_secretariat))
+    certificate = answer(touchstone(scheme, "certificate", number, "--json"))
+    valid = touchstone(scheme, "verify", number, "--json")
+    lapsed = touchstone(scheme, "verify", number, "--on", "2199-01-01", "--json")
+
+    assert again["audit_id"] == taken["audit_id"]
+    assert found["case"]["outcome"] == certificate["level"] == "provisional"
+    assert (valid.returncode, lapsed.returncode) == (0, 1)
+
+
+def test_a_report_with_faults_tells_all_of_them_and_fails(
+    scheme: Scheme, new_world: Callable[[str], World], tmp_path: Path
+) -> None:
+    world = new_world("five faults in the report")
+    stage(scheme.register, world)
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps(world.report()))
+
+    done = touchstone(scheme, "submit", str(file), "--role", "assessor", "--cab", world.case.body_id, "--json")
+
+    assert done.returncode == 1
+    assert all(code in done.stdout + done.stderr for code in world.case.problems)
+
+
+def test_a_published_certificate_is_imported_by_the_registrar(
+    scheme: Scheme, new_world: Callable[[str], World], tmp_path: Path
+) -> None:
+    world = new_world("INALUM, Kuala Tanjung")
+    stage(scheme.register, world)
+    file = tmp_path / "published.json"
+    file.write_text(json.dumps({"report": world.report(), "history": world.case.history, "published": {}}))
+
+    (taken,) = answer(touchstone(scheme, "submit", "--import", str(file), "--role", "registrar", "--json"))
+
+    (issued,) = eventually(lambda: decision_events(scheme.trail, taken["audit_id"]), within_s=TIMEOUT_S)
+    assert issued["data"]["issued_on"] == "2023-01-26"
