@@ -8,7 +8,7 @@ import time
 from typing import Annotated, Any
 
 import typer
-from rich.progress import Progress
+from rich.progress import track
 
 from touchstone import keys, submission, tokens
 from touchstone.case_file import case_file, show_case_file
@@ -65,10 +65,9 @@ def submit(
     """
     if len(files) > 1 and (history or idempotency_key):
         raise typer.BadParameter("--history and --idempotency-key go with a single FILE")
-    results = []
-    with Progress(console=session.output.err, disable=not session.output.err.is_terminal, transient=True) as progress:
-        for path in progress.track(files, description="submitting"):
-            results.append(_submitted(session, path, history, as_import=as_import, key=idempotency_key))
+    at_terminal = session.output.err.is_terminal
+    turns = track(files, "submitting", console=session.output.err, transient=True) if at_terminal else files
+    results = [_submitted(session, path, history, as_import=as_import, key=idempotency_key) for path in turns]
     if session.output.as_json:
         session.output.json(results)
     elif taken := [result for result in results if "error" not in result]:
