@@ -35,10 +35,13 @@ class Desk:
         self.cases, self.certificates = Cases(unit), Certificates(unit)
         self.members, self.reviews, self.mandates = Members(unit), PlanReviews(unit), Mandates(unit)
 
-    def open(self, audit: Audit, rules: RuleSet, *, first_number: int, now: datetime.datetime) -> None:
+    def open(
+        self, audit: Audit, correlation_id: str, rules: RuleSet, *, first_number: int, now: datetime.datetime
+    ) -> None:
         """A case for an accepted audit, decided at once where that can be. An audit that has its case keeps it."""
         if self.cases.get(audit.audit_id) is None:
-            self._deal_with(open_case(audit, now=now), rules, first_number=first_number, now=now)
+            case = open_case(audit, correlation_id=correlation_id, now=now)
+            self._deal_with(case, rules, first_number=first_number, now=now)
 
     def look_again(self, case_id: str, rules: RuleSet, *, first_number: int, now: datetime.datetime) -> None:
         """Deal with a case that waits, if there is one. Nothing happens to a decided case."""
@@ -67,9 +70,9 @@ class Desk:
         self.members.keep_standing(standing, sequence)
         self._wake({"member_id": standing.member_id}, at=now)
 
-    def keep_review(self, review: PlanReview, sequence: int, *, now: datetime.datetime) -> None:
+    def keep_review(self, review: PlanReview, sequence: int, correlation_id: str, *, now: datetime.datetime) -> None:
         self.reviews.keep(review, sequence)
-        self._unit.schedule(REVIEW, review.audit_id, now)
+        self._schedule(REVIEW, review.audit_id, correlation_id, now)
 
     def add_mandate(self, mandate: Mandate, *, now: datetime.datetime) -> None:
         """Keep a signed mandate; the cases that it covers are decided as soon as it is valid. Raises AlreadyExists."""
@@ -82,12 +85,12 @@ class Desk:
     def wake(self, cases: dict[str, str], *, after: str, now: datetime.datetime) -> None:
         """Have the undecided cases that match looked at, each in a commit of its own; page by page."""
         found = self.cases.waiting(cases, after=after, limit=WOKEN_AT_ONCE_MAX)
-        for case_id in found:
-            self._unit.schedule(REVIEW, case_id, now)
+        for case_id, correlation_id in found:
+            self._schedule(REVIEW, case_id, correlation_id, now)
         if len(found) == WOKEN_AT_ONCE_MAX:
-            self._wake(cases, at=now, after=found[-1])
+            self._wake(cases, at=now, after=found[-1][0])
 
-    def expire(self, certificate_id: str, *, now: datetime.datetime) -> None:
+    def expire(self, certificate_id: str, correlation_id: str, *, now: datetime.datetime) -> None:
         """Close a certificate whose last day has passed, and look at the cases that its validity held up."""
         certificate = self.certificates.by_id(certificate_id)
         if certificate is None or certificate.expiry_announced:
@@ -97,7 +100,7 @@ class Desk:
             self.certificates.save(certificate, events)
             self._wake_entity(certificate.record.entity.id, now)
         else:  # the clock of a sandbox was set back
-            self._schedule_expiry(certificate.id, certificate.record.expires_on)
+            self._schedule(EXPIRY, certificate.id, correlation_id, _after(certificate.record.expires_on))
 
     def _deal_with(
         self,
@@ -172,7 +175,7 @@ class Desk:
         if around.held is not None and certificate.open:
             self.certificates.save(around.held, around.held.expire(now.date()))
         self.certificates.enter(certificate, planned, announced)
-        self._schedule_expiry(certificate.id, planned.expires_on)
+        self._schedule(EXPIRY, certificate.id, case.correlation_id, _after(planned.expires_on))
         if planned.standard.code == PERFORMANCE_STANDARD:
             self._wake_entity(planned.entity.id, now)
 
@@ -185,17 +188,17 @@ class Desk:
     def _save_waiting(self, case: Case, events: list[Any], now: datetime.datetime, *, changed: bool) -> None:
         if changed:
             self.cases.save(case, events)
-            self._unit.schedule(REVIEW, case.id, now)
+            self._schedule(REVIEW, case.id, case.correlation_id, now)
 
     def _schedule_hold(self, case: Case, resume_on: datetime.date | None) -> None:
         until = case.evaluation.until if case.evaluation else None
         if until is not None:
-            self._unit.schedule(PLAN_DUE, case.id, _midnight(until + datetime.timedelta(days=1)))
+            self._schedule(PLAN_DUE, case.id, case.correlation_id, _after(until))
         if resume_on is not None:
-            self._unit.schedule(RESUME, case.id, _midnight(resume_on))
+            self._schedule(RESUME, case.id, case.correlation_id, _midnight(resume_on))
 
-    def _schedule_expiry(self, certificate_id: str, expires_on: datetime.date) -> None:
-        self._unit.schedule(EXPIRY, certificate_id, _midnight(expires_on + datetime.timedelta(days=1)))
+    def _schedule(self, kind: str, key: str, correlation_id: str, due_at: datetime.datetime) -> None:
+        self._unit.schedule(kind, key, due_at, {"correlation_id": correlation_id})
 
     def _wake_entity(self, entity_id: str, now: datetime.datetime) -> None:
         if self.cases.waiting({"entity_id": entity_id}, after="", limit=1):
@@ -208,6 +211,10 @@ class Desk:
 
 def _midnight(day: datetime.date) -> datetime.datetime:
     return datetime.datetime.combine(day, datetime.time(), tzinfo=datetime.UTC)
+
+
+def _after(last_day: datetime.date) -> datetime.datetime:
+    return _midnight(last_day + datetime.timedelta(days=1))
 
 
 def _why_not(case: Case) -> str:

@@ -1,6 +1,5 @@
 """Turns certification's aggregates into documents and back."""
 
-import dataclasses
 import datetime
 from collections.abc import Mapping
 from typing import Any
@@ -37,6 +36,7 @@ def case_document(case: Case) -> dict[str, Any]:
         "state": case.state.value,
         "since": case.since,
         "opened_at": case.opened_at,
+        "correlation_id": case.correlation_id,
         "member_id": case.audit.member_id,
         "member_name": case.member_name,
         "entity_id": case.audit.entity.id,
@@ -56,6 +56,7 @@ def case_of(document: Mapping[str, Any]) -> Case:
         state=CaseState(document["state"]),
         since=document["since"],
         opened_at=document["opened_at"],
+        correlation_id=document["correlation_id"],
         member_name=document["member_name"],
         evaluation=_evaluation(evaluation) if evaluation else None,
         decision=_decision(decision) if decision else None,
@@ -81,7 +82,7 @@ def trace_document(step: TraceStep) -> dict[str, Any]:
         "kind": step.kind,
         "rule": step.rule,
         "fired": step.fired,
-        "tested": [dataclasses.asdict(one) for one in step.tested],
+        "tested": [dict(vars(one)) for one in step.tested],
         "findings": list(step.findings),
     }
 

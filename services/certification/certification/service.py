@@ -33,11 +33,12 @@ class CertificationService:
 
     @on_event(AuditAccepted)
     def open_case(self, event: AuditAccepted, envelope: Envelope) -> None:
-        self.desk.open(process.audit_of(event), **self._terms())
+        self.desk.open(process.audit_of(event), envelope.correlationid, **self._terms())
 
     @on_event(CorrectiveActionPlanReviewed)
     def note_plan_review(self, event: CorrectiveActionPlanReviewed, envelope: Envelope) -> None:
-        self.desk.keep_review(process.review_of(event), envelope.sequence, now=self.clock.now())
+        review, now = process.review_of(event), self.clock.now()
+        self.desk.keep_review(review, envelope.sequence, envelope.correlationid, now=now)
 
     @on_event(MembershipActivated)
     def note_activation(self, event: MembershipActivated, envelope: Envelope) -> None:
@@ -70,7 +71,7 @@ class CertificationService:
 
     @on_deadline(EXPIRY)
     def expire_certificate(self, deadline: Deadline) -> None:
-        self.desk.expire(deadline.key, now=self.clock.now())
+        self.desk.expire(deadline.key, deadline.payload["correlation_id"], now=self.clock.now())
 
     @command(schemas.SignMandate(), roles=(SECRETARIAT,))
     def sign_mandate(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:

@@ -50,16 +50,19 @@ class Cases:
         beyond = {"_id": {"$gt": after}} if after else {}
         return [case_of(d) for d in self._unit.find("cases", {**filter, **beyond}, sort=[("_id", 1)], limit=limit)]
 
-    def waiting(self, filter: Mapping[str, Any], *, after: str, limit: int) -> list[str]:
-        """Ids of undecided cases; `filter` compares member_id, entity_id, or standard (a name such as `PS 3.0`)."""
+    def waiting(self, filter: Mapping[str, Any], *, after: str, limit: int) -> list[tuple[str, str]]:
+        """Ids and correlation ids of undecided cases, by id.
+
+        `filter` compares member_id, entity_id, or standard (a name such as `PS 3.0`).
+        """
         found = self._unit.find(
             "cases",
             {**filter, "state": {"$in": WAITING}, "_id": {"$gt": after}},
             sort=[("_id", 1)],
             limit=limit,
-            projection={"_id": 1},
+            projection={"_id": 1, "correlation_id": 1},
         )
-        return [document["_id"] for document in found]
+        return [(document["_id"], document["correlation_id"]) for document in found]
 
 
 class Certificates:

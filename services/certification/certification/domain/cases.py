@@ -43,6 +43,7 @@ class Decision:
 class Case:
     """The certification case of one audit; `id` is the audit's id. `since`: when it came into its state.
 
+    `correlation_id` is that of the message that brought the audit: what comes of the case later carries it too.
     `evaluation` is what the rules last made of it, with the trace; `member_name` is known once the member arrived.
     """
 
@@ -51,6 +52,7 @@ class Case:
     state: CaseState
     since: datetime.datetime
     opened_at: datetime.datetime
+    correlation_id: str
     member_name: str | None = None
     evaluation: Evaluation | None = None
     decision: Decision | None = None
@@ -161,6 +163,13 @@ class Case:
         }
 
 
-def open_case(audit: Audit, *, now: datetime.datetime) -> Case:
+def open_case(audit: Audit, *, correlation_id: str, now: datetime.datetime) -> Case:
     """A new case. Until its member is known it waits: absence is never a refusal."""
-    return Case(id=audit.audit_id, audit=audit, state=CaseState.AWAITING_MEMBER, since=now, opened_at=now)
+    return Case(
+        id=audit.audit_id,
+        audit=audit,
+        state=CaseState.AWAITING_MEMBER,
+        since=now,
+        opened_at=now,
+        correlation_id=correlation_id,
+    )
