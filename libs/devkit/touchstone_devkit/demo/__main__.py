@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     begun = time.monotonic()
     try:
         with System(announce=lambda line: console.print(line, markup=False, soft_wrap=True)) as system:
-            faults = _run(system, console, options.examples)
+            faults = _run(system, console, options)
             console.print(_verdict(faults, time.monotonic() - begun))
             if options.keep:
                 _keep(system, console)
@@ -51,11 +51,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _run(system: System, console: Console, examples: Path) -> list[str]:
-    journey = Journey(load_cases(examples), load_setup(examples))
+def _run(system: System, console: Console, options: argparse.Namespace) -> list[str]:
+    journey = Journey(load_cases(options.examples), load_setup(options.examples))
     with Register(system.amqp_uri, system.token) as register, Trail(system.amqp_uri, journey.hear) as trail:
         commands = journey.prepare(register)
-        console.print(f"set up: {commands} commands from {_shown(examples / 'setup.json')}")
+        console.print(f"set up: {commands} commands from {_shown(options.examples / 'setup.json')}")
         progress = Progress(console, journey.story)
         journey.changed = progress.update
         failures = []
@@ -67,7 +67,7 @@ def _run(system: System, console: Console, examples: Path) -> list[str]:
         wait_until_quiet(system.amqp_uri, system.mongo_uri, system.database_prefix)
         console.print(results(journey.story))
         numbers = [c["number"] for c in register.every(None, "certification.list_certificates")]
-    _say_where(system, console, journey)
+    _say_where(system, console, journey, options.folder)
     return failures + _faults(journey, numbers, system.mail_folder)
 
 
@@ -82,15 +82,16 @@ def _faults(journey: Journey, numbers: list[int], mail_folder: Path) -> list[str
     return faults + checks.faults_of_mails(expected, read_mails(mail_folder))
 
 
-def _say_where(system: System, console: Console, journey: Journey) -> None:
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    shutil.copytree(system.mail_folder, FOLDER / "notices")
+def _say_where(system: System, console: Console, journey: Journey, folder: Path) -> None:
+    for earlier in [*folder.glob("notices/*.eml"), *folder.glob("certificate-*.json")]:
+        earlier.unlink()
+    shutil.copytree(system.mail_folder, folder / "notices", dirs_exist_ok=True)
     for _, outcome in journey.story.values():
         if outcome.certificate:
-            path = FOLDER / f"certificate-{outcome.certificate['number']}.json"
+            path = folder / f"certificate-{outcome.certificate['number']}.json"
             path.write_text(json.dumps(outcome.certificate, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    console.print(f"the notices as mails: {_shown(FOLDER / 'notices')}/*.eml", soft_wrap=True)
-    console.print(f"the certificates: {_shown(FOLDER)}/certificate-<number>.json", soft_wrap=True)
+    console.print(f"the notices as mails: {_shown(folder / 'notices')}/*.eml", soft_wrap=True)
+    console.print(f"the certificates: {_shown(folder)}/certificate-<number>.json", soft_wrap=True)
     console.print(f"logs: {_shown(system.log_folder)}", soft_wrap=True)
 
 
@@ -121,6 +122,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the system running until Ctrl-C")
     parser.add_argument("--examples", type=Path, default=EXAMPLES, help="folder of the examples")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the notices and certificates are put")
     return parser.parse_args(arguments)
 
 
