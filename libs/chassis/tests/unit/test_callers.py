@@ -78,6 +78,7 @@ def test_a_token_proves_its_caller(verifier: Verifier):
     assert verifier.verify(signed(role="member", member="m")) == Caller("secretariat-1", "member", member="m")
 
 
+@pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
 def test_both_names_of_the_algorithm_are_accepted(verifier: Verifier):
     assert verifier.verify(signed(header={"alg": "EdDSA", "kid": "k1"})).role == "secretariat"
 
