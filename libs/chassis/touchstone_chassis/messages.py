@@ -56,13 +56,14 @@ class OnMessage(WorkEntrypoint):
         message_id = delivery.attribute("message_id")
         if not isinstance(message_id, str) or not 1 <= len(message_id) <= 200:
             raise BadMessage("no_message_id", "a message needs a message_id of 1 to 200 characters")
-        inbox_key = f"{self.core.service}.{self.method_name}/{message_id}"
         correlation_id = text_header(delivery, "nameko.correlation_id", length_max=100) or message_id
         origin = calls.new_origin(correlation_id, message_id, traceparent(delivery))
         structlog.contextvars.bind_contextvars(correlation_id=origin.correlation_id)
         caller: Caller | None = None
+        inbox_key = self._inbox_key(caller, message_id)
         try:
             caller = self._authenticate(delivery)
+            inbox_key = self._inbox_key(caller, message_id)
             request = validation.load(self.schema, body)
             self._run(work, lambda: method(request, caller, message_id), inbox_key, origin)
         except AlreadyProcessed:
@@ -77,6 +78,10 @@ class OnMessage(WorkEntrypoint):
             return "refused"
         delivery.ack()
         return "handled"
+
+    def _inbox_key(self, caller: Caller | None, message_id: str) -> str:
+        # A message id is its sender's: another sender's, or that of somebody without a token, is another message.
+        return f"{self.core.service}.{self.method_name}/{caller.subject if caller else ''}/{message_id}"
 
     def _authenticate(self, delivery: Delivery) -> Caller:
         caller = calls.authenticate(

@@ -276,3 +276,14 @@ def test_the_same_message_twice_is_one_command(bus, issuer, database):
 
     assert database["things"].find_one({"_id": "m"})["version"] == 1
     assert bus.count("toy.dead-letter") == 0
+
+
+def test_a_message_id_belongs_to_its_sender(bus, issuer, database):
+    mine, theirs = ({"authorization": issuer.token("assessor", cab="dnv", sub=sub)} for sub in ("one", "two"))
+    bus.put("toy.intake", {"id": "stolen", "label": "x"}, content_type="application/json", message_id="m-1")
+    eventually(lambda: database["things"].find_one({"code": "unauthenticated"}))
+
+    bus.put("toy.intake", {"id": "a", "label": "a"}, content_type="application/json", message_id="m-1", headers=mine)
+    bus.put("toy.intake", {"id": "b", "label": "b"}, content_type="application/json", message_id="m-1", headers=theirs)
+
+    eventually(lambda: database["things"].count_documents({"_id": {"$in": ["a", "b"]}}) == 2)
