@@ -49,6 +49,11 @@ def _templates() -> jinja2.Environment:
     return environment
 
 
+@functools.cache
+def _template_names() -> frozenset[str]:
+    return frozenset(_templates().list_templates())
+
+
 @jinja2.pass_context
 def _day(context: jinja2.runtime.Context, day: str) -> str:
     language = context["language"]
@@ -62,7 +67,7 @@ def _standard(standard: Mapping[str, str]) -> str:
 def language_for(type: str, wanted: str) -> str:
     """The language in which a notice of this type can be written that comes nearest to the wanted one."""
     short = wanted.partition("-")[0].lower()
-    return short if f"{type}/{short}.txt.j2" in _templates().list_templates() else FALLBACK
+    return short if f"{type}/{short}.txt.j2" in _template_names() else FALLBACK
 
 
 def render(

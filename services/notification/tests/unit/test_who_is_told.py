@@ -192,6 +192,46 @@ def test_a_notice_made_for_the_second_to_come_is_not_due_once_the_first_turns_ou
     ]
 
 
+def test_a_contact_and_an_event_that_are_stored_at_the_same_moment_find_each_other(bench: Any) -> None:
+    commit_event = bench.handle(*an_issue("issue", minute=1))
+    bench.handle(*a_contact("member-1", MEMBER, minute=0))()
+    bench.run_due("catch_up")
+    commit_event()
+
+    bench.now += datetime.timedelta(minutes=1)
+    bench.run_due("check_announcement")
+
+    assert told(bench) == {("issue", "member-1")}
+
+
+def test_more_old_events_than_one_batch_are_all_told(bench: Any) -> None:
+    deliver(bench, a_contact("member-1", MEMBER, minute=0), *(an_issue(f"issue-{i}", minute=5) for i in range(7)))
+
+    deliver(bench, a_contact("member-2", MEMBER, minute=0))
+
+    assert {(f"issue-{i}", "member-2") for i in range(7)} <= told(bench)
+
+
+def test_a_notice_that_was_not_due_becomes_due_when_its_person_turns_out_to_be_the_right_one(bench: Any) -> None:
+    deliver(bench, an_issue("issue", minute=1), a_contact("second", MEMBER, minute=9))
+    deliver(bench, a_contact("first", MEMBER, minute=5))
+
+    deliver(bench, a_contact("second", MEMBER, minute=1, sequence=2))
+
+    assert told(bench) == {("issue", "second")}
+
+
+def test_of_two_who_came_at_the_same_moment_one_is_told_whoever_is_announced_first(new_bench: Any) -> None:
+    arrivals = [a_contact("a", MEMBER, minute=5), a_contact("b", MEMBER, minute=5)]
+
+    for order in (arrivals, arrivals[::-1]):
+        bench = new_bench()
+        deliver(bench, an_issue("issue", minute=0))
+        for arrival in order:
+            deliver(bench, arrival)
+        assert told(bench) == {("issue", "a")}
+
+
 def test_a_notice_holds_no_address(bench: Any) -> None:
     deliver(bench, a_contact("member-1", MEMBER, minute=0), an_issue("issue", minute=1))
 
