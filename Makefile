@@ -76,5 +76,6 @@ lock: ## remake requirements/*.txt from requirements/*.in and the packages
 	done
 
 clean: down ## remove everything that was made here: .venv, downloads, data, caches
+	@docker compose down --volumes >/dev/null 2>&1 || true
 	@rm -rf $(VENV) .touchstone .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

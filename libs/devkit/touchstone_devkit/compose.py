@@ -1,5 +1,6 @@
 """The whole system as containers: the project of docker-compose.yml, for `make up`."""
 
+import os
 import shutil
 import subprocess
 
@@ -22,6 +23,20 @@ def start(ledger: Ledger, announce: Announce) -> Servers:
     if _compose("up", "--detach", "--build", "--wait") != 0:
         raise Unavailable(f"{why}, but `docker compose up --wait` failed: its output is above")
     return Servers(amqp_uri=NOT_PUBLISHED, mongo_uri=NOT_PUBLISHED, management_uri=None, why=why, stop=lambda: None)
+
+
+def where() -> list[str]:
+    """Lines that say where to look; the ports are those of docker-compose.yml."""
+    ports = {"membership": 8101, "assessment": 8102, "certification": 8103, "notification": 8104}
+    given = {name: os.environ.get(f"{name.upper()}_HTTP_PORT", str(port)) for name, port in ports.items()}
+    lines = [f"{name:<14} http://127.0.0.1:{port}/ready" for name, port in given.items()]
+    management_port = os.environ.get("TOUCHSTONE_MANAGEMENT_PORT", "15672")
+    return [
+        *lines,
+        f"{'broker':<14} http://guest:guest@127.0.0.1:{management_port}",
+        f"{'logs':<14} docker compose logs --follow",
+        f"{'command line':<14} docker compose run --rm touchstone --help",
+    ]
 
 
 def stop() -> bool:

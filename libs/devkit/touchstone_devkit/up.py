@@ -100,7 +100,7 @@ def serve() -> int:
         print(error)
         return 1
     if found.kind == "docker":
-        _write_state("docker", ["docker compose ps", "docker compose logs --follow"])
+        _write_state("docker", compose.where())
         return 0
     with found:
         try:
