@@ -12,7 +12,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -266,3 +268,73 @@ def faults_of_leftovers(scheme: Scheme) -> Iterator[str]:
     with scheme.observer() as observer:
         yield from (f"{count} messages in {queue}" for queue, count in observer.dead_letters().items())
         yield from (f"{count} left in {place}" for place, count in observer.under_way().items())
+
+
+# The checks themselves, fed with what they must find.
+
+AUDIT, NUMBER = "body.report", 10_001
+NOTICE = {"notice_id": "n-1", "audit_id": AUDIT, "contact_id": "c-1", "state": "sent", "message_id": "<n-1@x>"}
+DECISION = {"id": "e-1", "type": "certification.certificate_issued.v1", "data": {"audit_id": AUDIT}}
+
+
+def a_scheme(**answers: list[dict[str, Any]]) -> Any:
+    """A scheme whose services answer with these lists; by default all is as it must be for one audit and one person."""
+    lists = {
+        "list_cases": [{"case_id": AUDIT, "state": "decided"}],
+        "list_certificates": [{"audit_id": AUDIT, "number": NUMBER}],
+        "list_notices": [NOTICE],
+    } | answers
+    register = SimpleNamespace(every=lambda _speaker, method: lists[method.partition(".")[2]])
+    return SimpleNamespace(register=register, trail=SimpleNamespace(messages=lists.get("messages", [DECISION])))
+
+
+def faults_in(scheme: Any, folder: Path, *mails: tuple[str, str]) -> list[str]:
+    for index, (message_id, recipient) in enumerate(mails or [("<n-1@x>", "a@example.org")]):
+        (folder / f"{index}.eml").write_text(f"X-Envelope-To: {recipient}\nMessage-ID: {message_id}\n\n")
+    expected = {AUDIT: "issued"}
+    return [
+        *faults_of_decisions(scheme, expected),
+        *faults_of_certificates(scheme, expected),
+        *faults_of_notices(scheme, cast(System, SimpleNamespace(mail_folder=folder)), expected, {"c-1"}),
+    ]
+
+
+def test_the_checks_are_silent_when_all_is_as_it_must_be(tmp_path: Path) -> None:
+    repeated = [("<n-1@x>", "a@example.org")] * 2
+
+    assert faults_in(a_scheme(), tmp_path, *repeated) == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "fault"),
+    [
+        ({"list_cases": []}, "is not decided"),
+        ({"list_cases": [{"case_id": AUDIT, "state": "held"}]}, "is not decided"),
+        ({"messages": []}, "announced [], not once issued"),
+        ({"messages": [DECISION, DECISION | {"id": "e-2"}]}, "announced ['issued', 'issued'], not once issued"),
+        ({"list_certificates": []}, "has not just as many certificates"),
+        (
+            {"list_certificates": [{"audit_id": AUDIT, "number": n} for n in (1, 2)]},
+            "has not just as many certificates",
+        ),
+        ({"list_certificates": [{"audit_id": id, "number": 1} for id in (AUDIT, "x")]}, "certificate 1 stands twice"),
+        ({"list_notices": []}, "has 0 notices"),
+        ({"list_notices": [NOTICE, NOTICE | {"notice_id": "n-2"}]}, "has 2 notices"),
+        ({"list_notices": [NOTICE | {"state": "pending"}]}, "n-1 is pending"),
+        ({"list_notices": [NOTICE | {"message_id": "<lost@x>"}]}, "no mail <lost@x> arrived"),
+    ],
+)
+def test_the_checks_find_what_is_lost_or_doubled(
+    tmp_path: Path, answers: dict[str, list[dict[str, Any]]], fault: str
+) -> None:
+    found = faults_in(a_scheme(**answers), tmp_path)
+
+    assert any(fault in line for line in found), found
+
+
+def test_the_checks_find_a_mail_that_went_astray(tmp_path: Path) -> None:
+    mails = [("<n-1@x>", "a@example.org"), ("<n-1@x>", "b@example.org"), ("<n-9@x>", "a@example.org")]
+
+    found = faults_in(a_scheme(), tmp_path, *mails)
+
+    assert found == ["mail <n-9@x> belongs to no notice", "mail <n-1@x> went to several people"]
