@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from touchstone_devkit.backing import NoBacking
+from touchstone_devkit.backing import NoBacking, start_backing
 from touchstone_devkit.demo import checks
 from touchstone_devkit.demo.cases import EXAMPLES, addresses_to_tell, load_cases, load_setup
 from touchstone_devkit.demo.display import Progress, results
@@ -35,8 +35,13 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the system is stopped on the way out
     begun = time.monotonic()
+
+    def announce(line: str) -> None:
+        console.print(line, markup=False, soft_wrap=True)
+
     try:
-        with System(announce=lambda line: console.print(line, markup=False, soft_wrap=True)) as system:
+        # A system on servers that it did not start itself removes its databases from them.
+        with start_backing(announce=announce) as backing, System(backing=backing, announce=announce) as system:
             faults = _run(system, console, options)
             console.print(_verdict(faults, time.monotonic() - begun))
             if options.keep:
@@ -45,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
                 console.print("the system stops now; `--keep` leaves it running.")
             return 1 if faults else 0
     except (NoBacking, SystemDidNotStart) as error:
-        console.print(str(error), markup=False, soft_wrap=True)
+        announce(str(error))
         return 2
     except KeyboardInterrupt:
         return 130
