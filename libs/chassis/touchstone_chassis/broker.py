@@ -1,12 +1,60 @@
 """Opens AMQP connections from an address, with the time limits that every connection of ours has."""
 
 import ssl
+import struct
 import urllib.parse
+from typing import Any
 
 import amqp
+import amqp.serialization
+import amqp.spec
+import structlog
+
+log = structlog.get_logger(__name__)
 
 CONNECTION_ERRORS = (amqp.AMQPError, OSError)
 """Everything that a broken connection may raise; py-amqp's own and the socket's."""
+
+_UNREADABLE = "touchstone-unreadable"
+
+
+def _properties_or_a_mark(buffer: bytes, offset: int) -> tuple[dict[str, Any], int]:
+    try:
+        properties, end = amqp.serialization.decode_properties_basic(buffer, offset)
+        return properties, end
+    except Exception:  # text that is no UTF-8, a time beyond all years, a type of value that py-amqp does not know
+        return {_UNREADABLE: True}, len(buffer)
+
+
+amqp.serialization.PROPERTY_CLASSES[amqp.spec.Basic.CLASS_ID] = _properties_or_a_mark
+
+
+class _Channel(amqp.Channel):
+    """Rejects a message that py-amqp cannot read: an exception would cost the connection, and with each new one the
+    message would come again, until the delivery limit had parked all its neighbours as well."""
+
+    def dispatch_method(self, method_sig: Any, payload: bytes, content: Any) -> None:
+        if method_sig != amqp.spec.Basic.Deliver:
+            super().dispatch_method(method_sig, payload, content)
+            return
+        try:
+            if _UNREADABLE not in content.properties:
+                super().dispatch_method(method_sig, payload, content)
+                return
+        except UnicodeDecodeError:  # the routing key is no UTF-8
+            pass
+        log.error("message_unreadable")
+        self.basic_reject(_delivery_tag(payload), requeue=False)
+
+
+def _delivery_tag(payload: bytes) -> int:
+    """Of a basic.deliver: after its class and method (4 bytes) and the consumer tag (a length, a text)."""
+    (tag,) = struct.unpack_from(">Q", payload, 5 + payload[4])
+    return int(tag)
+
+
+class _Connection(amqp.Connection):
+    Channel = _Channel
 
 
 def connect(uri: str, *, heartbeat_s: int = 0, name: str = "touchstone") -> amqp.Connection:
@@ -14,7 +62,7 @@ def connect(uri: str, *, heartbeat_s: int = 0, name: str = "touchstone") -> amqp
     parts = urllib.parse.urlsplit(uri)
     host = parts.hostname or "127.0.0.1"
     secure = parts.scheme == "amqps"
-    connection = amqp.Connection(
+    connection = _Connection(
         host=f"{host}:{parts.port or (5671 if secure else 5672)}",
         userid=urllib.parse.unquote(parts.username or "guest"),
         password=urllib.parse.unquote(parts.password or "guest"),

@@ -1,0 +1,87 @@
+"""Messages whose frames hold what no client library would send: parked one by one, and nobody else is disturbed."""
+
+import struct
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import amqp
+import pytest
+
+from touchstone_chassis import broker
+from touchstone_contracts.assessment import BodyAccredited
+from touchstone_contracts.topology import dead_letter, event_queue
+from touchstone_devkit.eventually import eventually
+
+QUEUE = event_queue("toy", BodyAccredited.type_name)
+
+
+class RawMessage(amqp.Message):
+    """A message whose properties go out as they were given, byte for byte."""
+
+    raw = b""
+
+    def _serialize_properties(self) -> bytes:
+        return self.raw
+
+
+def _raw(flags: int, properties: bytes) -> RawMessage:
+    message = RawMessage(b"{}")
+    message.raw = struct.pack(">H", flags) + properties
+    return message
+
+
+def _headers(item: bytes) -> bytes:
+    return struct.pack(">I", len(item)) + item
+
+
+UNREADABLE = {
+    "a content type that is no UTF-8": (0x8000, b"\x02\xff\xfe"),
+    "a correlation id that is no UTF-8": (0x0400, b"\x02\xff\xfe"),
+    "a header's timestamp beyond all years": (0x2000, _headers(b"\x01tT\x7f" + b"\xff" * 7)),
+}
+
+
+@pytest.fixture
+def publish(settings: dict[str, Any], toy: Any) -> Iterator[Callable[[amqp.Message, str, Any], None]]:
+    connection = broker.connect(settings["AMQP_URI"])
+    yield connection.channel()._basic_publish
+    connection.close()
+
+
+def _an_accreditation(body_id: str) -> dict:
+    data = {"body_id": body_id, "name": "B", "standards": [], "countries": [], "activities": []}
+    return {
+        "specversion": "1.0",
+        "id": uuid.uuid4().hex,
+        "type": BodyAccredited.type_name,
+        "source": "/touchstone/assessment",
+        "subject": body_id,
+        "time": "2026-01-01T00:00:00+00:00",
+        "sequence": 1,
+        "correlationid": "c",
+        "data": data | {"valid_from": "2026-01-01", "valid_until": "2026-01-01"},
+    }
+
+
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_properties_that_cannot_be_read_park_their_message_alone(case, publish, bus, core, database):
+    session = core.consumer.session
+
+    publish(_raw(*UNREADABLE[case]), "", QUEUE)
+    bus.publish_event(_an_accreditation("b-1"))
+
+    assert eventually(lambda: bus.count(dead_letter("toy")), within_s=5) == 1
+    assert eventually(lambda: database["things"].find_one({"_id": "b-1"}), within_s=5)
+    assert core.consumer.session is session
+
+
+def test_a_routing_key_that_cannot_be_read_parks_its_message_alone(publish, bus, core, database):
+    session = core.consumer.session
+
+    publish(amqp.Message(b"{}"), "nameko-rpc", b"toy.\xff\xfe")
+    bus.publish_event(_an_accreditation("b-1"))
+
+    assert eventually(lambda: bus.count(dead_letter("toy")), within_s=5) == 1
+    assert eventually(lambda: database["things"].find_one({"_id": "b-1"}), within_s=5)
+    assert core.consumer.session is session
