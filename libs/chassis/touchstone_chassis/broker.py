@@ -12,8 +12,9 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-CONNECTION_ERRORS = (amqp.AMQPError, OSError)
-"""Everything that a broken connection may raise; py-amqp's own and the socket's."""
+CONNECTION_ERRORS = (amqp.AMQPError, OSError, EOFError)
+"""Everything that a broken connection may raise: py-amqp's own, the socket's, and eventlet's when another green thread
+closed the socket."""
 
 _UNREADABLE = "touchstone-unreadable"
 
@@ -82,6 +83,9 @@ def close_quietly(connection: amqp.Connection | None) -> None:
     if connection is None:
         return
     try:
+        transport = connection._transport  # the public property would connect anew
+        if transport is not None and transport.sock is not None:
+            transport.sock.settimeout(1)  # TLS says goodbye, and would wait for ever for the answer
         connection.collect()
     except (*CONNECTION_ERRORS, AttributeError):
         pass

@@ -120,9 +120,14 @@ def _outgoing(row: dict[str, Any]) -> Outgoing:
             "type": row["type"],
             "content_type": CONTENT_TYPE,
             "content_encoding": "utf-8",
-            "correlation_id": row["correlation_id"],
+            "correlation_id": _short(row["correlation_id"]),
         },
     )
+
+
+def _short(text: str) -> str:
+    """As much of it as AMQP's short strings hold, 255 bytes; the body has all of it."""
+    return text.encode()[:255].decode(errors="ignore")
 
 
 def relay_quietly(relay: Relay, rows: Sequence[dict[str, Any]]) -> None:

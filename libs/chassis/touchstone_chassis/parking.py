@@ -91,14 +91,13 @@ class Parking(SharedExtension):
             headers=_transportable(delivery.headers) | headers,
         )
         while True:
-            try:
-                (outcome,) = self.publisher.publish([message])
-            except Exception as error:  # headers or properties that our side cannot encode again
-                log.error("message_not_copied", queue=delivery.queue, error=type(error).__name__)
-                delivery.reject()  # the broker moves it, without our headers
-                return
+            (outcome,) = self.publisher.publish([message])
             if outcome is Outcome.CONFIRMED:
                 delivery.ack()
+                return
+            if outcome is Outcome.UNSENDABLE:
+                log.error("message_not_copied", queue=delivery.queue)
+                delivery.reject()  # the broker moves it, with all its headers and without ours
                 return
             log.warning("message_not_moved", queue=delivery.queue, outcome=outcome.value)
             if delivery.consumer.draining or not delivery.current:

@@ -2,17 +2,19 @@
 
 import dataclasses
 import enum
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import amqp
+import eventlet
 from eventlet.semaphore import Semaphore
 
 from touchstone_chassis import broker
 
 PERSISTENT = 2
 TAG_HEADER = "touchstone-tag"
+PROPERTIES_BYTES_MAX = 64 * 1024
+"""They travel in one frame, and the broker closes a connection that sends one larger than 128 KiB (its default)."""
 
 
 class Outcome(enum.Enum):
@@ -25,6 +27,12 @@ class Outcome(enum.Enum):
     """A queue is full, or the broker could not store it."""
     UNKNOWN = "unknown"
     """No answer in time or the connection broke: it may or may not have arrived."""
+    UNSENDABLE = "unsendable"
+    """It cannot be written as an AMQP message: a property too long, a header of a strange type, too many of them."""
+
+
+class ConfirmTimeout(Exception):
+    """The broker took too long to take a window of messages, or to confirm it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,34 +77,34 @@ class ConfirmingPublisher:
         self.last_error: str | None = None
 
     def publish(self, messages: Sequence[Outgoing]) -> list[Outcome]:
-        """Publish `messages` as one window, each mandatory; the outcome of each, in order.
-
-        Raises amqp.FrameSyntaxError for a message that cannot be encoded, before anything is sent; nothing else.
-        """
-        frames = [_frame(message) for message in messages]
+        """Publish `messages` as one window, each mandatory; the outcome of each, in order. Raises nothing."""
+        frames = [(message, _frame(message)) for message in messages]
+        sendable = [(message, frame) for message, frame in frames if frame is not None]
+        outcomes = {message.tag: Outcome.UNSENDABLE for message, frame in frames if frame is None}
         with self._lock:
             self._window = window = _Window()
             try:
-                self._publish(messages, frames)
+                # py-amqp waits for ever: to write when the broker has stopped reading, and for the answer to an open.
+                with eventlet.Timeout(self._confirm_timeout_s, ConfirmTimeout):
+                    self._publish(sendable)
                 self.last_error = None
-            except (*broker.CONNECTION_ERRORS, AttributeError) as error:  # py-amqp's for a closed transport
+            except (*broker.CONNECTION_ERRORS, ConfirmTimeout, AttributeError) as error:  # the last: a closed transport
                 self.last_error = type(error).__name__
                 self._drop()
-            return [window.outcomes.get(m.tag, Outcome.UNKNOWN) for m in messages]
+        outcomes |= window.outcomes
+        return [outcomes.get(m.tag, Outcome.UNKNOWN) for m in messages]
 
-    def _publish(self, messages: Sequence[Outgoing], frames: Sequence[amqp.Message]) -> None:
+    def _publish(self, sendable: Sequence[tuple[Outgoing, amqp.Message]]) -> None:
+        if not sendable:
+            return
         channel = self._open()
-        for message, frame in zip(messages, frames, strict=True):
+        for message, frame in sendable:
             self._published += 1
             self._window.tag_of[self._published] = message.tag
             channel._basic_publish(frame, message.exchange, message.routing_key, mandatory=True)
-        deadline = time.monotonic() + self._confirm_timeout_s
         while self._window.tag_of:
-            left_s = deadline - time.monotonic()
-            if left_s <= 0:
-                raise TimeoutError("the broker confirmed nothing in time")
             assert self._connection is not None
-            self._connection.drain_events(timeout=left_s)
+            self._connection.drain_events()
 
     def _open(self) -> amqp.Channel:
         if self._channel is None or not self._channel.is_open:
@@ -128,9 +136,12 @@ class ConfirmingPublisher:
             self._drop()
 
 
-def _frame(message: Outgoing) -> amqp.Message:
+def _frame(message: Outgoing) -> amqp.Message | None:
     headers = message.headers | {TAG_HEADER: message.tag}
     properties = {"delivery_mode": PERSISTENT} | message.properties
     frame = amqp.Message(message.body, application_headers=headers, **properties)
-    frame._serialize_properties()
-    return frame
+    try:
+        fits = len(frame._serialize_properties()) <= PROPERTIES_BYTES_MAX
+    except Exception:  # py-amqp lets through whatever struct, len and encode raise
+        return None
+    return frame if fits else None

@@ -143,3 +143,22 @@ def test_a_broker_that_is_away_costs_an_unknown_and_nothing_else(database):
 
     assert publisher.last_error
     assert database["outbox"].find_one({"_id": "r"})["pending"] is True
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        Outgoing("", HEARD, b"{}", tag="bad", properties={"correlation_id": "x" * 300}),
+        Outgoing("", HEARD, b"{}", tag="bad", headers={"number": 2**70}),
+        Outgoing("", HEARD, b"{}", tag="bad", headers={"large": "x" * 200_000}),
+    ],
+    ids=["a property too long", "a header that is no AMQP", "headers too large for a frame"],
+)
+def test_a_message_that_cannot_be_written_spoils_no_other_of_its_window(bad, settings, bus):
+    publisher = ConfirmingPublisher(settings["AMQP_URI"], confirm_timeout_s=3)
+    good = [Outgoing("", HEARD, b"{}", tag="a"), Outgoing("", HEARD, b"{}", tag="c")]
+
+    outcomes = publisher.publish([good[0], bad, good[1]])
+
+    assert outcomes == [Outcome.CONFIRMED, Outcome.UNSENDABLE, Outcome.CONFIRMED]
+    publisher.close()

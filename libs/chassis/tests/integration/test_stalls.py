@@ -1,0 +1,104 @@
+"""A broker that stops reading and answering, with its connections open: stopped, or out of memory."""
+
+import time
+import urllib.parse
+from collections.abc import Iterator
+from typing import Any
+
+import eventlet
+import pytest
+
+from touchstone_chassis.publishing import ConfirmingPublisher, Outcome, Outgoing
+from touchstone_contracts.topology import dead_letter
+
+LARGE = b"x" * 500_000
+
+
+class Proxy:
+    """Passes bytes between us and the broker, until it is told to stall."""
+
+    def __init__(self, uri: str):
+        self._parts = urllib.parse.urlsplit(uri)
+        self._flowing = eventlet.event.Event()
+        self._flowing.send()
+        self._listener = eventlet.listen(("127.0.0.1", 0))
+        credentials = self._parts.netloc.rpartition("@")[0]
+        self.uri = self._parts._replace(netloc=f"{credentials}@127.0.0.1:{self._listener.getsockname()[1]}").geturl()
+        self._pool = eventlet.GreenPool()
+        self._pool.spawn(self._accept)
+
+    def stall(self) -> None:
+        self._flowing = eventlet.event.Event()
+
+    def resume(self) -> None:
+        self._flowing.send()
+
+    def close(self) -> None:
+        self._listener.close()
+        for thread in list(self._pool.coroutines_running):
+            eventlet.kill(thread)
+
+    def _accept(self) -> None:
+        while True:
+            ours, _ = self._listener.accept()
+            theirs = eventlet.connect((self._parts.hostname, self._parts.port))
+            self._pool.spawn(self._pass_on, ours, theirs)
+            self._pool.spawn(self._pass_on, theirs, ours)
+
+    def _pass_on(self, source: Any, sink: Any) -> None:
+        try:
+            while True:
+                self._flowing.wait()
+                data = source.recv(65536)
+                self._flowing.wait()
+                if not data:
+                    break
+                sink.sendall(data)
+        except (OSError, EOFError):  # the latter is eventlet's: another green thread closed the socket
+            pass
+        sink.close()
+
+
+@pytest.fixture
+def proxy(amqp_uri: str) -> Iterator[Proxy]:
+    proxy = Proxy(amqp_uri)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def publisher(toy: Any, proxy: Proxy) -> Iterator[ConfirmingPublisher]:
+    publisher = ConfirmingPublisher(proxy.uri, confirm_timeout_s=1)
+    yield publisher
+    publisher.close()
+
+
+def _timed(act: Any) -> tuple[Any, float]:
+    started = time.monotonic()
+    with eventlet.Timeout(20):
+        return act(), time.monotonic() - started
+
+
+def _window(size: int) -> list[Outgoing]:
+    return [Outgoing(dead_letter("toy"), "k", LARGE, tag=str(number)) for number in range(size)]
+
+
+def test_a_broker_that_reads_no_more_keeps_a_publisher_no_longer_than_its_limit(publisher, proxy):
+    assert publisher.publish(_window(1)) == [Outcome.CONFIRMED]
+    proxy.stall()
+
+    outcomes, took_s = _timed(lambda: publisher.publish(_window(50)))
+
+    assert outcomes == [Outcome.UNKNOWN] * 50
+    assert took_s < 3
+    proxy.resume()
+    assert publisher.publish(_window(1)) == [Outcome.CONFIRMED]
+
+
+def test_a_broker_that_says_nothing_to_a_new_connection_keeps_a_publisher_no_longer_than_its_limit(publisher, proxy):
+    proxy.stall()
+
+    outcomes, took_s = _timed(lambda: publisher.publish(_window(1)))
+
+    assert outcomes == [Outcome.UNKNOWN]
+    assert took_s < 3
