@@ -8,6 +8,7 @@ from nameko import config
 
 from touchstone_chassis.consuming import Delivery
 
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -34,9 +35,11 @@ def decode(delivery: Delivery, *content_types: str) -> dict[str, Any]:
     if len(body) > config["message_bytes_max"]:
         raise BadMessage("too_large", f"{len(body)} bytes; at most {config['message_bytes_max']}")
     try:
-        decoded = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
-    except UnicodeDecodeError:
-        raise BadMessage("undecodable", "the body is not UTF-8") from None
+        decoded = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, parse_int=_storable)
+        if _SURROGATE.search(body):  # half a character is JSON, but neither the broker nor the database takes it
+            json.dumps(decoded, ensure_ascii=False).encode()
+    except UnicodeError:
+        raise BadMessage("undecodable", "the body is not UTF-8, or holds half a character") from None
     except RecursionError:
         raise BadMessage("too_deep", "the body is nested too deeply") from None
     except ValueError:
@@ -50,6 +53,14 @@ def decode(delivery: Delivery, *content_types: str) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+def _storable(digits: str) -> int:
+    """A whole number of at most 64 bits: no answer and no document could hold a larger one."""
+    number = int(digits)
+    if not -(2**63) <= number < 2**63:
+        raise BadMessage("undecodable", "a number has more than 64 bits")
+    return number
 
 
 def _check_headers(delivery: Delivery) -> None:

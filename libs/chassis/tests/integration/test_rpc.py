@@ -287,3 +287,37 @@ def test_a_message_id_belongs_to_its_sender(bus, issuer, database):
     bus.put("toy.intake", {"id": "b", "label": "b"}, content_type="application/json", message_id="m-1", headers=theirs)
 
     eventually(lambda: database["things"].count_documents({"_id": {"$in": ["a", "b"]}}) == 2)
+
+
+def test_a_long_correlation_id_keeps_no_event_from_being_published(bus, issuer, database):
+    far_eastern = "\N{CJK UNIFIED IDEOGRAPH-5B57}" * 100  # 100 characters, 300 bytes
+
+    answer = bus.call(
+        "name_thing",
+        issuer.token(),
+        headers={"nameko.correlation_id": far_eastern},
+        idempotency_key=uuid.uuid4().hex,
+        id="t-1",
+        label="One",
+    )
+
+    assert answer["error"] is None
+    properties, body = eventually(lambda: bus.take("listener.membership.organisation_registered.v1"))
+    assert json.loads(body)["correlationid"] == far_eastern
+    assert far_eastern.startswith(properties.correlation_id)
+
+
+def test_text_that_is_no_unicode_is_refused_and_costs_no_worker(bus, issuer):
+    lone_surrogate = b'{"args": [], "kwargs": {"id": "\\ud800"}}'
+
+    errors = [bus.ask("get_thing", lone_surrogate)["error"] for _ in range(10)]
+
+    assert {error["code"] for error in errors} == {"malformed_request"}
+
+
+def test_a_number_that_no_store_can_hold_is_refused(bus, issuer):
+    too_long = b'{"args": [], "kwargs": {"idempotency_key": "k", "id": 1' + b"0" * 40 + b"}}"
+
+    answer = bus.ask("name_thing", too_long, token=issuer.token())
+
+    assert answer["error"]["code"] == "malformed_request"
