@@ -15,6 +15,7 @@ from touchstone_chassis import handling, validation
 from touchstone_chassis.callers import Caller
 from touchstone_chassis.committing import AnswerStored, Completion
 from touchstone_chassis.core import Core
+from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.idempotency import Answers, answer_id, body_hash, checked_key
 from touchstone_chassis.units import Origin, UnitOfWork
 from touchstone_contracts import roles as known_roles
@@ -125,6 +126,7 @@ class Execution:
             return dumps(method(request, caller))
 
         def completion(answer: bytes) -> Completion:
+            reach("rpc_commit")
             return Completion(answer={"_id": id, "body_hash": hash, "answer": answer})
 
         try:

@@ -11,6 +11,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.mongo import DURABLE, SNAPSHOT
 from touchstone_chassis.units import Changes, Emitted, Origin, UnitOfWork
 from touchstone_contracts.envelope import wrap
@@ -88,6 +89,7 @@ class Committer:
                 read_concern=SNAPSHOT,
                 write_concern=DURABLE,
             )
+        reach("after_commit")
         self._committed(rows, changes)
 
     def was_processed(self, inbox_key: str) -> bool:
@@ -137,14 +139,18 @@ class _Writing:
         for collection, id in changes.deleted:
             self._database[collection].delete_one({"_id": id}, session=self._session)
         self._schedule(changes)
+        reach("domain")
         if rows:
             self._database["outbox"].insert_many(list(rows), session=self._session)
+            reach("outbox")
+        reach("before_commit")
 
     def _complete(self, completion: Completion) -> None:
         now = _now()
         if completion.inbox:
             document = {"_id": completion.inbox, "at": now, "expires_at": now + INBOX_KEPT}
             self._insert("inbox", document, AlreadyProcessed(completion.inbox))
+            reach("inbox")
         if completion.answer:
             document = completion.answer | {"at": now, "expires_at": now + ANSWERS_KEPT}
             self._insert("idempotency", document, AnswerStored(document["_id"]))

@@ -10,6 +10,7 @@ from marshmallow import ValidationError
 from touchstone_chassis import handling, metrics
 from touchstone_chassis.committing import AlreadyProcessed, Completion
 from touchstone_chassis.consuming import Delivery
+from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.guards import BadMessage, decode
 from touchstone_chassis.mongo import is_transient
 from touchstone_chassis.units import Origin
@@ -77,6 +78,7 @@ class OnEvent(WorkEntrypoint):
             return "abandoned"
         except Exception as error:
             return self._failed(delivery, inbox_key, error)
+        reach("before_ack")
         delivery.ack()
         return "handled"
 

@@ -27,7 +27,7 @@ import structlog
 from eventlet.hubs import get_hub
 from nameko.containers import ServiceContainer
 
-from touchstone_chassis import logs
+from touchstone_chassis import crashpoints, logs
 from touchstone_chassis.config import ConfigError, check_files, for_nameko, load
 from touchstone_chassis.health import Checks
 
@@ -49,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = load(options.config, os.environ)
         check_files(config)
+        crashpoints.arm(os.environ, sandbox=config["sandbox"])
         service_class = find_service(options.name)
     except ConfigError as error:
         return _misconfigured(error)

@@ -12,6 +12,7 @@ from touchstone_chassis import calls, handling, metrics, validation
 from touchstone_chassis.callers import Caller
 from touchstone_chassis.committing import AlreadyProcessed, Completion
 from touchstone_chassis.consuming import Delivery
+from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.guards import BadMessage, decode, text_header, traceparent
 from touchstone_chassis.units import Origin
 from touchstone_chassis.work import Work, WorkEntrypoint, handled_by
@@ -76,6 +77,7 @@ class OnMessage(WorkEntrypoint):
                 self._record(work, record, inbox_key, origin)
             delivery.ack()
             return "refused"
+        reach("before_ack")
         delivery.ack()
         return "handled"
 

@@ -11,6 +11,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from touchstone_chassis import metrics
 from touchstone_chassis.committing import OUTBOX_KEPT
+from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.mongo import RELAXED
 from touchstone_chassis.publishing import ConfirmingPublisher, Outcome, Outgoing
 from touchstone_contracts.envelope import CONTENT_TYPE
@@ -59,10 +60,13 @@ class Relay:
         """Publish `rows` in windows and mark what the broker confirmed. What it did not take stays for the sweep."""
         for start in range(0, len(rows), WINDOW_MAX):
             window = rows[start : start + WINDOW_MAX]
+            reach("relay_claim")
             outcomes = self._publisher.publish([_outgoing(row) for row in window])
+            reach("relay_confirm")
             for outcome in outcomes:
                 metrics.PUBLISHED.labels(outcome=outcome.value).inc()
             self._mark_published([r for r, o in zip(window, outcomes, strict=True) if o is Outcome.CONFIRMED])
+            reach("relay_mark")
             for row, outcome in zip(window, outcomes, strict=True):
                 if outcome is not Outcome.CONFIRMED:
                     self._postpone(row, outcome)

@@ -10,6 +10,7 @@ import eventlet
 from eventlet.semaphore import Semaphore
 
 from touchstone_chassis import broker
+from touchstone_chassis.crashpoints import reach
 
 PERSISTENT = 2
 TAG_HEADER = "touchstone-tag"
@@ -102,6 +103,7 @@ class ConfirmingPublisher:
             self._published += 1
             self._window.tag_of[self._published] = message.tag
             channel._basic_publish(frame, message.exchange, message.routing_key, mandatory=True)
+        reach("relay_publish")
         while self._window.tag_of:
             assert self._connection is not None
             self._connection.drain_events()

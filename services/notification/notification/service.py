@@ -10,6 +10,7 @@ from notification import answers, mailer, process, rendering, schemas
 from notification.domain import Announcement, Contact, Notice, NoticeState, Standing
 from notification.store import CATCH_UP, CHECK_ANNOUNCEMENT, SEND_NOTICE, Announcements, Contacts, Notices, position
 from touchstone_chassis.callers import Caller
+from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.entrypoints import Deadline, on_deadline, on_event, query
 from touchstone_chassis.providers import DomainClock, Health, Settings, Stored
 from touchstone_contracts.certification import (
@@ -171,6 +172,7 @@ class NotificationService:
         for notice in settlement.due:
             self.notices.save(notice)
             self.notices.send_later(notice, due_at=now)
+            reach("notice_record")
         for notice in settlement.not_due:
             self.notices.save(notice)
             self.notices.send_never(notice)
@@ -182,7 +184,9 @@ class NotificationService:
         outcome: mailer.Outcome = mailer.Taken()
         if notice.message_id not in self.remembered:
             mail = rendering.mail(notice, contact, subject, body, language, settings=self.settings, at=self.clock.now())
+            reach("notice_send")
             outcome = _send_within(mail, self.settings["smtp"])
+            reach("notice_mark")
         self._mark(notice, outcome, language, rendering.digest(body))
 
     def _mark(self, notice: Notice, outcome: mailer.Outcome, language: str, digest: str) -> None:
