@@ -77,5 +77,5 @@ lock: ## remake requirements/*.txt from requirements/*.in and the packages
 
 clean: down ## remove everything that was made here: .venv, downloads, data, caches
 	@docker compose down --volumes >/dev/null 2>&1 || true
-	@rm -rf $(VENV) .touchstone .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage
+	@rm -rf $(VENV) .touchstone .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache .coverage
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
