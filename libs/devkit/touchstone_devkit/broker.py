@@ -1,30 +1,38 @@
 """Asks a RabbitMQ that is already running: does it answer, and may we have a vhost of our own."""
 
 import contextlib
+import socket
 import time
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-import pika
 import requests
-from pika.exceptions import AMQPError
 
+from touchstone_devkit.sources import host_and_port
+
+DEFAULT_PORT = 5672
+PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
+METHOD_FRAME = b"\x01"
 REQUEST_TIMEOUT_S = 10
 
 
 def wait_until_broker_answers(amqp_uri: str, timeout_s: float) -> None:
-    """Until an AMQP connection opens and a channel on it; raises TimeoutError."""
+    """Until it answers as a broker does (the port of a container accepts earlier); raises TimeoutError."""
+    host, port = host_and_port(amqp_uri, DEFAULT_PORT)
     deadline = time.monotonic() + timeout_s
-    last: BaseException | None = None
-    while time.monotonic() < deadline:
-        try:
-            connection = pika.BlockingConnection(pika.URLParameters(amqp_uri))
-            connection.channel()
-            connection.close()
-            return
-        except (AMQPError, OSError) as error:
-            last = error
-            time.sleep(0.2)
-    raise TimeoutError(f"RabbitMQ did not open a connection within {timeout_s:.0f} s: {last!r}")
+    while not _greets(host, port):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"RabbitMQ at {host}:{port} did not answer within {timeout_s:.0f} s")
+        time.sleep(0.1)
+
+
+def _greets(host: str, port: int) -> bool:
+    """True if a protocol header is answered with a method frame, which is `connection.start`."""
+    try:
+        with socket.create_connection((host, port), timeout=2) as connection:
+            connection.sendall(PROTOCOL_HEADER)
+            return connection.recv(1) == METHOD_FRAME
+    except OSError:
+        return False
 
 
 def create_vhost(management_uri: str, amqp_uri: str, vhost: str) -> str | None:

@@ -19,7 +19,9 @@ def free_ports(count: int) -> list[int]:
 
 
 def is_free(port: int) -> bool:
+    """True if a server could listen there now; connections that were closed a moment ago do not matter."""
     with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:

@@ -11,6 +11,7 @@
         system.processes["certification"].pid           # now; also "mail-sink"; .restarts counts restarts after a death
         system.kill("certification", signal.SIGKILL)    # the process only; it is started again with backoff
         system.wait_until_ready(timeout_s=60)           # after a kill: every process is up, every /ready says yes
+    system.restart("assessment", {"NAME": "value"}) # drained, then started with these variables besides the usual ones
         system.token("assessor", cab="dnv-uk")          # a fresh caller token (compact JWS, life five minutes)
         system.environment                  # what the services see beyond os.environ; for `touchstone` commands too
         system.run("touchstone", "status", "x")         # subprocess.CompletedProcess of a command in it (text)
@@ -123,6 +124,10 @@ class System:
                 raise TimeoutError(f"not ready after {timeout_s:.0f} s: {', '.join(p.name for p in waiting)}")
             time.sleep(0.1)
 
+    def restart(self, name: str, environment: Mapping[str, str] | None = None) -> None:
+        """Starts one service anew, with these variables besides the usual ones; returns when it is ready."""
+        self.processes[name].restart_with({**self.environment, **(environment or {})})
+
     def token(self, role: str, *, sub: str | None = None, cab: str | None = None, member: str | None = None) -> str:
         """A caller token of the development issuer; `sub` is `<role>-dev` by default."""
         return tokens.sign(self._key, sub or f"{role}-dev", role, cab=cab, member=member)
@@ -167,8 +172,8 @@ class System:
             self._steps_down.callback(self.backing.stop)
         else:
             self.backing = self._given_backing
-            if self._drop_databases:
-                self._steps_down.callback(self._remove_databases)
+        if self._drop_databases:
+            self._steps_down.callback(self._remove_databases)
         self.amqp_uri, self.mongo_uri = self.backing.amqp_uri, self.backing.mongo_uri
         self.management_uri = self.backing.management_uri
         if self.management_uri and self._own_vhost:
