@@ -14,6 +14,7 @@ from eventlet.event import Event
 from eventlet.queue import LightQueue
 from eventlet.semaphore import Semaphore
 from nameko import config
+from nameko.exceptions import ContainerBeingKilled
 from nameko.extensions import SharedExtension
 
 from touchstone_chassis import broker
@@ -22,7 +23,8 @@ from touchstone_chassis.health import Checks
 log = structlog.get_logger(__name__)
 
 POLL_S = 0.25
-RECONNECT_S_MAX = 5.0
+RECONNECT_S_MAX = 2.0
+CLOSE_S_MAX = 2.0
 
 
 @dataclasses.dataclass
@@ -87,6 +89,10 @@ class Delivery:
             self.session.tell(self.message, tell)
 
 
+class _NoAnswer(Exception):
+    """The broker did not answer in time."""
+
+
 class _Session:
     """One connection with a channel for each queue. A new one replaces it when it breaks."""
 
@@ -137,10 +143,11 @@ class _Session:
                 channel.basic_cancel(queue, nowait=True)
 
     def close(self) -> None:
+        """Say goodbye, so that the broker has read every acknowledgement; without an answer, leave all the same."""
         try:
-            with self._writing:
+            with eventlet.Timeout(CLOSE_S_MAX, _NoAnswer), self._writing:
                 self.connection.close()
-        except (*broker.CONNECTION_ERRORS, AttributeError):
+        except (*broker.CONNECTION_ERRORS, _NoAnswer, AttributeError):
             broker.close_quietly(self.connection)
 
 
@@ -246,6 +253,8 @@ class QueueConsumer(SharedExtension):
                 continue
             try:
                 self._handlers[delivery.queue](delivery)
+            except ContainerBeingKilled:  # the process is about to end, and the message is not to blame
+                delivery.abandon()
             except Exception as error:  # no message may end the process
                 log.error("dispatch_failed", queue=delivery.queue, error=type(error).__name__)
                 delivery.reject()

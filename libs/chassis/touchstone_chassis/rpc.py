@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import amqp
+import eventlet
 import orjson
 import structlog
 from eventlet.semaphore import Semaphore
@@ -15,12 +16,17 @@ from nameko.extensions import SharedExtension
 from touchstone_chassis import broker, calls, metrics
 from touchstone_chassis.consuming import Delivery
 from touchstone_chassis.core import Core
+from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.guards import BadMessage, decode, text_header, traceparent
 from touchstone_chassis.work import Work, WorkEntrypoint, handled_by
 from touchstone_contracts.errors import InternalError, MalformedRequest, Refusal, UnknownMethod
 from touchstone_contracts.topology import RPC_EXCHANGE, rpc_queue
 
 log = structlog.get_logger(__name__)
+
+
+class ReplyTimeout(Exception):
+    """The broker did not take an answer in time."""
 
 
 class Replies(SharedExtension):
@@ -39,14 +45,24 @@ class Replies(SharedExtension):
         correlation_id = delivery.attribute("correlation_id")
         properties = {"correlation_id": correlation_id} if correlation_id else {}
         message = amqp.Message(body, content_type="application/json", content_encoding="utf-8", **properties)
-        with self._lock:
-            for _attempt in (1, 2):
-                try:
-                    self._open()._basic_publish(message, RPC_EXCHANGE, reply_to)
-                    return
-                except (*broker.CONNECTION_ERRORS, AttributeError) as failure:  # py-amqp's for a closed transport
-                    log.info("reply_not_sent", error=type(failure).__name__)
-                    self._drop()
+        try:
+            # A broker that is out of memory or stopped reads nothing, and py-amqp would wait for ever.
+            with eventlet.Timeout(config["confirm_timeout_s"], ReplyTimeout), self._lock:
+                self._publish(message, reply_to)
+        except ReplyTimeout:
+            log.info("reply_not_sent", error="ReplyTimeout")
+
+    def _publish(self, message: amqp.Message, reply_to: str) -> None:
+        for _attempt in (1, 2):
+            try:
+                self._open()._basic_publish(message, RPC_EXCHANGE, reply_to)
+                return
+            except ReplyTimeout:
+                self._drop()
+                raise
+            except (*broker.CONNECTION_ERRORS, AttributeError) as failure:  # py-amqp's for a closed transport
+                log.info("reply_not_sent", error=type(failure).__name__)
+                self._drop()
 
     def _open(self) -> amqp.Channel:
         if self._channel is None or not self._channel.is_open:
@@ -97,13 +113,15 @@ class RpcServer(SharedExtension):
         method = self._methods.get(name)
         if method is not None:
             method.spawn(delivery)
-        elif delivery.attribute("reply_to"):
-            self.replies.send(delivery, None, UnknownMethod(f"{self.core.service} has no method {name[:100]!r}."))
+        else:  # not here: no other message would be handed on while the broker keeps us waiting
+            self.container.spawn_managed_thread(lambda: self._answer_unknown(delivery, name[:100]))
+
+    def _answer_unknown(self, delivery: Delivery, name: str) -> None:
+        if delivery.attribute("reply_to"):
+            self.replies.send(delivery, None, UnknownMethod(f"{self.core.service} has no method {name!r}."))
             delivery.ack()
         else:
-            self.container.spawn_managed_thread(
-                lambda: self.core.parking.give_up(delivery, "unknown_method", f"no method {name[:100]!r}")
-            )
+            self.core.parking.give_up(delivery, "unknown_method", f"no method {name!r}")
 
 
 class Method(WorkEntrypoint):
@@ -146,7 +164,9 @@ class Method(WorkEntrypoint):
         except Exception as failure:
             log.error("call_failed", method=self.method_name, error=type(failure).__name__, exc_info=failure)
             error = InternalError("The service failed; its log has the details under the correlation id.")
+        reach("rpc_reply")
         self.server.replies.send(delivery, result, error)
+        reach("rpc_ack")
         delivery.ack()
         outcome = error.code if error else "ok"
         metrics.RPC_REQUESTS.labels(method=self.method_name, outcome=outcome).inc()

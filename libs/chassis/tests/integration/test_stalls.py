@@ -5,9 +5,11 @@ import urllib.parse
 from collections.abc import Iterator
 from typing import Any
 
+import amqp
 import eventlet
 import pytest
 
+from touchstone_chassis.consuming import Delivery
 from touchstone_chassis.publishing import ConfirmingPublisher, Outcome, Outgoing
 from touchstone_contracts.topology import dead_letter
 
@@ -102,3 +104,31 @@ def test_a_broker_that_says_nothing_to_a_new_connection_keeps_a_publisher_no_lon
 
     assert outcomes == [Outcome.UNKNOWN]
     assert took_s < 3
+
+
+def test_a_service_stops_in_time_though_the_broker_does_not_answer(settings, proxy, request):
+    settings["AMQP_URI"] = proxy.uri
+    toy = request.getfixturevalue("toy")
+    proxy.stall()
+
+    _, took_s = _timed(toy.stop)
+
+    assert took_s < 8
+
+
+def test_an_answer_that_the_broker_does_not_take_holds_nobody_up(settings, proxy, core_behind):
+    replies = next(e for e in core_behind.container.subextensions if type(e).__name__ == "Replies")
+    delivery = Delivery("q", amqp.Message(b"", reply_to="caller"), None, None)  # type: ignore[arg-type]
+    proxy.stall()
+
+    _, took_s = _timed(lambda: [replies.send(delivery, b"1", None)])
+
+    assert took_s < 3
+
+
+@pytest.fixture
+def core_behind(settings: dict[str, Any], proxy: Proxy, request: Any) -> Iterator[Any]:
+    """The core of a toy that reaches its broker through the proxy."""
+    settings["AMQP_URI"], settings["confirm_timeout_s"] = proxy.uri, 1
+    yield request.getfixturevalue("core")
+    proxy.resume()
