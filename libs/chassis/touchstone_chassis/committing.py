@@ -2,14 +2,15 @@
 
 import dataclasses
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
+from pymongo import DeleteOne, ReplaceOne
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.mongo import DURABLE, SNAPSHOT
@@ -17,6 +18,7 @@ from touchstone_chassis.units import Changes, Emitted, Origin, UnitOfWork
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.topology import events_exchange
 
+DUPLICATE_KEY = 11000
 INBOX_KEPT = datetime.timedelta(days=60)
 """Longer than a message can wait in any queue or dead-letter queue before it is replayed."""
 OUTBOX_KEPT = datetime.timedelta(days=60)
@@ -132,8 +134,7 @@ class _Writing:
 
     def write(self, changes: Changes, rows: Sequence[dict], completion: Completion) -> None:
         self._complete(completion)
-        for collection, document in changes.saved:
-            self._save(self._database[collection], document)
+        self._save(changes.saved)
         for collection, document in changes.projected:
             self._project(self._database[collection], document)
         for collection, id in changes.deleted:
@@ -166,16 +167,33 @@ class _Writing:
         except DuplicateKeyError:
             raise otherwise from None
 
-    def _save(self, collection: Collection, document: dict) -> None:
+    def _save(self, saved: Sequence[tuple[str, dict]]) -> None:
+        """New documents of a collection go in one round trip; a changed one is replaced if it is as it was read."""
+        new: dict[str, list[dict]] = {}
+        for collection, document in saved:
+            if document["version"] == 0:
+                new.setdefault(collection, []).append(document | {"version": 1})
+            else:
+                self._replace(self._database[collection], document)
+        for collection, documents in new.items():
+            self._insert_new(self._database[collection], documents)
+
+    def _insert_new(self, collection: Collection, documents: list[dict]) -> None:
+        try:
+            collection.insert_many(documents, session=self._session)
+        except BulkWriteError as error:
+            violation = error.details["writeErrors"][0]
+            if violation["code"] != DUPLICATE_KEY:
+                raise
+            raise _meaning(violation, collection.name, documents[violation["index"]]) from None
+
+    def _replace(self, collection: Collection, document: dict) -> None:
         read = document["version"]
         written = document | {"version": read + 1}
         try:
-            if read == 0:
-                collection.insert_one(written, session=self._session)
-                return
             replaced = collection.replace_one({"_id": document["_id"], "version": read}, written, session=self._session)
         except DuplicateKeyError as error:
-            raise _meaning(error, collection.name, document) from None
+            raise _meaning(error.details or {}, collection.name, document) from None
         if not replaced.matched_count:
             raise Clash(f"{collection.name}/{document['_id']}")
 
@@ -185,16 +203,15 @@ class _Writing:
             collection.replace_one({"_id": document["_id"]}, document, upsert=True, session=self._session)
 
     def _schedule(self, changes: Changes) -> None:
-        deadlines = self._database["deadlines"]
-        for id in changes.unscheduled:
-            deadlines.delete_one({"_id": id}, session=self._session)
-        for deadline in changes.scheduled:
-            deadlines.replace_one({"_id": deadline["_id"]}, deadline, upsert=True, session=self._session)
+        operations: list[DeleteOne | ReplaceOne] = [DeleteOne({"_id": id}) for id in changes.unscheduled]
+        operations += [ReplaceOne({"_id": d["_id"]}, d, upsert=True) for d in changes.scheduled]
+        if operations:
+            self._database["deadlines"].bulk_write(operations, session=self._session)
 
 
-def _meaning(error: DuplicateKeyError, collection: str, document: dict) -> Exception:
+def _meaning(violation: Mapping[str, Any], collection: str, document: dict) -> Exception:
     """A second insert of the same aggregate is a clash; any other unique index guards a rule of the domain."""
-    pattern = (error.details or {}).get("keyPattern", {})
+    pattern = violation.get("keyPattern", {})
     if "_id" in pattern:
         return Clash(f"{collection}/{document['_id']}")
     return IndexViolated(f"There is one already in {collection} with the same {', '.join(pattern)}.")
