@@ -1,8 +1,9 @@
 """Starts a process again when it dies, with a growing pause between two deaths that follow each other closely."""
 
+import math
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from touchstone_devkit.processes import LocalProcess, ProcessDidNotStart
 
@@ -24,6 +25,20 @@ class Supervised(LocalProcess):
         super().launch()
         self._launched_at = time.monotonic()
         self._restart_at = None
+
+    def restart_with(self, environment: Mapping[str, str], *, timeout_s: float = 60) -> None:
+        """Asks it to stop; the supervisor then starts it with this environment. Returns when it is ready.
+
+        Raises TimeoutError. It counts in `restarts`, and the pause before it is the first.
+        """
+        before, until = self.pid, time.monotonic() + timeout_s
+        self._environment = dict(environment)
+        self._launched_at = -math.inf
+        self.ask_to_stop()
+        while self.pid in (0, before) or not self.is_ready():
+            if time.monotonic() > until:
+                raise TimeoutError(f"{self.name} did not come back within {timeout_s:.0f} s")
+            time.sleep(CHECK_INTERVAL_S)
 
     def restart_if_dead(self) -> None:
         """To be called again and again: notices a death, waits out the pause, starts."""

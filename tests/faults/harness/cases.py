@@ -1,0 +1,56 @@
+"""The crash point cases that exist: which service reaches which point, and in which ways it can fail there."""
+
+import dataclasses
+import fnmatch
+import random
+from collections.abc import Iterable
+
+from touchstone_chassis.crashpoints import MODES, POINTS
+
+_HANDLES_EVENTS = ("certification", "notification")
+_TAKES_COMMANDS = ("membership", "assessment", "certification")
+_ONLY_IN = {
+    "inbox": _HANDLES_EVENTS,
+    "before_ack": _HANDLES_EVENTS,
+    "rpc_commit": _TAKES_COMMANDS,
+    "notice_record": ("notification",),
+    "notice_send": ("notification",),
+    "notice_mark": ("notification",),
+}
+_SERVICES = ("membership", "assessment", "certification", "notification")
+TIME_MAX = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A service that fails in one way at one point."""
+
+    service: str
+    point: str
+    mode: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.service}/{self.point}/{self.mode}"
+
+    def time(self, seed: int) -> int:
+        """The how manieth time that the point is reached is the one: the seed decides."""
+        return random.Random(f"{seed} {self.name}").randint(1, TIME_MAX)
+
+
+ALL = [Case(service, point, mode) for mode in MODES for point in POINTS for service in _ONLY_IN.get(point, _SERVICES)]
+
+
+def named(name: str) -> Case:
+    return next(case for case in ALL if case.name == name)
+
+
+def schedule(seed: int, pattern: str = "*") -> list[Case]:
+    """The cases whose names match, in the order that the seed gives."""
+    chosen = [case for case in ALL if any(fnmatch.fnmatch(case.name, p) for p in _patterns(pattern))]
+    random.Random(seed).shuffle(chosen)
+    return chosen
+
+
+def _patterns(pattern: str) -> Iterable[str]:
+    return [p.strip() for p in pattern.split(",") if p.strip()]

@@ -1,0 +1,72 @@
+"""Records every call that a client made: when it began, when it ended, and whether it is known what became of it."""
+
+import dataclasses
+import threading
+import time
+from collections import Counter
+from typing import Any
+
+from touchstone.rpc import BrokerUnreachable, MalformedReply, NoAnswer
+from touchstone_contracts.errors import Refusal
+from touchstone_devkit.demo.register import Register, Speaker
+
+OK, FAIL, UNKNOWN, INVOKED = "ok", "fail", "unknown", "invoked"
+
+
+@dataclasses.dataclass
+class Call:
+    """One attempt at one call; times in unix seconds. An `unknown` one was carried out once or not at all."""
+
+    method: str
+    key: str
+    invoked_at: float
+    ended_at: float | None = None
+    outcome: str = INVOKED
+    detail: str = ""
+
+
+class CallFailed(Exception):
+    """The service refused, and would refuse again."""
+
+
+class History:
+    """All attempts of a run, in the order in which they began."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self._lock = threading.Lock()
+
+    def until_answered(
+        self, register: Register, speaker: Speaker | None, method: str, key: str, *, give_up_s: float, **arguments: Any
+    ) -> Any:
+        """The answer; asks again with the same key while it is unknown what became of the call."""
+        until = time.monotonic() + give_up_s
+        while True:
+            call = self._begin(method, key)
+            try:
+                answer = register.call(speaker, method, key=key, **arguments)
+            except (NoAnswer, BrokerUnreachable, MalformedReply, Refusal) as failure:
+                known = isinstance(failure, Refusal) and not failure.retryable and failure.code != "internal_error"
+                self._end(call, FAIL if known else UNKNOWN, f"{type(failure).__name__}: {failure}")
+                if known or time.monotonic() > until:
+                    raise CallFailed(f"{method} {key}: {call.detail}") from failure
+                time.sleep(0.05)
+            else:
+                self._end(call, OK)
+                return answer
+
+    def counts(self) -> dict[str, int]:
+        return dict(Counter(call.outcome for call in self.calls))
+
+    def acknowledged(self, method: str) -> list[str]:
+        """The keys of the calls of that method which were answered."""
+        return [call.key for call in self.calls if call.method == method and call.outcome == OK]
+
+    def _begin(self, method: str, key: str) -> Call:
+        call = Call(method, key, time.time())
+        with self._lock:
+            self.calls.append(call)
+        return call
+
+    def _end(self, call: Call, outcome: str, detail: str = "") -> None:
+        call.ended_at, call.outcome, call.detail = time.time(), outcome, detail[:300]

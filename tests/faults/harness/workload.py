@@ -1,0 +1,133 @@
+"""The work that goes on while faults happen: audits are handed in and accepted, entities and mandates entered."""
+
+import dataclasses
+import secrets
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from harness.checks import Expected
+from harness.history import CallFailed, History
+
+from touchstone_devkit.demo.quiet import wait_until_quiet
+from touchstone_devkit.demo.register import OPERATOR, SECRETARIAT, Register, Speaker
+from touchstone_devkit.demo.scheme import Scheme
+from touchstone_devkit.demo.worlds import World, a_world, stage
+from touchstone_devkit.runner import System
+
+SUBMITTERS = 4
+ATTEMPT_S = 10
+GIVE_UP_S = 120
+MANDATE_EVERY = 4
+Say = Callable[[str], None]
+
+
+def small_world() -> World:
+    """One member, one body, and one person to tell for each party."""
+    world = a_world("a minor, plan approved", secrets.token_hex(4))
+    firsts = {(c["party"]["kind"], c["party"]["id"]): c for c in reversed(world.setup["contacts"])}
+    return dataclasses.replace(world, setup=world.setup | {"contacts": list(firsts.values())})
+
+
+def a_report(world: World, index: int) -> tuple[dict[str, Any], str]:
+    """A report on an entity of its own, and its outcome: three of four are certified, the fourth is refused."""
+    entity = {"id": entity_id(world, index), "name": f"Fictional works {index} (example)", "country": "DE"}
+    report = world.conforming(report_id=f"report-{index}", entity=entity)
+    majors = (0, 0, 1, 4)[index % 4]
+    due_on = report["audited_until"]
+    for finding in [f for f in report["findings"] if f["rating"] == "conformance"][:majors]:
+        finding |= {"rating": "major_nonconformity", "plan": {"state": "approved", "due_on": due_on}}
+    return report, "refused" if majors == 4 else "issued"
+
+
+def entity_id(world: World, index: int) -> str:
+    return f"{world.case.member_id}-works-{index}"
+
+
+class Workload:
+    """Hands in and accepts audits; each command with its own key, again and again until it is answered."""
+
+    def __init__(self, system: System, world: World, audits: int) -> None:
+        self.audits = audits
+        self.history = History()
+        self.accepted: dict[str, str] = {}
+        self.failures: list[str] = []
+        self.mandates = f"{world.case.member_id}-mandate-"
+        self._world = world
+        self._register = Register(system.amqp_uri, system.token, timeout_s=ATTEMPT_S)
+
+    def run(self, may_start: Callable[[int], bool] = lambda _index: True) -> None:
+        """Returns when all is answered; `may_start` holds an audit back until it says yes."""
+        with self._register, ThreadPoolExecutor(SUBMITTERS) as pool:
+            list(pool.map(lambda index: self._carry_out(index, may_start), range(self.audits)))
+
+    def expected(self) -> Expected:
+        """What must be there because it was acknowledged."""
+        done = self.history.acknowledged
+        return Expected(
+            accepted=self.accepted,
+            entity_ids={key.removesuffix(".entity") for key in done("membership.register_entity")},
+            mandate_ids={key.removesuffix(".mandate") for key in done("certification.sign_mandate")},
+            contact_ids=self._world.contact_ids,
+        )
+
+    def _carry_out(self, index: int, may_start: Callable[[int], bool]) -> None:
+        until = time.monotonic() + GIVE_UP_S
+        while not may_start(index):
+            assert time.monotonic() < until, "the faults do not get on"
+            time.sleep(0.02)
+        try:
+            self._one_audit(index)
+        except CallFailed as failure:
+            self.failures.append(str(failure))
+
+    def _one_audit(self, index: int) -> None:
+        report, expected = a_report(self._world, index)
+        entity = report["entity"]
+        known = {"entity_id": entity["id"], "name": entity["name"], "country": entity["country"]}
+        place = {"member_id": report["member_id"], "activities": report["scope"]["activities"], **known}
+        self._call(self._world.member, "membership.register_entity", f"{entity['id']}.entity", **place)
+        if index % MANDATE_EVERY == 0:
+            self._sign_mandate(index)
+        body, id = self._world.body, entity["id"]
+        submitted = self._call(body, "assessment.submit_audit_report", f"{id}.submit", report=report)
+        audit_id = submitted["audit_id"]
+        self._call(SECRETARIAT, "assessment.accept_audit_report", f"{id}.accept", audit_id=audit_id)
+        self.accepted[audit_id] = expected
+        self._call(OPERATOR, "notification.list_notices", f"{id}.notices", audit_id=audit_id)
+        self._call(None, "certification.list_certificates", f"{id}.certificates", member_id=report["member_id"])
+
+    def _sign_mandate(self, index: int) -> None:
+        mandate_id = f"{self.mandates}{index}"
+        mandate = self._world.setup["mandate"] | {"mandate_id": mandate_id}
+        self._call(SECRETARIAT, "certification.sign_mandate", f"{mandate_id}.mandate", **mandate)
+
+    def _call(self, speaker: Speaker | None, method: str, key: str, **arguments: Any) -> Any:
+        return self.history.until_answered(self._register, speaker, method, key, give_up_s=GIVE_UP_S, **arguments)
+
+
+def prepare(scheme: Scheme) -> World:
+    """A small world that the system knows, with nothing under way."""
+    world = small_world()
+    stage(scheme.register, world)
+    return world
+
+
+def settle(scheme: Scheme, system: System, notices: int, *, timeout_s: float, say: Say = lambda _line: None) -> None:
+    """Until so many notices were sent and nothing is under way. Raises TimeoutError; too many are found by checks."""
+    until, shown = time.monotonic() + timeout_s, time.monotonic()
+    while (sent := len(notices_sent(scheme))) < notices:
+        if time.monotonic() > until:
+            raise TimeoutError(f"{sent} of {notices} notices sent after {timeout_s:g} s")
+        if time.monotonic() - shown > 5:
+            shown = time.monotonic()
+            say(f"{sent} of {notices} notices sent")
+        time.sleep(0.1)
+    left_s = max(1.0, until - time.monotonic())
+    wait_until_quiet(system.amqp_uri, system.mongo_uri, system.database_prefix, timeout_s=left_s)
+
+
+def notices_sent(scheme: Scheme) -> set[str]:
+    sent = "notification.notice_sent.v1"
+    return {m["data"]["notice_id"] for m in list(scheme.trail.messages) if m["type"] == sent}
