@@ -13,7 +13,7 @@ LOCKS := dev mongod mail-sink client $(SERVICES)
 FAST_TESTS := $(wildcard libs/*/tests/unit services/*/tests/unit tests/contract tests/architecture)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up down check unit fmt lock clean
+.PHONY: help setup demo test faults up down check unit fmt lock clean
 
 help: ## print this
 	@echo 'Touchstone: a submitted audit becomes a certificate and its notices.'
@@ -46,6 +46,10 @@ demo: $(STAMP) ## the main job, start to end, on real servers: audits become cer
 
 test: $(STAMP) ## all tests, on real servers
 	@$(BIN)/python -m pytest
+
+faults: $(STAMP) ## fail every service at every crash point, and check: RUNS=n SEED=n CASES='notification/*/kill'
+	@$(BIN)/python -W ignore tests/faults $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(CASES),--cases '$(CASES)')
 
 up: $(STAMP) ## start the system and leave it running
 	@$(BIN)/python -m touchstone_devkit.up

@@ -1,0 +1,38 @@
+"""What the fault tests share: the harness on the import path, a line of progress, and a system of one's own."""
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from harness.running import faulty_system
+from harness.workload import Say
+
+from touchstone_devkit.backing import Backing
+from touchstone_devkit.runner import System
+
+
+@pytest.fixture(scope="session")
+def say(pytestconfig: pytest.Config) -> Say:
+    """Prints a line of progress past pytest's capture."""
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+    begun = time.monotonic()
+
+    def say(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            print(f"{time.monotonic() - begun:6.1f} s  {line}", file=sys.stderr, flush=True)
+
+    return say
+
+
+@pytest.fixture(scope="session")
+def own_system(backing: Backing, say: Say) -> Iterator[System]:
+    """A system that only the fault tests use: its processes are about to die."""
+    if not backing.management_uri:
+        pytest.skip("without the management API this broker gives no virtual host of its own")
+    with faulty_system(backing, say) as system:
+        yield system

@@ -1,0 +1,79 @@
+"""The checks themselves, fed with what they must find."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+from harness.checks import DOUBLED, LOST, PARKED, UNFINISHED, WRONG, Expected, Found, faults, mails_again
+
+AUDIT, NUMBER = "body.report", 10_001
+NOTICE = {"_id": "n-1", "audit_id": AUDIT, "contact_id": "c-1", "state": "sent", "message_id": "<n-1@x>"}
+DECISION = {"id": "e-1", "type": "certification.certificate_issued.v1", "data": {"audit_id": AUDIT}}
+MAIL = ("<n-1@x>", "a@example.org")
+EXPECTED = Expected(accepted={AUDIT: "issued"}, entity_ids={"works"}, mandate_ids={"mandate"}, contact_ids={"c-1"})
+FOUND = Found(
+    entity_ids=["works"],
+    mandate_ids=["mandate"],
+    audits=[{"_id": AUDIT, "state": "accepted"}],
+    cases=[{"_id": AUDIT, "state": "decided"}],
+    certificates=[{"audit_id": AUDIT, "number": NUMBER}],
+    notices=[NOTICE],
+    events=[DECISION],
+    mails=[MAIL],
+    dead_letters={},
+    under_way={},
+)
+
+
+def test_they_are_silent_when_all_is_as_it_must_be() -> None:
+    assert list(faults(EXPECTED, FOUND)) == []
+
+
+def test_a_mail_may_come_again_with_its_message_id() -> None:
+    repeated = dataclasses.replace(FOUND, mails=[MAIL, MAIL], events=[DECISION, DECISION])
+
+    assert list(faults(EXPECTED, repeated)) == []
+    assert mails_again(repeated) == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind", "sentence"),
+    [
+        ({"entity_ids": []}, LOST, "entity works is there 0 times"),
+        ({"entity_ids": ["works", "more"]}, WRONG, "entity more is there and was not asked for"),
+        ({"mandate_ids": ["mandate", "mandate"]}, DOUBLED, "mandate mandate is there 2 times"),
+        ({"audits": [{"_id": AUDIT, "state": "submitted"}]}, LOST, f"{AUDIT} was accepted and is submitted"),
+        ({"cases": []}, LOST, f"{AUDIT} is not decided"),
+        ({"cases": [{"_id": AUDIT, "state": "held"}]}, LOST, f"{AUDIT} is not decided"),
+        ({"cases": [*FOUND.cases, {"_id": "x", "state": "decided"}]}, WRONG, "x has a case and was not accepted"),
+        ({"events": []}, LOST, f"{AUDIT}: announced [], not once issued"),
+        (
+            {"events": [DECISION, DECISION | {"id": "e-2"}]},
+            DOUBLED,
+            f"{AUDIT}: announced ['issued', 'issued'], not once issued",
+        ),
+        ({"certificates": []}, LOST, f"{AUDIT} was issued and has 0 certificates"),
+        (
+            {"certificates": [{"audit_id": AUDIT, "number": n} for n in (1, 2)]},
+            DOUBLED,
+            f"{AUDIT} was issued and has 2 certificates",
+        ),
+        (
+            {"certificates": [{"audit_id": id, "number": 1} for id in (AUDIT, "x")]},
+            DOUBLED,
+            "certificate 1 stands twice",
+        ),
+        ({"notices": []}, LOST, f"notice on {AUDIT} to c-1 is there 0 times"),
+        ({"notices": [NOTICE, NOTICE | {"_id": "n-2"}]}, DOUBLED, f"notice on {AUDIT} to c-1 is there 2 times"),
+        ({"notices": [NOTICE | {"state": "pending"}]}, LOST, "n-1 is pending"),
+        ({"notices": [NOTICE | {"message_id": "<lost@x>"}]}, LOST, "no mail <lost@x> arrived"),
+        ({"mails": [MAIL, ("<n-9@x>", "a@example.org")]}, WRONG, "mail <n-9@x> belongs to no notice"),
+        ({"mails": [MAIL, ("<n-1@x>", "b@example.org")]}, DOUBLED, "mail <n-1@x> went to several people"),
+        ({"dead_letters": {"notification.dead-letter": 1}}, PARKED, "1 messages in notification.dead-letter"),
+        ({"under_way": {"membership outbox": 2}}, UNFINISHED, "2 left in membership outbox"),
+    ],
+)
+def test_they_find_what_is_lost_doubled_or_left(changed: dict[str, Any], kind: str, sentence: str) -> None:
+    found = list(faults(EXPECTED, dataclasses.replace(FOUND, **changed)))
+
+    assert (kind, sentence) in [(fault.kind, fault.sentence) for fault in found]
