@@ -25,6 +25,9 @@ from touchstone_chassis.units import Changes, UnitOfWork
 
 log = structlog.get_logger(__name__)
 
+HANDED_OVER_MAX = 5_000
+"""Outbox rows that wait in memory for the relay; while the broker takes nothing, the sweep finds the others stored."""
+
 
 class Core(SharedExtension):
     """What entrypoints share. Everything is made when first used, after the process was monkey-patched."""
@@ -90,8 +93,9 @@ class Core(SharedExtension):
         self.mongo.close()
 
     def _after_commit(self, rows: Sequence[dict], changes: Changes) -> None:
-        for row in rows:
-            self._committed_rows.put(row)
+        if self._committed_rows.qsize() + len(rows) <= HANDED_OVER_MAX:
+            for row in rows:
+                self._committed_rows.put(row)
         if changes.scheduled:
             for wake in self.deadline_listeners:
                 wake()
@@ -105,7 +109,7 @@ class Core(SharedExtension):
             last = None in rows
             try:
                 relay_quietly(self.relay, [row for row in rows if row is not None])
-            except Exception as error:  # the rows are stored: the sweep takes them
+            except (Exception, eventlet.Timeout) as error:  # the rows are stored: the sweep takes them
                 log.error("relay_failed", error=type(error).__name__)
         self._relayed.send()
 
@@ -116,7 +120,7 @@ class Core(SharedExtension):
             try:
                 while not self._stopping and self.relay.sweep() >= WINDOW_MAX:
                     pass
-            except Exception as error:  # database or broker away: at the next turn
+            except (Exception, eventlet.Timeout) as error:  # database or broker away: at the next turn
                 log.warning("sweep_failed", error=type(error).__name__)
 
     def _check_lag(self) -> tuple[bool, str]:

@@ -46,6 +46,10 @@ class Lease:
             return False
         return True
 
+    def give_back(self) -> None:
+        """Let others have it at once."""
+        self._leases.update_one({"_id": self._name, "owner": self._owner}, {"$set": {"until": _now()}})
+
 
 class Relay:
     """Moves outbox rows to the broker. Knows no framework: whoever runs it calls `publish` and `sweep`."""
@@ -56,8 +60,12 @@ class Relay:
         self._publisher = publisher
         self._lease = Lease(database, "outbox-sweep")
 
-    def publish(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Publish `rows` in windows and mark what the broker confirmed. What it did not take stays for the sweep."""
+    def publish(self, rows: Sequence[dict[str, Any]]) -> int:
+        """Publish `rows` in windows and mark what the broker confirmed. What it did not take stays for the sweep.
+
+        Gives how many were confirmed.
+        """
+        confirmed = 0
         for start in range(0, len(rows), WINDOW_MAX):
             window = rows[start : start + WINDOW_MAX]
             reach("relay_claim")
@@ -65,19 +73,24 @@ class Relay:
             reach("relay_confirm")
             for outcome in outcomes:
                 metrics.PUBLISHED.labels(outcome=outcome.value).inc()
+            confirmed += outcomes.count(Outcome.CONFIRMED)
             self._mark_published([r for r, o in zip(window, outcomes, strict=True) if o is Outcome.CONFIRMED])
             reach("relay_mark")
+            self._try_again_soon([r for r, o in zip(window, outcomes, strict=True) if o is Outcome.UNKNOWN])
             for row, outcome in zip(window, outcomes, strict=True):
-                if outcome is not Outcome.CONFIRMED:
+                if outcome not in (Outcome.CONFIRMED, Outcome.UNKNOWN):
                     self._postpone(row, outcome)
+        return confirmed
 
     def sweep(self) -> int:
-        """Publish the rows that are due, if the lease can be had; how many there were."""
+        """Publish the rows that are due, if the lease can be had; how many there were, or 0 when none was taken."""
         due = {"pending": True, "next_attempt_at": {"$lte": _now()}}
         if self._outbox.find_one(due, {"_id": 1}) is None or not self._lease.take():
             return 0
         rows = list(self._outbox.find(due, sort=[("next_attempt_at", 1)], limit=WINDOW_MAX))
-        self.publish(rows)
+        if rows and not self.publish(rows):
+            self._lease.give_back()  # perhaps another replica reaches the broker
+            return 0
         return len(rows)
 
     def pending(self) -> tuple[int, float]:
@@ -97,20 +110,24 @@ class Relay:
             done = {"pending": False, "published_at": now, "expires_at": now + OUTBOX_KEPT}
             self._marks.update_many({"_id": {"$in": others}}, {"$set": done})
 
+    def _try_again_soon(self, rows: Sequence[dict[str, Any]]) -> None:
+        """An absent broker is no fault of the rows: one line and one write for all, and another try at each sweep."""
+        if rows:
+            log.warning("events_not_published", rows=len(rows), outcome=Outcome.UNKNOWN.value)
+            again = _later(1) | {"last_outcome": Outcome.UNKNOWN.value}
+            self._marks.update_many(
+                {"_id": {"$in": [r["_id"] for r in rows]}, "pending": True}, {"$set": again, "$inc": {"attempts": 1}}
+            )
+
     def _postpone(self, row: dict[str, Any], outcome: Outcome) -> None:
+        """A mistake in routing, or a full queue, lasts longer."""
         log.warning("event_not_published", event_type=row["type"], event_id=row["_id"], outcome=outcome.value)
-        # An absent broker is no fault of the row: it is tried again at every sweep. A routing mistake backs off.
-        delay_s = 1 if outcome is Outcome.UNKNOWN else min(BACKOFF_S_MAX, 2 ** min(row["attempts"], 6))
-        self._marks.update_one(
-            {"_id": row["_id"]},
-            {
-                "$set": {
-                    "next_attempt_at": _now() + datetime.timedelta(seconds=delay_s),
-                    "last_outcome": outcome.value,
-                },
-                "$inc": {"attempts": 1},
-            },
-        )
+        again = _later(min(BACKOFF_S_MAX, 2 ** min(row["attempts"], 6))) | {"last_outcome": outcome.value}
+        self._marks.update_one({"_id": row["_id"]}, {"$set": again, "$inc": {"attempts": 1}})
+
+
+def _later(delay_s: int) -> dict[str, Any]:
+    return {"next_attempt_at": _now() + datetime.timedelta(seconds=delay_s)}
 
 
 def _outgoing(row: dict[str, Any]) -> Outgoing:

@@ -1,5 +1,6 @@
 """The outbox: what is committed reaches the broker, whatever is away at that moment."""
 
+import datetime
 import json
 import uuid
 from typing import Any
@@ -162,3 +163,43 @@ def test_a_message_that_cannot_be_written_spoils_no_other_of_its_window(bad, set
 
     assert outcomes == [Outcome.CONFIRMED, Outcome.UNSENDABLE, Outcome.CONFIRMED]
     publisher.close()
+
+
+@pytest.mark.parametrize("error", [eventlet.Timeout(), ValueError("broken")], ids=repr)
+def test_a_relay_that_fails_goes_on_with_the_next_event_and_the_sweep_takes_the_first(
+    error, core, bus, database, monkeypatch
+):
+    original, errors = Relay.publish, [error, error]
+
+    def broken(*args: Any) -> Any:
+        if errors:
+            raise errors.pop()
+        return original(*args)
+
+    monkeypatch.setattr(Relay, "publish", broken)
+    _save(core, core._after_commit, "t-1")
+    eventually(lambda: len(errors) == 1)
+    database["outbox"].update_many({}, {"$set": {"next_attempt_at": datetime.datetime.now(datetime.UTC)}})
+    eventually(lambda: not errors)
+
+    _save(core, core._after_commit, "t-2")
+
+    assert {json.loads(eventually(lambda: bus.take(HEARD))[1])["subject"] for _ in range(2)} == {"t-1", "t-2"}
+
+
+def test_an_absent_broker_is_asked_once_a_sweep_however_much_waits(core, database, monkeypatch):
+    published = []
+    publisher = ConfirmingPublisher("amqp://guest:guest@127.0.0.1:1/", confirm_timeout_s=1)
+    monkeypatch.setattr(publisher, "publish", lambda m: published.append(len(m)) or [Outcome.UNKNOWN] * len(m))
+    now = datetime.datetime.now(datetime.UTC)
+    _save(core, _crash, "t-1")
+    row = database["outbox"].find_one()
+    database["rows"].insert_many([row | {"_id": f"r-{n}", "next_attempt_at": now} for n in range(500)])
+    relay = Relay(database, publisher)
+    relay._outbox = relay._marks = database["rows"]
+
+    assert relay.sweep() == 0
+
+    assert published == [200]
+    assert database["rows"].count_documents({"attempts": 1, "last_outcome": "unknown"}) == 200
+    assert Relay(database, publisher)._lease.take(), "another replica may try at once"
