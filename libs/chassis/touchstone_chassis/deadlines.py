@@ -173,6 +173,9 @@ class OnDeadline(WorkEntrypoint):
             self.runner.done()
         metrics.DEADLINES_RUN.labels(kind=deadline.kind, outcome=outcome).inc()
 
+    def broke(self, work: Work, error: BaseException) -> None:
+        self._postpone(work.subject)
+
     def _postpone(self, deadline: Deadline) -> None:
         try:
             self.runner.postpone(deadline)

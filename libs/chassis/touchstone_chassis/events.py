@@ -50,6 +50,10 @@ class OnEvent(WorkEntrypoint):
         )
         metrics.MESSAGES_HANDLED.labels(service=self.core.service, queue=self.queue, outcome=outcome).inc()
 
+    def broke(self, work: Work, error: BaseException) -> None:
+        if not work.subject.settled:
+            self.core.parking.retry_or_give_up(work.subject, error)
+
     def _settle(self, work: Work, delivery: Delivery, method: Callable[..., Any]) -> str:
         try:
             envelope, event = unwrap(decode(delivery, CONTENT_TYPE), expected=self.event_class)

@@ -52,6 +52,10 @@ class OnMessage(WorkEntrypoint):
             self.core.parking.retry_or_give_up(delivery, error)
         metrics.MESSAGES_HANDLED.labels(service=self.core.service, queue=self.queue, outcome=outcome).inc()
 
+    def broke(self, work: Work, error: BaseException) -> None:
+        if not work.subject.settled:
+            self.core.parking.retry_or_give_up(work.subject, error)
+
     def _settle(self, work: Work, delivery: Delivery, method: Callable[..., Any], refused: Callable[..., Any]) -> str:
         body = decode(delivery, "application/json")
         message_id = delivery.attribute("message_id")

@@ -174,6 +174,11 @@ class Method(WorkEntrypoint):
             time.monotonic() - started
         )
 
+    def broke(self, work: Work, error: BaseException) -> None:
+        if not work.subject.settled:
+            self.server.replies.send(work.subject, None, _failed())
+            work.subject.ack()
+
     def _answer(self, work: Work, delivery: Delivery, method: Callable[..., Any]) -> bytes:
         arguments = calls.kwargs_of(decode(delivery, "application/json"))
         until = _deadline(delivery)
@@ -186,6 +191,10 @@ class Method(WorkEntrypoint):
         origin = calls.new_origin(correlation_id, None, traceparent(delivery))
         structlog.contextvars.bind_contextvars(correlation_id=origin.correlation_id)
         return self.execution.command(method, arguments, caller, work.unit, origin, until)
+
+
+def _failed() -> InternalError:
+    return InternalError("The service failed; its log has the details under the correlation id.")
 
 
 def _deadline(delivery: Delivery) -> float:

@@ -5,10 +5,14 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import eventlet
+import structlog
 from nameko.extensions import Entrypoint, register_entrypoint
 
 from touchstone_chassis.core import Core
 from touchstone_chassis.units import UnitOfWork
+
+log = structlog.get_logger(__name__)
 
 
 @dataclasses.dataclass
@@ -31,7 +35,11 @@ class WorkEntrypoint(Entrypoint):
         self.container.spawn_worker(self, (work,), {})
 
     def carry_out(self, work: Work, method: Callable[..., Any], service: Any) -> Any:
-        """Run `method` (bound to the service instance) for the work and settle it. Must not raise."""
+        """Run `method` (bound to the service instance) for the work and settle it. Should not raise."""
+        raise NotImplementedError
+
+    def broke(self, work: Work, error: BaseException) -> None:
+        """Settle what `carry_out` left unsettled by raising: nameko would, and the message would hold its slot."""
         raise NotImplementedError
 
 
@@ -41,7 +49,13 @@ def handled_by(entrypoint: WorkEntrypoint) -> Callable[[Callable[..., Any]], Cal
     def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(method)
         def carry_out(service: Any, work: Work) -> Any:
-            return work.entrypoint.carry_out(work, functools.partial(method, service), service)
+            try:
+                return work.entrypoint.carry_out(work, functools.partial(method, service), service)
+            except eventlet.greenlet.GreenletExit:  # the container is being killed
+                raise
+            except BaseException as error:  # a timer that a handler forgot may go off anywhere
+                log.error("work_broke", method=entrypoint.method_name, error=type(error).__name__, exc_info=error)
+                return work.entrypoint.broke(work, error)
 
         register_entrypoint(carry_out, entrypoint)
         return carry_out

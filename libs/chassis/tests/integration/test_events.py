@@ -9,6 +9,7 @@ from typing import Any
 import eventlet
 import pytest
 
+from touchstone_chassis.core import Core
 from touchstone_contracts.assessment import BodyAccredited
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.errors import NotFound
@@ -182,3 +183,24 @@ def test_a_token_in_a_header_is_not_kept_with_the_dead_letter(bus):
     parked, _ = bus.dead_letter()
 
     assert "nameko.authorization" not in parked.headers and parked.headers["other"] == "kept"
+
+
+def test_a_timer_that_goes_off_after_the_commit_costs_no_worker_and_no_second_effect(bus, database, core, monkeypatch):
+    original, timers = Core._after_commit, [eventlet.Timeout() for _ in range(12)]  # more than there are workers
+
+    def broken(*args: Any) -> None:
+        original(*args)
+        if timers:
+            raise timers.pop()
+
+    monkeypatch.setattr(Core, "_after_commit", broken)
+    for number in range(12):
+        bus.publish_event(an_accreditation(f"b-{number}"))
+
+    eventually(lambda: not timers)
+    bus.publish_event(an_accreditation("b-last"))
+
+    eventually(lambda: database["things"].find_one({"_id": "b-last"}))
+    eventually(lambda: bus.count("toy.retry.1s") == 0)
+    assert {thing["count"] for thing in database["things"].find()} == {1}
+    assert bus.count("toy.dead-letter") == 0
