@@ -19,7 +19,7 @@ from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.idempotency import Answers, answer_id, body_hash, checked_key
 from touchstone_chassis.units import Origin, UnitOfWork
 from touchstone_contracts import roles as known_roles
-from touchstone_contracts.errors import DeadlineExceeded, Forbidden, InvalidRequest, Unauthenticated
+from touchstone_contracts.errors import DeadlineExceeded, Forbidden, InvalidRequest, Refusal, Unauthenticated
 
 log = structlog.get_logger(__name__)
 
@@ -136,6 +136,12 @@ class Execution:
                 return answered[0]
             stored = self._answers.stored(id, hash)
             assert stored is not None
+            return stored["answer"]
+        except Refusal as refusal:
+            # What stands in the way may be what this very command did, when another replica was asked first.
+            stored = None if refusal.retryable else self._answers.stored(id, hash)
+            if stored is None:
+                raise
             return stored["answer"]
 
 

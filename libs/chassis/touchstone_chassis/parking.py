@@ -31,6 +31,9 @@ _KEPT_PROPERTIES = (
 )
 
 
+_TOKENS = ("nameko.authorization", "authorization", "nameko.auth_token")
+
+
 class Parking(SharedExtension):
     """Retries with backoff, then gives up. A message leaves its queue only when the broker has it elsewhere."""
 
@@ -56,7 +59,7 @@ class Parking(SharedExtension):
             "handler_failed_retrying", queue=delivery.queue, error=type(error).__name__, retry_in_s=delays_s[attempt]
         )
         # The retry queue returns the message to the queue that its routing key names.
-        self._move(delivery, exchange, delivery.queue, {ATTEMPT: attempt + 1})
+        self._move(delivery, exchange, delivery.headers | {ATTEMPT: attempt + 1})
 
     def give_up(self, delivery: Delivery, reason: str, error: BaseException | str) -> None:
         """Dead-letter at once. `reason` is a code; the headers say who gave up, when, and on what."""
@@ -75,20 +78,20 @@ class Parking(SharedExtension):
         }
         log.error("message_dead_lettered", queue=delivery.queue, reason=reason)
         metrics.DEAD_LETTERS.labels(queue=delivery.queue, reason=reason).inc()
-        self._move(delivery, dead_letter(service), delivery.queue, headers)
+        self._move(delivery, dead_letter(service), _without_tokens(delivery.headers) | headers)
 
     @once_started
     def _service(self) -> str:
         return self.container.service_name
 
-    def _move(self, delivery: Delivery, exchange: str, routing_key: str, headers: dict[str, Any]) -> None:
+    def _move(self, delivery: Delivery, exchange: str, headers: dict[str, Any]) -> None:
         message = Outgoing(
             exchange=exchange,
-            routing_key=routing_key,
+            routing_key=delivery.queue,
             body=delivery.body,
             tag=uuid.uuid4().hex,
             properties=_kept(delivery),
-            headers=_transportable(delivery.headers) | headers,
+            headers=headers,
         )
         while True:
             (outcome,) = self.publisher.publish([message])
@@ -115,6 +118,6 @@ def _kept(delivery: Delivery) -> dict[str, Any]:
     return {name: delivery.attribute(name) for name in _KEPT_PROPERTIES if delivery.attribute(name) is not None}
 
 
-def _transportable(headers: dict[str, Any]) -> dict[str, Any]:
-    """All headers but tokens, and those that belong to one publication."""
-    return {k: v for k, v in headers.items() if k not in ("nameko.authorization", "authorization", "touchstone-tag")}
+def _without_tokens(headers: dict[str, Any]) -> dict[str, Any]:
+    """For a queue that people look into. A retry needs the token: without it a command would be refused."""
+    return {k: v for k, v in headers.items() if str(k).lower() not in _TOKENS}

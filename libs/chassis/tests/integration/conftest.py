@@ -115,6 +115,7 @@ class Toy:
 
     @on_message("toy.intake", NameSchema(), roles=(ASSESSOR,), refused="note_refusal")
     def take_in(self, request: dict, caller: Any, message_id: str) -> None:
+        self._misbehave(request["id"])
         self.things.save({"_id": request["id"], "version": 0, "label": request["label"], "cab": caller.cab})
 
     def note_refusal(self, body: dict, caller: Any, refusal: Any, message_id: str) -> None:

@@ -8,6 +8,10 @@ from typing import Any
 import eventlet
 import pytest
 
+from touchstone_chassis.committing import Committer
+from touchstone_chassis.core import Core
+from touchstone_chassis.idempotency import Answers
+from touchstone_chassis.rpc import Method
 from touchstone_devkit.eventually import eventually
 
 
@@ -321,3 +325,68 @@ def test_a_number_that_no_store_can_hold_is_refused(bus, issuer):
     answer = bus.ask("name_thing", too_long, token=issuer.token())
 
     assert answer["error"]["code"] == "malformed_request"
+
+
+def test_a_command_by_message_that_fails_once_is_still_its_senders_when_it_is_tried_again(
+    bus, issuer, database, behaviour
+):
+    failures = [ValueError("once")]
+
+    def fail_once() -> None:
+        if failures:
+            raise failures.pop()
+
+    behaviour["m"] = fail_once
+    headers = {"authorization": issuer.token("assessor", cab="dnv")}
+
+    bus.put("toy.intake", {"id": "m", "label": "x"}, content_type="application/json", message_id="m-1", headers=headers)
+
+    assert eventually(lambda: database["things"].find_one())["_id"] == "m"
+
+
+def test_a_repeat_gets_the_answer_that_another_replica_stored_while_this_one_looked(bus, issuer, core, behaviour):
+    """The first call is carried out between the look into the stored answers and the handler's own look."""
+    name = a_name()
+    original = Answers.stored
+    first: list[dict] = []
+
+    def stored(answers: Answers, id: str, hash: str) -> Any:
+        found = original(answers, id, hash)
+        if not first:
+            first.append({})
+            answers._running.discard(id)  # another replica knows nothing of what is under way here
+            other = type(bus)(bus.uri)
+            first[0] = other.call("name_thing", issuer.token(), **name)
+            other.connection.close()
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Answers, "stored", stored)
+        repeat = bus.call("name_thing", issuer.token(), **name)
+
+    assert first[0]["error"] is None
+    assert repeat == first[0]
+
+
+@pytest.mark.parametrize("when", ["before_commit", "after_commit", "before_reply"])
+def test_a_timer_that_goes_off_anywhere_is_answered_and_costs_no_worker(when, bus, issuer, core, monkeypatch):
+    owner, name = {
+        "before_commit": (Committer, "commit"),
+        "after_commit": (Core, "_after_commit"),
+        "before_reply": (Method, "_answer"),
+    }[when]
+    original, timers = getattr(owner, name), [eventlet.Timeout() for _ in range(12)]  # more than there are workers
+
+    def broken(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs) if when != "before_commit" else None
+        if timers:
+            raise timers.pop()
+        return result if when != "before_commit" else original(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, broken)
+    names = [a_name(id=f"t-{number}", label=f"l-{number}") for number in range(12)]
+
+    codes = [bus.call("name_thing", issuer.token(), **name)["error"]["code"] for name in names]
+
+    assert set(codes) == {"internal_error"}
+    assert all(bus.call("name_thing", issuer.token(), **name)["error"] is None for name in names)
