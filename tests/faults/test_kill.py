@@ -62,7 +62,7 @@ def test_kills_lose_nothing_and_double_nothing(own_system: System, say: Say) -> 
         own_system.wait_until_ready(timeout_s=60)
         say(f"all {len(workload.accepted)} audits accepted; calls: {workload.history.counts()}")
         settle(scheme, own_system, 3 * AUDITS, timeout_s=SETTLE_S, say=say)
-        found = find(scheme, world, own_system.mail_folder, mandates=workload.mandates, mails_before=mails_before)
+        found = find(scheme, own_system, world, mandates=workload.mandates, mails_before=mails_before)
 
     assert workload.failures == []
     assert len(workload.accepted) == AUDITS and len(world.contact_ids) == 3

@@ -9,12 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import requests
 from mirakuru import Executor, HTTPExecutor, SimpleExecutor, TCPExecutor
 from mirakuru.exceptions import TimeoutExpired
 
 from touchstone_devkit.leftovers import Ledger
+from touchstone_devkit.ports import answers
 
 LOG_TAIL_LINES = 15
+CHECK_TIMEOUT_S = 5
 
 
 class ProcessDidNotStart(RuntimeError):
@@ -94,7 +97,15 @@ class LocalProcess:
         return self._executor is not None and self._executor.running()
 
     def is_ready(self) -> bool:
-        return self.is_running() and self._executor is not None and self._executor.after_start_check()
+        """Asks it now. Mirakuru's own check is for the start alone: it says no once the time for that is over."""
+        if not self.is_running():
+            return False
+        if self._ready_uri is None:
+            return answers("127.0.0.1", self._port, timeout_s=CHECK_TIMEOUT_S)
+        try:
+            return requests.get(self._ready_uri, timeout=CHECK_TIMEOUT_S).ok
+        except requests.RequestException:
+            return False
 
     def signal(self, number: int) -> None:
         """Sends a signal to the process alone, not to its group."""
@@ -140,7 +151,9 @@ class LocalProcess:
             "stderr": subprocess.STDOUT,
         }
         if self._ready_uri:
-            return HTTPExecutor(self._command, self._ready_uri, method="GET", request_timeout=5, **options)
+            return HTTPExecutor(
+                self._command, self._ready_uri, method="GET", request_timeout=CHECK_TIMEOUT_S, **options
+            )
         return TCPExecutor(self._command, "127.0.0.1", self._port, **options)
 
     def _failure(self, what: str) -> ProcessDidNotStart:

@@ -11,8 +11,7 @@
         system.processes["certification"].pid           # now; also "mail-sink"; .restarts counts restarts after a death
         system.kill("certification", signal.SIGKILL)    # the process only; it is started again with backoff
         system.wait_until_ready(timeout_s=60)           # after a kill: every process is up, every /ready says yes
-    system.restart("assessment", {"NAME": "value"}) # drained, then started with these variables besides the usual ones
-    system.restart("assessment", {"NAME": "value"}) # drained, then started with these variables besides the usual ones
+        system.restart("certification", {"A": "b"})     # drained, then started with this variable besides the usual ones
         system.token("assessor", cab="dnv-uk")          # a fresh caller token (compact JWS, life five minutes)
         system.environment                  # what the services see beyond os.environ; for `touchstone` commands too
         system.run("touchstone", "status", "x")         # subprocess.CompletedProcess of a command in it (text)
@@ -124,10 +123,6 @@ class System:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not ready after {timeout_s:.0f} s: {', '.join(p.name for p in waiting)}")
             time.sleep(0.1)
-
-    def restart(self, name: str, environment: Mapping[str, str] | None = None) -> None:
-        """Starts one service anew, with these variables besides the usual ones; returns when it is ready."""
-        self.processes[name].restart_with({**self.environment, **(environment or {})})
 
     def restart(self, name: str, environment: Mapping[str, str] | None = None) -> None:
         """Starts one service anew, with these variables besides the usual ones; returns when it is ready."""

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 from touchstone_chassis.crashpoints import MODES, POINTS
 
-_HANDLES_EVENTS = ("certification", "notification")
+_HANDLES_MESSAGES = ("assessment", "certification", "notification")
 _TAKES_COMMANDS = ("membership", "assessment", "certification")
 _ONLY_IN = {
-    "inbox": _HANDLES_EVENTS,
-    "before_ack": _HANDLES_EVENTS,
+    "inbox": _HANDLES_MESSAGES,
+    "before_ack": _HANDLES_MESSAGES,
     "rpc_commit": _TAKES_COMMANDS,
     "notice_record": ("notification",),
     "notice_send": ("notification",),

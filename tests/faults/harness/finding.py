@@ -2,18 +2,21 @@
 
 import email
 import email.policy
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote, urlsplit
 
+import requests
 from harness.checks import Found
 
-from touchstone_devkit.demo.quiet import Observer
 from touchstone_devkit.demo.scheme import Scheme
 from touchstone_devkit.demo.worlds import World
+from touchstone_devkit.runner import System
 
 
-def find(scheme: Scheme, world: World, mail_folder: Path, *, mandates: str, mails_before: Iterable[Path] = ()) -> Found:
+def find(scheme: Scheme, system: System, world: World, *, mandates: str, mails_before: Iterable[Path] = ()) -> Found:
     """Everything that concerns `world`; the mandates whose ids begin with `mandates`."""
     entity_of_case = world.case.report["entity"]["id"]
     own_audits = {"$regex": f"^{world.case.body_id}\\."}
@@ -31,10 +34,25 @@ def find(scheme: Scheme, world: World, mail_folder: Path, *, mandates: str, mail
             certificates=read("certification", "certificates", audit_id=own_audits),
             notices=read("notification", "notices", audit_id=own_audits),
             events=list(scheme.trail.messages),
-            mails=mails_in(mail_folder, mails_before),
+            mails=mails_in(system.mail_folder, mails_before),
             dead_letters=observer.dead_letters(),
-            under_way=under_way(observer),
+            under_way={**observer.under_way(), **observer.retrying(), **held(system)},
         )
+
+
+def held(system: System, *, within_s: float = 10) -> dict[str, int]:
+    """Messages that a consumer took and does not let go of, by queue; empty as soon as there are none."""
+    assert system.management_uri is not None
+    vhost = quote(unquote(urlsplit(system.amqp_uri).path[1:]), safe="")
+    until = time.monotonic() + within_s
+    while True:
+        answer = requests.get(f"{system.management_uri}/api/queues/{vhost}", timeout=10)
+        answer.raise_for_status()
+        queues = {queue["name"]: queue.get("messages_unacknowledged", 0) for queue in answer.json()}
+        kept = {f"{name}, held by its consumer": count for name, count in queues.items() if count}
+        if not kept or time.monotonic() > until:
+            return kept
+        time.sleep(0.5)  # the broker counts every five seconds
 
 
 def mails_in(folder: Path, before: Iterable[Path] = ()) -> list[tuple[str, str]]:
@@ -44,7 +62,3 @@ def mails_in(folder: Path, before: Iterable[Path] = ()) -> list[tuple[str, str]]
         mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
         mails.append((str(mail["Message-ID"]).strip(), str(mail["X-Envelope-To"])))
     return mails
-
-
-def under_way(observer: Observer) -> dict[str, int]:
-    return {**observer.under_way(), **observer.retrying()}

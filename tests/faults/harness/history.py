@@ -37,9 +37,20 @@ class History:
         self._lock = threading.Lock()
 
     def until_answered(
-        self, register: Register, speaker: Speaker | None, method: str, key: str, *, give_up_s: float, **arguments: Any
+        self,
+        register: Register,
+        speaker: Speaker | None,
+        method: str,
+        key: str,
+        *,
+        give_up_s: float,
+        not_yet: str = "",
+        **arguments: Any,
     ) -> Any:
-        """The answer; asks again with the same key while it is unknown what became of the call."""
+        """The answer; asks again with the same key while it is unknown what became of the call.
+
+        A refusal with the code `not_yet` is no answer either: something that was sent has not come through so far.
+        """
         until = time.monotonic() + give_up_s
         while True:
             call = self._begin(method, key)
@@ -47,13 +58,19 @@ class History:
                 answer = register.call(speaker, method, key=key, **arguments)
             except (NoAnswer, BrokerUnreachable, MalformedReply, Refusal) as failure:
                 known = isinstance(failure, Refusal) and not failure.retryable and failure.code != "internal_error"
+                early = isinstance(failure, Refusal) and failure.code == not_yet
                 self._end(call, FAIL if known else UNKNOWN, f"{type(failure).__name__}: {failure}")
-                if known or time.monotonic() > until:
+                if (known and not early) or time.monotonic() > until:
                     raise CallFailed(f"{method} {key}: {call.detail}") from failure
                 time.sleep(0.05)
             else:
                 self._end(call, OK)
                 return answer
+
+    def sent(self, queue: str, message_id: str) -> None:
+        """A message that the broker has confirmed."""
+        call = self._begin(queue, message_id)
+        self._end(call, OK)
 
     def counts(self) -> dict[str, int]:
         return dict(Counter(call.outcome for call in self.calls))

@@ -98,7 +98,7 @@ def run_case(system: System, case: Case, seed: int, *, audits: int = AUDITS, say
         workload = Workload(system, world, audits)
         with _armed(system, case, seed) as fault:
             problems = list(_work(scheme, system, workload, say))
-        found = find(scheme, world, system.mail_folder, mandates=workload.mandates, mails_before=mails_before)
+        found = find(scheme, system, world, mandates=workload.mandates, mails_before=mails_before)
     faults = [*problems, *checks.faults(workload.expected(), found)]
     run = _Run(workload, fault, arrivals, faults)
     result = _result(case, seed, run)

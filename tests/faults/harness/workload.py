@@ -1,15 +1,19 @@
 """The work that goes on while faults happen: audits are handed in and accepted, entities and mandates entered."""
 
 import dataclasses
+import json
 import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pika
 from harness.checks import Expected
 from harness.history import CallFailed, History
 
+from touchstone.amqp import open_connection
+from touchstone_contracts.roles import ASSESSOR
 from touchstone_devkit.demo.quiet import wait_until_quiet
 from touchstone_devkit.demo.register import OPERATOR, SECRETARIAT, Register, Speaker
 from touchstone_devkit.demo.scheme import Scheme
@@ -19,7 +23,8 @@ from touchstone_devkit.runner import System
 SUBMITTERS = 4
 ATTEMPT_S = 10
 GIVE_UP_S = 120
-MANDATE_EVERY = 4
+MANDATE_EVERY, MESSAGE_EVERY = 4, 3
+INTAKE = "assessment.intake"
 Say = Callable[[str], None]
 
 
@@ -54,7 +59,7 @@ class Workload:
         self.accepted: dict[str, str] = {}
         self.failures: list[str] = []
         self.mandates = f"{world.case.member_id}-mandate-"
-        self._world = world
+        self._world, self._system = world, system
         self._register = Register(system.amqp_uri, system.token, timeout_s=ATTEMPT_S)
 
     def run(self, may_start: Callable[[int], bool] = lambda _index: True) -> None:
@@ -90,13 +95,29 @@ class Workload:
         self._call(self._world.member, "membership.register_entity", f"{entity['id']}.entity", **place)
         if index % MANDATE_EVERY == 0:
             self._sign_mandate(index)
-        body, id = self._world.body, entity["id"]
-        submitted = self._call(body, "assessment.submit_audit_report", f"{id}.submit", report=report)
-        audit_id = submitted["audit_id"]
-        self._call(SECRETARIAT, "assessment.accept_audit_report", f"{id}.accept", audit_id=audit_id)
+        id, body = entity["id"], self._world.body
+        audit_id = f"{report['body_id']}.{report['report_id']}"
+        if index % MESSAGE_EVERY:
+            self._call(body, "assessment.submit_audit_report", f"{id}.submit", report=report)
+        else:
+            self._submit_by_message(report, f"{id}.submit")
+        self._call(
+            SECRETARIAT, "assessment.accept_audit_report", f"{id}.accept", audit_id=audit_id, not_yet="not_found"
+        )
         self.accepted[audit_id] = expected
         self._call(OPERATOR, "notification.list_notices", f"{id}.notices", audit_id=audit_id)
         self._call(None, "certification.list_certificates", f"{id}.certificates", member_id=report["member_id"])
+
+    def _submit_by_message(self, report: dict[str, Any], message_id: str) -> None:
+        token = self._system.token(ASSESSOR, cab=report["body_id"])
+        properties = pika.BasicProperties(
+            content_type="application/json", delivery_mode=2, message_id=message_id, headers={"authorization": token}
+        )
+        with open_connection(self._system.amqp_uri) as connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            channel.basic_publish("", INTAKE, json.dumps({"report": report}).encode(), properties, mandatory=True)
+        self.history.sent(INTAKE, message_id)
 
     def _sign_mandate(self, index: int) -> None:
         mandate_id = f"{self.mandates}{index}"

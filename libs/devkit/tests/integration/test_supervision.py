@@ -1,5 +1,6 @@
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from touchstone_devkit.processes import ProcessDidNotStart
 from touchstone_devkit.supervision import Supervised, Supervisor
 
 LISTEN = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(600)"
+SERVE = "import http.server, sys; http.server.test(http.server.SimpleHTTPRequestHandler, port=int(sys.argv[1]), bind='127.0.0.1')"
 
 
 @pytest.fixture
@@ -21,10 +23,13 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     ledger.close()
 
 
-def listener(ledger: Ledger, code: str = LISTEN) -> Supervised:
+def listener(ledger: Ledger, code: str = LISTEN, *, start_timeout_s: float = 20, http: bool = False) -> Supervised:
     (port,) = free_ports(1)
     command = [sys.executable, "-c", code, str(port)]
-    return Supervised("listener", command, ledger=ledger, port=port, start_timeout_s=20)
+    ready_uri = f"http://127.0.0.1:{port}/" if http else None
+    return Supervised(
+        "listener", command, ledger=ledger, port=port, ready_uri=ready_uri, start_timeout_s=start_timeout_s
+    )
 
 
 def test_a_killed_process_is_started_again_and_a_stopped_one_is_not(ledger: Ledger) -> None:
@@ -39,6 +44,33 @@ def test_a_killed_process_is_started_again_and_a_stopped_one_is_not(ledger: Ledg
     process.stop()
 
     assert not process.is_running()
+
+
+@pytest.mark.parametrize("http", [False, True])
+def test_a_process_is_ready_also_when_the_time_for_its_start_is_long_over(ledger: Ledger, http: bool) -> None:
+    started = time.monotonic()
+    process = listener(ledger, SERVE if http else LISTEN, start_timeout_s=2, http=http)
+    process.start()
+
+    eventually(lambda: time.monotonic() - started > 2.2)
+
+    assert process.is_ready()
+    process.stop()
+    assert not process.is_ready()
+
+
+def test_a_process_is_started_again_with_another_environment(ledger: Ledger) -> None:
+    process = listener(ledger, f"import os; print('heard', os.environ.get('WORD'), flush=True); {LISTEN}")
+    process.start()
+    supervisor = Supervisor([process])
+    supervisor.start()
+
+    process.restart_with({"WORD": "again"})
+
+    supervisor.stop()
+    assert process.is_ready() and process.restarts == 1
+    assert process.log_tail().split() == ["heard", "None", "heard", "again"]
+    process.stop()
 
 
 def test_a_process_that_ends_while_starting_is_reported_with_the_end_of_its_log(ledger: Ledger) -> None:
