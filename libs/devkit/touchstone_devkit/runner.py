@@ -11,7 +11,7 @@
         system.processes["certification"].pid           # now; also "mail-sink"; .restarts counts restarts after a death
         system.kill("certification", signal.SIGKILL)    # the process only; it is started again with backoff
         system.wait_until_ready(timeout_s=60)           # after a kill: every process is up, every /ready says yes
-        system.restart("certification", {"A": "b"})     # drained, then started with this variable besides the usual ones
+        system.restart("certification", {"A": "b"})     # drained, then started with this variable as well
         system.token("assessor", cab="dnv-uk")          # a fresh caller token (compact JWS, life five minutes)
         system.environment                  # what the services see beyond os.environ; for `touchstone` commands too
         system.run("touchstone", "status", "x")         # subprocess.CompletedProcess of a command in it (text)
