@@ -1,11 +1,13 @@
 """Runs one handler to its end: again on a clash, waiting while the database is away, and committing once."""
 
+import contextlib
 import random
 import time
 from collections.abc import Callable
 from typing import Any
 
 import eventlet
+import pymongo
 import structlog
 
 from touchstone_chassis.committing import (
@@ -54,10 +56,11 @@ def run(
     while True:
         unit.reset()
         try:
-            result = _call(handler)
-            if until is not None and time.time() > until:
-                raise DeadlineExceeded("The deadline passed while the call was carried out; nothing was changed.")
-            core.committer.commit(unit, origin() if callable(origin) else origin, complete(result))
+            with _database_time(until):
+                result = _call(handler)
+                if until is not None and time.time() > until:
+                    raise DeadlineExceeded("The deadline passed while the call was carried out; nothing was changed.")
+                core.committer.commit(unit, origin() if callable(origin) else origin, complete(result))
             return result
         except (AlreadyProcessed, AnswerStored, ClaimLost):
             raise
@@ -81,6 +84,13 @@ def run(
                 raise GivenUpForDrain from None
             eventlet.sleep(pause_s)
             pause_s = min(PAUSE_S_MAX, pause_s * 2)
+
+
+def _database_time(until: float | None) -> contextlib.AbstractContextManager[Any]:
+    """Let no statement and no commit outlast the caller: the driver alone would try a transaction for two minutes."""
+    if until is None:
+        return contextlib.nullcontext()
+    return pymongo.timeout(max(until - time.time(), 0.001))
 
 
 def _call(handler: Callable[[], Any]) -> Any:

@@ -48,6 +48,8 @@ def is_transient(error: BaseException) -> bool:
         return True
     if not isinstance(error, PyMongoError):
         return False
+    if error.timeout:
+        return True
     if any(error.has_error_label(label) for label in ("TransientTransactionError", "UnknownTransactionCommitResult")):
         return True
     return isinstance(error, WriteConcernError) or getattr(error, "code", None) in _TRANSIENT_CODES

@@ -1,4 +1,4 @@
-"""A broker that stops reading and answering, with its connections open: stopped, or out of memory."""
+"""A broker or database that stops reading and answering, with its connections open: stopped, or out of memory."""
 
 import time
 import urllib.parse
@@ -7,9 +7,12 @@ from typing import Any
 
 import amqp
 import eventlet
+import nameko
 import pytest
 
+from touchstone_chassis.committing import Committer
 from touchstone_chassis.consuming import Delivery
+from touchstone_chassis.mongo import connect
 from touchstone_chassis.publishing import ConfirmingPublisher, Outcome, Outgoing
 from touchstone_contracts.topology import dead_letter
 
@@ -17,15 +20,15 @@ LARGE = b"x" * 500_000
 
 
 class Proxy:
-    """Passes bytes between us and the broker, until it is told to stall."""
+    """Passes bytes between us and a server, until it is told to stall."""
 
     def __init__(self, uri: str):
         self._parts = urllib.parse.urlsplit(uri)
         self._flowing = eventlet.event.Event()
         self._flowing.send()
         self._listener = eventlet.listen(("127.0.0.1", 0))
-        credentials = self._parts.netloc.rpartition("@")[0]
-        self.uri = self._parts._replace(netloc=f"{credentials}@127.0.0.1:{self._listener.getsockname()[1]}").geturl()
+        credentials = "".join(self._parts.netloc.rpartition("@")[:2])
+        self.uri = self._parts._replace(netloc=f"{credentials}127.0.0.1:{self._listener.getsockname()[1]}").geturl()
         self._pool = eventlet.GreenPool()
         self._pool.spawn(self._accept)
 
@@ -132,3 +135,42 @@ def core_behind(settings: dict[str, Any], proxy: Proxy, request: Any) -> Iterato
     settings["AMQP_URI"], settings["confirm_timeout_s"] = proxy.uri, 1
     yield request.getfixturevalue("core")
     proxy.resume()
+
+
+@pytest.mark.parametrize("stall_at", ["handler", "commit"])
+def test_a_caller_hears_by_its_deadline_that_the_database_does_not_answer(settings, request, stall_at, monkeypatch):
+    database_proxy = Proxy(settings["MONGO_URI"])
+    toy, bus, issuer = (request.getfixturevalue(name) for name in ("toy", "bus", "issuer"))
+    core = request.getfixturevalue("core")
+    with nameko.config.patch({"MONGO_URI": database_proxy.uri}):
+        client = core.mongo.client = connect(database_proxy.uri)
+        core.mongo.database = client[settings["database"]]
+        vars(core).pop("committer", None)
+        core.unit().find_one("things", {})
+    original = Committer.commit
+
+    def commit(*args: Any) -> None:
+        database_proxy.stall()
+        original(*args)
+
+    if stall_at == "commit":
+        monkeypatch.setattr(Committer, "commit", commit)
+    else:
+        database_proxy.stall()
+
+    reply, took_s = _timed(
+        lambda: bus.call(
+            "name_thing",
+            issuer.token(),
+            headers={"nameko.deadline": int((time.time() + 2) * 1000)},
+            idempotency_key="k",
+            id="t-1",
+            label="one",
+        )
+    )
+
+    assert reply["error"]["code"] == "unavailable"
+    assert took_s < 4
+    database_proxy.resume()
+    assert toy.started
+    database_proxy.close()
