@@ -21,7 +21,9 @@ from touchstone_chassis.work import Work, WorkEntrypoint, handled_by
 
 log = structlog.get_logger(__name__)
 
-CLAIM = datetime.timedelta(seconds=30)
+CLAIM = datetime.timedelta(seconds=6)
+"""How long a process that died keeps the others from what it had begun. One that lives renews its claims."""
+RENEW_EVERY_S = 2.0
 POLL_S = 1.0
 AT_ONCE_MAX = 8
 BACKOFF_S_MAX = 600
@@ -47,8 +49,9 @@ class DeadlineRunner(SharedExtension):
 
     def __init__(self) -> None:
         self._handlers: dict[str, OnDeadline] = {}
+        self._running: dict[str, Deadline] = {}
         self._slots = Semaphore(AT_ONCE_MAX)
-        self._wake = Event()
+        self._wake, self._ended = Event(), Event()
         self._failing: str | None = None
         self._stopping = False
 
@@ -64,6 +67,14 @@ class DeadlineRunner(SharedExtension):
     def start(self) -> None:
         if self._handlers:
             self.container.spawn_managed_thread(self._run, identifier="deadlines")
+            self.container.spawn_managed_thread(self._renew, identifier="deadline-claims")
+        else:
+            self._ended.send()
+
+    def drain(self) -> None:
+        """Return when nothing more will be claimed; what was claimed has a worker, which the container waits for."""
+        self.wake()
+        self._ended.wait()
 
     def stop(self) -> None:
         self._stopping = True
@@ -73,7 +84,8 @@ class DeadlineRunner(SharedExtension):
         if not self._wake.ready():
             self._wake.send()
 
-    def done(self) -> None:
+    def done(self, deadline: Deadline) -> None:
+        self._running.pop(deadline.id, None)
         self._slots.release()
 
     def _run(self) -> None:
@@ -81,10 +93,11 @@ class DeadlineRunner(SharedExtension):
             try:
                 self._claim_all_due()
                 self._failing = None
-            except Exception as error:  # database away: at the next turn
+            except (Exception, eventlet.Timeout) as error:  # database away: at the next turn
                 self._failing = f"cannot claim: {type(error).__name__}"
                 log.warning("deadlines_not_claimed", error=type(error).__name__)
             self._rest()
+        self._ended.send()
 
     def _rest(self) -> None:
         with eventlet.Timeout(POLL_S, False):
@@ -96,13 +109,32 @@ class DeadlineRunner(SharedExtension):
             self._slots.acquire()
             deadline = None
             try:
-                deadline = self._claim()
+                deadline = None if self.core.draining else self._claim()
             finally:
                 if deadline is None:
                     self._slots.release()
             if deadline is None:
                 return
+            self._running[deadline.id] = deadline
             self._handlers[deadline.kind].spawn(deadline)
+
+    def _renew(self) -> None:
+        """Until the container ends it, after the last handler."""
+        while True:
+            eventlet.sleep(RENEW_EVERY_S)
+            try:
+                self._renew_claims()
+            except (Exception, eventlet.Timeout) as error:  # a claim that lapses is taken by another replica
+                log.warning("claims_not_renewed", error=type(error).__name__)
+
+    def _renew_claims(self) -> None:
+        if not self._running:
+            return
+        claims = [deadline.claim for deadline in self._running.values()]
+        self.core.mongo.database["deadlines"].update_many(
+            {"_id": {"$in": list(self._running)}, "claim": {"$in": claims}},
+            {"$set": {"claimed_until": datetime.datetime.now(datetime.UTC) + CLAIM}},
+        )
 
     def _claim(self) -> Deadline | None:
         now, claim = datetime.datetime.now(datetime.UTC), uuid.uuid4().hex
@@ -110,6 +142,9 @@ class DeadlineRunner(SharedExtension):
             {
                 "due_at": {"$lte": self.core.clock.now()},
                 "kind": {"$in": list(self._handlers)},
+                "_id": {
+                    "$nin": list(self._running)
+                },  # while the database is away a claim lapses, and its handler waits
                 "$or": [{"claimed_until": None}, {"claimed_until": {"$lt": now}}],
             },
             {"$set": {"claim": claim, "claimed_until": now + CLAIM}, "$inc": {"attempt": 1}},
@@ -149,6 +184,10 @@ class OnDeadline(WorkEntrypoint):
     def setup(self) -> None:
         self.runner.add(self.kind, self)
 
+    def stop(self) -> None:
+        self.core.consumer.drain()
+        self.runner.drain()
+
     def carry_out(self, work: Work, method: Callable[..., Any], service: Any) -> None:
         deadline: Deadline = work.subject
         structlog.contextvars.clear_contextvars()
@@ -170,7 +209,7 @@ class OnDeadline(WorkEntrypoint):
             log.error("deadline_handler_failed", kind=deadline.kind, key=deadline.key, exc_info=error)
             self._postpone(deadline)
         finally:
-            self.runner.done()
+            self.runner.done(deadline)
         metrics.DEADLINES_RUN.labels(kind=deadline.kind, outcome=outcome).inc()
 
     def broke(self, work: Work, error: BaseException) -> None:

@@ -1,10 +1,14 @@
 """Stopping: what was started ends and is acknowledged; what was not started is left for others."""
 
 import uuid
+from typing import Any
 
 import eventlet
+import nameko
 import pika
+from pymongo import MongoClient
 
+from touchstone_chassis.deadlines import DeadlineRunner
 from touchstone_contracts.assessment import BodyAccredited
 from touchstone_contracts.topology import event_queue
 
@@ -62,3 +66,25 @@ def test_a_stop_publishes_what_the_last_handlers_announced(settings, bus, toy):
             "listener.membership.organisation_registered.v1", passive=True
         ).method.message_count
     assert left + heard == 5
+
+
+def test_a_stop_runs_the_deadline_that_was_being_claimed(toy, bus, issuer, database, monkeypatch):
+    claiming, original = eventlet.event.Event(), DeadlineRunner._claim
+
+    def linger(runner: DeadlineRunner) -> Any:
+        deadline = original(runner)
+        if deadline is not None:
+            claiming.send()
+            eventlet.sleep(1)
+        return deadline
+
+    monkeypatch.setattr(DeadlineRunner, "_claim", linger)
+    bus.call("remind", issuer.token(), id="d-1", idempotency_key="k")
+    claiming.wait()
+
+    toy.stop()
+
+    with MongoClient(nameko.config["MONGO_URI"]) as client:
+        left = client[database.name]
+        assert left["deadlines"].count_documents({}) == 0
+        assert left["things"].find_one({"_id": "d-1"})
