@@ -12,7 +12,6 @@ from touchstone_chassis.committing import AlreadyProcessed, Completion
 from touchstone_chassis.consuming import Delivery
 from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.guards import BadMessage, decode
-from touchstone_chassis.mongo import is_transient
 from touchstone_chassis.units import Origin
 from touchstone_chassis.work import Work, WorkEntrypoint, handled_by
 from touchstone_contracts.envelope import CONTENT_TYPE, Envelope, unwrap
@@ -87,7 +86,8 @@ class OnEvent(WorkEntrypoint):
         return "handled"
 
     def _failed(self, delivery: Delivery, inbox_key: str, error: Exception) -> str:
-        if self._was_processed(inbox_key):  # a repeat may well break a rule of the domain
+        # A repeat may well break a rule of the domain. While the database is away this raises: tried again later.
+        if self.core.committer.was_processed(inbox_key):
             delivery.ack()
             return "repeated"
         log.error("event_handler_failed", handler=self.method_name, error=type(error).__name__, exc_info=error)
@@ -96,14 +96,6 @@ class OnEvent(WorkEntrypoint):
             return "dead_lettered"
         self.core.parking.retry_or_give_up(delivery, error)
         return "retried"
-
-    def _was_processed(self, inbox_key: str) -> bool:
-        try:
-            return self.core.committer.was_processed(inbox_key)
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            return False
 
 
 def on_event(event_class: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

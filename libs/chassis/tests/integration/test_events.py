@@ -8,7 +8,9 @@ from typing import Any
 
 import eventlet
 import pytest
+from pymongo.errors import AutoReconnect
 
+from touchstone_chassis.committing import Committer
 from touchstone_chassis.core import Core
 from touchstone_contracts.assessment import BodyAccredited
 from touchstone_contracts.envelope import wrap
@@ -203,4 +205,23 @@ def test_a_timer_that_goes_off_after_the_commit_costs_no_worker_and_no_second_ef
     eventually(lambda: database["things"].find_one({"_id": "b-last"}))
     eventually(lambda: bus.count("toy.retry.1s") == 0)
     assert {thing["count"] for thing in database["things"].find()} == {1}
+    assert bus.count("toy.dead-letter") == 0
+
+
+def test_a_refusal_that_may_be_a_repeats_is_no_dead_letter_while_the_database_cannot_tell(
+    bus, database, behaviour, monkeypatch
+):
+    original, failures, refusals = Committer.was_processed, [AutoReconnect("away")], [NotFound("not any more")]
+
+    def away_once(*args: Any) -> bool:
+        if failures:
+            raise failures.pop()
+        return original(*args)
+
+    monkeypatch.setattr(Committer, "was_processed", away_once)
+    behaviour["b-1"] = lambda: _raise(refusals.pop()) if refusals else None
+
+    bus.publish_event(an_accreditation("b-1"))
+
+    assert eventually(lambda: database["things"].find_one({"_id": "b-1"}))
     assert bus.count("toy.dead-letter") == 0
