@@ -85,3 +85,12 @@ def test_a_routing_key_that_cannot_be_read_parks_its_message_alone(publish, bus,
     assert eventually(lambda: bus.count(dead_letter("toy")), within_s=5) == 1
     assert eventually(lambda: database["things"].find_one({"_id": "b-1"}), within_s=5)
     assert core.consumer.session is session
+
+
+def test_headers_that_leave_no_room_for_ours_park_their_message_and_hold_no_worker(bus, database):
+    for _ in range(10):  # more than there are workers
+        bus.put(QUEUE, b"{", content_type="application/cloudevents+json", headers={"large": "x" * 130_900})
+    bus.publish_event(_an_accreditation("b-1"))
+
+    assert eventually(lambda: database["things"].find_one({"_id": "b-1"}), within_s=5)
+    assert eventually(lambda: bus.count(dead_letter("toy")) == 10)
