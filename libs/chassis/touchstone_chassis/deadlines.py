@@ -49,9 +49,9 @@ class DeadlineRunner(SharedExtension):
 
     def __init__(self) -> None:
         self._handlers: dict[str, OnDeadline] = {}
-        self._running: dict[str, Deadline] = {}
+        self._running: dict[str, Deadline] = {}  # by claim: one that sets itself anew may be claimed again at once
         self._slots = Semaphore(AT_ONCE_MAX)
-        self._wake, self._ended = Event(), Event()
+        self._wake, self._ended, self._stopped = Event(), Event(), Event()
         self._failing: str | None = None
         self._stopping = False
 
@@ -78,6 +78,8 @@ class DeadlineRunner(SharedExtension):
 
     def stop(self) -> None:
         self._stopping = True
+        if not self._stopped.ready():
+            self._stopped.send()
         self.wake()
 
     def wake(self) -> None:
@@ -85,7 +87,7 @@ class DeadlineRunner(SharedExtension):
             self._wake.send()
 
     def done(self, deadline: Deadline) -> None:
-        self._running.pop(deadline.id, None)
+        self._running.pop(deadline.claim, None)
         self._slots.release()
 
     def _run(self) -> None:
@@ -115,13 +117,14 @@ class DeadlineRunner(SharedExtension):
                     self._slots.release()
             if deadline is None:
                 return
-            self._running[deadline.id] = deadline
+            self._running[deadline.claim] = deadline
             self._handlers[deadline.kind].spawn(deadline)
 
     def _renew(self) -> None:
-        """Until the container ends it, after the last handler."""
-        while True:
-            eventlet.sleep(RENEW_EVERY_S)
+        """Until the last handler has ended, also while the process drains."""
+        while not self._stopping:
+            with eventlet.Timeout(RENEW_EVERY_S, False):
+                self._stopped.wait()
             try:
                 self._renew_claims()
             except (Exception, eventlet.Timeout) as error:  # a claim that lapses is taken by another replica
@@ -130,9 +133,9 @@ class DeadlineRunner(SharedExtension):
     def _renew_claims(self) -> None:
         if not self._running:
             return
-        claims = [deadline.claim for deadline in self._running.values()]
+        ids = [deadline.id for deadline in self._running.values()]
         self.core.mongo.database["deadlines"].update_many(
-            {"_id": {"$in": list(self._running)}, "claim": {"$in": claims}},
+            {"_id": {"$in": ids}, "claim": {"$in": list(self._running)}},
             {"$set": {"claimed_until": datetime.datetime.now(datetime.UTC) + CLAIM}},
         )
 
@@ -142,9 +145,7 @@ class DeadlineRunner(SharedExtension):
             {
                 "due_at": {"$lte": self.core.clock.now()},
                 "kind": {"$in": list(self._handlers)},
-                "_id": {
-                    "$nin": list(self._running)
-                },  # while the database is away a claim lapses, and its handler waits
+                "claim": {"$nin": list(self._running)},  # one may lapse while the database is away; its handler waits
                 "$or": [{"claimed_until": None}, {"claimed_until": {"$lt": now}}],
             },
             {"$set": {"claim": claim, "claimed_until": now + CLAIM}, "$inc": {"attempt": 1}},

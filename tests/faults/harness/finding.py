@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 import requests
 from harness.checks import Found
 
+from touchstone_devkit.demo.quiet import Observer
 from touchstone_devkit.demo.scheme import Scheme
 from touchstone_devkit.demo.worlds import World
 from touchstone_devkit.runner import System
@@ -36,23 +37,28 @@ def find(scheme: Scheme, system: System, world: World, *, mandates: str, mails_b
             events=list(scheme.trail.messages),
             mails=mails_in(system.mail_folder, mails_before),
             dead_letters=observer.dead_letters(),
-            under_way={**observer.under_way(), **observer.retrying(), **held(system)},
+            under_way=left_over(observer, system),
         )
 
 
-def held(system: System, *, within_s: float = 10) -> dict[str, int]:
-    """Messages that a consumer took and does not let go of, by queue; empty as soon as there are none."""
-    assert system.management_uri is not None
-    vhost = quote(unquote(urlsplit(system.amqp_uri).path[1:]), safe="")
+def left_over(observer: Observer, system: System, *, within_s: float = 10) -> dict[str, int]:
+    """What does not come to an end: messages, outbox rows and deadlines; empty as soon as there is nothing."""
     until = time.monotonic() + within_s
     while True:
-        answer = requests.get(f"{system.management_uri}/api/queues/{vhost}", timeout=10)
-        answer.raise_for_status()
-        queues = {queue["name"]: queue.get("messages_unacknowledged", 0) for queue in answer.json()}
-        kept = {f"{name}, held by its consumer": count for name, count in queues.items() if count}
-        if not kept or time.monotonic() > until:
-            return kept
-        time.sleep(0.5)  # the broker counts every five seconds
+        left = {**observer.under_way(), **observer.retrying(), **held(system)}
+        if not left or time.monotonic() > until:
+            return left
+        time.sleep(0.5)  # a deadline may fall due at any time, and the broker counts every five seconds
+
+
+def held(system: System) -> dict[str, int]:
+    """Messages that a consumer took and has not let go of, by queue."""
+    assert system.management_uri is not None
+    vhost = quote(unquote(urlsplit(system.amqp_uri).path[1:]), safe="")
+    answer = requests.get(f"{system.management_uri}/api/queues/{vhost}", timeout=10)
+    answer.raise_for_status()
+    counts = {queue["name"]: queue.get("messages_unacknowledged", 0) for queue in answer.json()}
+    return {f"{name}, held by its consumer": count for name, count in counts.items() if count}
 
 
 def mails_in(folder: Path, before: Iterable[Path] = ()) -> list[tuple[str, str]]:

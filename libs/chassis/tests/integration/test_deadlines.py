@@ -3,6 +3,9 @@
 import datetime
 import uuid
 
+from eventlet.event import Event
+
+from touchstone_chassis import deadlines
 from touchstone_chassis.units import UnitOfWork
 from touchstone_devkit.eventually import eventually
 
@@ -56,3 +59,33 @@ def test_a_deadline_that_a_dead_process_had_claimed_is_taken_over_when_the_claim
     )
 
     assert eventually(lambda: database["things"].find_one({"_id": "left"}), within_s=5)
+
+
+def test_a_claim_lasts_as_long_as_its_handler_and_lapses_soon_after_a_death(
+    bus, issuer, database, behaviour, monkeypatch
+):
+    monkeypatch.setattr(deadlines, "CLAIM", datetime.timedelta(seconds=1))
+    begun, go_on = Event(), Event()
+
+    def take_long() -> None:
+        begun.send()
+        go_on.wait()
+
+    behaviour["d-1#1"] = take_long
+    bus.call("remind", issuer.token(), id="d-1", idempotency_key="k")
+    begun.wait()
+    claimed = database["deadlines"].find_one({})
+
+    renewed = eventually(
+        lambda: database["deadlines"].find_one({"claimed_until": {"$gt": claimed["claimed_until"]}}), within_s=10
+    )
+    go_on.send()
+
+    assert renewed["attempt"] == 1 and renewed["claim"] == claimed["claim"]
+    assert eventually(lambda: database["things"].find_one({"_id": "d-1"}))
+    assert database["deadlines"].count_documents({}) == 0
+
+
+def test_the_claims_of_a_dead_process_hold_up_nobody_for_more_than_seven_seconds():
+    assert deadlines.CLAIM.total_seconds() + deadlines.POLL_S <= 7
+    assert deadlines.CLAIM.total_seconds() > deadlines.RENEW_EVERY_S * 2
