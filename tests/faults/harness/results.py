@@ -10,6 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+WIDTH = 120
+
 
 @dataclasses.dataclass
 class Result:
@@ -69,6 +71,8 @@ def table(results: Sequence[Result]) -> Table:
 def show(results: Sequence[Result], console: Console | None = None) -> None:
     """The table, and every fault below it."""
     console = console or Console()
+    if not console.is_terminal:
+        console.width = WIDTH
     console.print(table(results))
     for result in results:
         for fault in result.faults:
