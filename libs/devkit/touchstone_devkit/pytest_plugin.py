@@ -1,11 +1,13 @@
 """Fixtures that every package's integration tests share: real servers, names of one's own on them, the whole system."""
 
+import os
 import secrets
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from eventlet import hubs
 
 from touchstone_devkit.backing import Backing, NoBacking, start_backing
 from touchstone_devkit.broker import create_vhost, delete_vhost
@@ -65,3 +67,17 @@ def system(backing: Backing) -> Iterator["System"]:
 
     with System(backing=backing, sandbox=True) as started:
         yield started
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Wakes green threads that wait for a descriptor which the test closed in another.
+
+    Its number is soon used again, and whichever later test got it would fail with "Second simultaneous read".
+    """
+    waiting = {descriptor for listeners in hubs.get_hub().listeners.values() for descriptor in listeners}
+    for descriptor in waiting:
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            hubs.notify_opened(descriptor)  # what eventlet offers to wake them
