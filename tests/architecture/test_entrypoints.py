@@ -11,6 +11,7 @@ import pytest
 from marshmallow import Schema
 from nameko.rpc import rpc
 
+from touchstone_chassis.dead_letters import OnDeadLetter
 from touchstone_chassis.deadlines import OnDeadline
 from touchstone_chassis.entrypoints import command, on_event, on_message, query
 from touchstone_chassis.events import OnEvent
@@ -22,7 +23,7 @@ from touchstone_contracts.assessment import AuditAccepted
 ROOT = Path(__file__).parents[2]
 SERVICES = sorted(p.parent.name for p in ROOT.glob("services/*/pyproject.toml"))
 CALLED = (Method, OnMessage)
-INTERNAL = (OnEvent, OnDeadline)
+INTERNAL = (OnEvent, OnDeadline, OnDeadLetter)
 PUBLIC_QUERIES = {
     "certification.get_certificate",
     "certification.verify_certificate",

@@ -16,7 +16,8 @@ CONNECTION_ERRORS = (amqp.AMQPError, OSError, EOFError)
 """Everything that a broken connection may raise: py-amqp's own, the socket's, and eventlet's when another green thread
 closed the socket."""
 
-_UNREADABLE = "touchstone-unreadable"
+UNREADABLE = "touchstone-unreadable"
+"""The only property of a message whose properties cannot be read: their bytes."""
 
 
 def _properties_or_a_mark(buffer: bytes, offset: int) -> tuple[dict[str, Any], int]:
@@ -24,7 +25,7 @@ def _properties_or_a_mark(buffer: bytes, offset: int) -> tuple[dict[str, Any], i
         properties, end = amqp.serialization.decode_properties_basic(buffer, offset)
         return properties, end
     except Exception:  # text that is no UTF-8, a time beyond all years, a type of value that py-amqp does not know
-        return {_UNREADABLE: True}, len(buffer)
+        return {UNREADABLE: bytes(buffer[offset:])}, len(buffer)
 
 
 amqp.serialization.PROPERTY_CLASSES[amqp.spec.Basic.CLASS_ID] = _properties_or_a_mark
@@ -32,18 +33,23 @@ amqp.serialization.PROPERTY_CLASSES[amqp.spec.Basic.CLASS_ID] = _properties_or_a
 
 class _Channel(amqp.Channel):
     """Rejects a message that py-amqp cannot read: an exception would cost the connection, and with each new one the
-    message would come again, until the delivery limit had parked all its neighbours as well."""
+    message would come again, until the delivery limit had parked all its neighbours as well. Where there is no
+    further place for it, it is handed on, as far as it can be read."""
+
+    last_stop = False
 
     def dispatch_method(self, method_sig: Any, payload: bytes, content: Any) -> None:
         if method_sig != amqp.spec.Basic.Deliver:
             super().dispatch_method(method_sig, payload, content)
             return
         try:
-            if _UNREADABLE not in content.properties:
+            if self.last_stop or UNREADABLE not in content.properties:
                 super().dispatch_method(method_sig, payload, content)
                 return
         except UnicodeDecodeError:  # the routing key is no UTF-8
-            pass
+            if self.last_stop:
+                super().dispatch_method(method_sig, _with_plain_routing_key(payload), content)
+                return
         log.error("message_unreadable")
         self.basic_reject(_delivery_tag(payload), requeue=False)
 
@@ -52,6 +58,13 @@ def _delivery_tag(payload: bytes) -> int:
     """Of a basic.deliver: after its class and method (4 bytes) and the consumer tag (a length, a text)."""
     (tag,) = struct.unpack_from(">Q", payload, 5 + payload[4])
     return int(tag)
+
+
+def _with_plain_routing_key(payload: bytes) -> bytes:
+    """The payload of a basic.deliver with a question mark for each byte of its routing key that is no ASCII."""
+    exchange = 4 + 1 + payload[4] + 8 + 1  # where its length stands; the routing key is what comes after it
+    start = exchange + 1 + payload[exchange] + 1
+    return payload[:start] + bytes(byte if byte < 0x80 else 0x3F for byte in payload[start:])
 
 
 class _Connection(amqp.Connection):

@@ -82,7 +82,7 @@ class Committer:
         changes = unit.changes
         if not changes and completion.answer is None and completion.claim is None:
             return
-        rows = [self._row(emitted, origin) for emitted in changes.emitted]
+        rows = [*(self._row(emitted, origin) for emitted in changes.emitted), *changes.messages]
         with self._database.client.start_session() as session:
             # A duplicate key must leave the callback as an exception: the server has aborted the transaction by then,
             # and committing it would be retried for two minutes.
@@ -92,7 +92,9 @@ class Committer:
                 write_concern=DURABLE,
             )
         reach("after_commit")
-        self._committed(rows, changes)
+        now = _now()
+        # What is to go later is left to the sweep.
+        self._committed([row for row in rows if row["next_attempt_at"] <= now + RELAY_GRACE], changes)
 
     def was_processed(self, inbox_key: str) -> bool:
         return self._database["inbox"].find_one({"_id": inbox_key}, {"_id": 1}) is not None

@@ -105,8 +105,9 @@ class _Session:
         self._channels: list[tuple[amqp.Channel, str]] = []
         self._ticked_at = 0.0
 
-    def consume(self, queue: str, prefetch: int, callback: Callable[[amqp.Message], None]) -> None:
+    def consume(self, queue: str, prefetch: int, callback: Callable[[amqp.Message], None], *, last_stop: bool) -> None:
         channel = self.connection.channel()
+        channel.last_stop = last_stop
         channel.auto_decode = False
         channel.queue_declare(queue, passive=True)  # provisioning made it; a missing one is an error here
         channel.basic_qos(0, prefetch, False)
@@ -158,17 +159,26 @@ class QueueConsumer(SharedExtension):
 
     def __init__(self) -> None:
         self._handlers: dict[str, Callable[[Delivery], None]] = {}
+        self._last_stops: set[str] = set()
         self._waiting: LightQueue = LightQueue()
         self.session: _Session | None = None
         self._draining = False
         self._stopped = False
         self._idle = Event()
 
-    def register(self, queue: str, handler: Callable[[Delivery], None]) -> None:
-        """`handler` is called for each message of `queue`; it must settle the delivery in the end."""
+    def register(self, queue: str, handler: Callable[[Delivery], None], *, last_stop: bool = False) -> None:
+        """`handler` is called for each message of `queue`; it must settle the delivery in the end.
+
+        `last_stop`: a message that is rejected there would be lost, so none is, not even one that cannot be read.
+        """
         if queue in self._handlers:
             raise RuntimeError(f"two entrypoints for queue {queue}")
         self._handlers[queue] = handler
+        if last_stop:
+            self._last_stops.add(queue)
+
+    def consumes(self, queue: str) -> bool:
+        return queue in self._handlers
 
     def setup(self) -> None:
         self.checks.add("consumers", self._check)
@@ -222,7 +232,8 @@ class QueueConsumer(SharedExtension):
         session = _Session(config["AMQP_URI"], name, config["heartbeat_s"])
         self.session = session  # so that a failure below closes it
         for queue in self._handlers:
-            session.consume(queue, config["prefetch"], functools.partial(self._receive, queue, session))
+            receive = functools.partial(self._receive, queue, session)
+            session.consume(queue, config["prefetch"], receive, last_stop=queue in self._last_stops)
         log.info("consuming", queues=len(self._handlers))
         return session
 
@@ -257,7 +268,10 @@ class QueueConsumer(SharedExtension):
                 delivery.abandon()
             except Exception as error:  # no message may end the process
                 log.error("dispatch_failed", queue=delivery.queue, error=type(error).__name__)
-                delivery.reject()
+                if delivery.queue in self._last_stops:
+                    delivery.abandon()
+                else:
+                    delivery.reject()
 
     def _forget_session(self) -> None:
         if self.session is not None:

@@ -25,6 +25,9 @@ OUTBOX_PENDING = Gauge("touchstone_outbox_pending", "Committed events that the b
 OUTBOX_OLDEST_AGE_S = Gauge("touchstone_outbox_oldest_age_seconds", "Age of the oldest unconfirmed event.")
 PUBLISHED = Counter("touchstone_published", "Events handed to the broker, by its answer.", ["outcome"])
 DEAD_LETTERS = Counter("touchstone_dead_letters", "Messages given up, by queue and reason.", ["queue", "reason"])
+DEAD_LETTERS_KEPT = Counter(
+    "touchstone_dead_letters_kept", "Dead letters written to the database for an operator.", ["service"]
+)
 DEADLINES_RUN = Counter(
     "touchstone_deadlines_run", "Durable deadlines handled, by kind and outcome.", ["kind", "outcome"]
 )

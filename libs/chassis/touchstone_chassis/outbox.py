@@ -10,7 +10,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from touchstone_chassis import metrics
-from touchstone_chassis.committing import OUTBOX_KEPT
+from touchstone_chassis.committing import OUTBOX_KEPT, RELAY_GRACE
 from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.mongo import RELAXED
 from touchstone_chassis.publishing import ConfirmingPublisher, Outcome, Outgoing
@@ -97,14 +97,15 @@ class Relay:
         """How many rows wait (counted to a thousand), and the age of the oldest in seconds."""
         count = self._outbox.count_documents({"pending": True}, limit=1000)
         oldest = self._outbox.find_one({"pending": True}, {"recorded_at": 1}, sort=[("next_attempt_at", 1)])
-        age_s = (_now() - oldest["recorded_at"]).total_seconds() if oldest else 0.0
+        age_s = max(0.0, (_now() - oldest["recorded_at"]).total_seconds()) if oldest else 0.0
         return count, age_s
 
     def _mark_published(self, rows: Sequence[dict[str, Any]]) -> None:
-        personal = [r["_id"] for r in rows if r["personal"]]
-        others = [r["_id"] for r in rows if not r["personal"]]
-        if personal:  # contact addresses leave with the confirm
-            self._marks.delete_many({"_id": {"$in": personal}})
+        # Contact addresses leave with the confirm; what was no event of ours is kept elsewhere.
+        leaving = [r["_id"] for r in rows if r["personal"] or "properties" in r]
+        others = [r["_id"] for r in rows if not (r["personal"] or "properties" in r)]
+        if leaving:
+            self._marks.delete_many({"_id": {"$in": leaving}})
         if others:
             now = _now()
             done = {"pending": False, "published_at": now, "expires_at": now + OUTBOX_KEPT}
@@ -130,7 +131,29 @@ def _later(delay_s: int) -> dict[str, Any]:
     return {"next_attempt_at": _now() + datetime.timedelta(seconds=delay_s)}
 
 
+def message_row(
+    id: str, queue: str, body: bytes, *, properties: dict[str, Any], headers: dict[str, Any], due: datetime.datetime
+) -> dict[str, Any]:
+    """An outbox row for a message to one queue, with properties and headers of its own, to go out from `due` on."""
+    return {
+        "_id": id,
+        "exchange": "",
+        "routing_key": queue,
+        "type": str(properties.get("type") or ""),
+        "body": body,
+        "properties": properties,
+        "headers": headers,
+        "personal": False,
+        "pending": True,
+        "attempts": 0,
+        "recorded_at": due,
+        "next_attempt_at": due + RELAY_GRACE,
+    }
+
+
 def _outgoing(row: dict[str, Any]) -> Outgoing:
+    if "properties" in row:
+        return Outgoing(row["exchange"], row["routing_key"], row["body"], row["_id"], row["properties"], row["headers"])
     return Outgoing(
         exchange=row["exchange"],
         routing_key=row["routing_key"],

@@ -18,7 +18,9 @@ from touchstone_contracts.topology import dead_letter, retry_queue
 log = structlog.get_logger(__name__)
 
 ATTEMPT = "touchstone-attempt"
-_KEPT_PROPERTIES = (
+TOKENS = ("nameko.authorization", "authorization", "nameko.auth_token")
+"""Headers that leave a message when it is given up: people look at it, and a token is never stored."""
+KEPT_PROPERTIES = (
     "content_type",
     "content_encoding",
     "correlation_id",
@@ -29,9 +31,6 @@ _KEPT_PROPERTIES = (
     "app_id",
     "priority",
 )
-
-
-_TOKENS = ("nameko.authorization", "authorization", "nameko.auth_token")
 
 
 class Parking(SharedExtension):
@@ -115,9 +114,9 @@ def attempts_of(delivery: Delivery) -> int:
 
 
 def _kept(delivery: Delivery) -> dict[str, Any]:
-    return {name: delivery.attribute(name) for name in _KEPT_PROPERTIES if delivery.attribute(name) is not None}
+    return {name: delivery.attribute(name) for name in KEPT_PROPERTIES if delivery.attribute(name) is not None}
 
 
 def _without_tokens(headers: dict[str, Any]) -> dict[str, Any]:
     """For a queue that people look into. A retry needs the token: without it a command would be refused."""
-    return {k: v for k, v in headers.items() if str(k).lower() not in _TOKENS}
+    return {k: v for k, v in headers.items() if str(k).lower() not in TOKENS}

@@ -138,6 +138,11 @@ class ConfirmingPublisher:
             self._drop()
 
 
+def is_sendable(message: Outgoing) -> bool:
+    """Whether it can be written as an AMQP message at all."""
+    return _frame(message) is not None
+
+
 def _frame(message: Outgoing) -> amqp.Message | None:
     headers = message.headers | {TAG_HEADER: message.tag}
     properties = {"delivery_mode": PERSISTENT} | message.properties

@@ -38,6 +38,7 @@ class Changes:
     scheduled: list[dict] = dataclasses.field(default_factory=list)
     unscheduled: list[str] = dataclasses.field(default_factory=list)
     emitted: list[Emitted] = dataclasses.field(default_factory=list)
+    messages: list[dict] = dataclasses.field(default_factory=list)
 
     def __bool__(self) -> bool:
         return any(getattr(self, f.name) for f in dataclasses.fields(self))
@@ -96,6 +97,10 @@ class UnitOfWork:
 
     def delete(self, collection: str, id: str) -> None:
         self.changes.deleted.append((collection, id))
+
+    def send(self, row: dict) -> None:
+        """Publish a message that is no event of ours: `row` goes to the outbox as it is (see `outbox.message_row`)."""
+        self.changes.messages.append(row)
 
     def schedule(
         self, kind: str, key: str, due_at: datetime.datetime, payload: Mapping[str, Any] | None = None

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import track
 
-from touchstone import keys, submission, tokens
+from touchstone import dead_letters, keys, submission, tokens
 from touchstone.case_file import case_file, show_case_file
 from touchstone.render import Output, error_object
 from touchstone.rpc import MalformedReply, NoAnswer
@@ -42,6 +42,7 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(help="Make and list the keys by which callers' tokens are signed.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
+app.add_typer(dead_letters.app, name="dead-letters")
 
 Audit = Annotated[str, typer.Argument(metavar="AUDIT", help="The audit's id.")]
 Number = Annotated[int, typer.Argument(metavar="NUMBER", help="A certificate's number.")]

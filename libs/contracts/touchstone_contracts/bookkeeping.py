@@ -2,7 +2,8 @@
 
 Field names are the contract between who provisions and the chassis that reads and writes:
 `expires_at` is when a document may go; `pending` is true while an outbox row waits for the broker's confirm
-(a partial index cannot say "is null"); `due_at` is when a deadline falls due.
+(a partial index cannot say "is null"); `due_at` is when a deadline falls due. A dead letter has a
+`state`, and is listed by it and one of the other filters, oldest `parked_at` first.
 Collections `leases` and `migrations` are small and are read by `_id` only.
 """
 
@@ -14,6 +15,10 @@ IDEMPOTENCY = "idempotency"
 DEADLINES = "deadlines"
 LEASES = "leases"
 MIGRATIONS = "migrations"
+DEAD_LETTERS = "dead_letters"
+DEAD_LETTER_PARTS = "dead_letter_parts"
+
+_PARKED_ORDER = (("parked_at", 1), ("_id", 1))
 
 BOOKKEEPING_INDEXES = (
     Index(collection=INBOX, keys=[("expires_at", 1)], expire_after_s=0),
@@ -21,4 +26,9 @@ BOOKKEEPING_INDEXES = (
     Index(collection=OUTBOX, keys=[("expires_at", 1)], expire_after_s=0),
     Index(collection=IDEMPOTENCY, keys=[("expires_at", 1)], expire_after_s=0),
     Index(collection=DEADLINES, keys=[("due_at", 1)]),
+    Index(collection=DEAD_LETTERS, keys=[("state", 1), *_PARKED_ORDER]),
+    Index(collection=DEAD_LETTERS, keys=[("state", 1), ("queue", 1), *_PARKED_ORDER]),
+    Index(collection=DEAD_LETTERS, keys=[("state", 1), ("event_type", 1), *_PARKED_ORDER]),
+    Index(collection=DEAD_LETTERS, keys=[("state", 1), ("reason", 1), *_PARKED_ORDER]),
+    Index(collection=DEAD_LETTERS, keys=[("expires_at", 1)], expire_after_s=0),
 )

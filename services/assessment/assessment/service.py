@@ -12,6 +12,7 @@ from assessment.refusals import refused
 from assessment.store import Auditors, Audits, Bodies, Refusals
 from assessment.topology import INTAKE
 from touchstone_chassis.callers import Caller
+from touchstone_chassis.dead_letter_desk import DeadLetterDesk
 from touchstone_chassis.entrypoints import command, on_message, query
 from touchstone_chassis.providers import DomainClock, Health, Settings, Stored
 from touchstone_contracts import roles
@@ -21,7 +22,7 @@ from touchstone_contracts.roles import ASSESSOR, MEMBER, REGISTRAR, SECRETARIAT
 _ACCREDITING = (SECRETARIAT, REGISTRAR)
 
 
-class AssessmentService:
+class AssessmentService(DeadLetterDesk):
     """Standards, who may audit against them, and audit reports from submission to acceptance."""
 
     name = "assessment"

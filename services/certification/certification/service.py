@@ -10,6 +10,7 @@ from certification.domain.cases import Case
 from certification.domain.mandates import Mandate
 from certification.store import Cases, Certificates
 from touchstone_chassis.callers import Caller
+from touchstone_chassis.dead_letter_desk import DeadLetterDesk
 from touchstone_chassis.entrypoints import Deadline, command, on_deadline, on_event, query
 from touchstone_chassis.providers import DomainClock, Health, Settings, Stored
 from touchstone_contracts.assessment import AuditAccepted, CorrectiveActionPlanReviewed
@@ -19,7 +20,7 @@ from touchstone_contracts.membership import MembershipActivated, MembershipReins
 from touchstone_contracts.roles import ALL, ASSESSOR, MEMBER, PUBLIC, SECRETARIAT
 
 
-class CertificationService:
+class CertificationService(DeadLetterDesk):
     """One case for each accepted audit, one decision for each case, one certificate for each decision to certify."""
 
     name = "certification"

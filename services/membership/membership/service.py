@@ -8,6 +8,7 @@ from membership.domain import Contact, ContactDetails, Entity, Facility, Organis
 from membership.reference import class_rules
 from membership.store import Contacts, Entities, Facilities, Organisations
 from touchstone_chassis.callers import Caller
+from touchstone_chassis.dead_letter_desk import DeadLetterDesk
 from touchstone_chassis.entrypoints import command, query
 from touchstone_chassis.providers import DomainClock, Health, Settings, Stored
 from touchstone_contracts.errors import AlreadyExists, FieldError, Forbidden, NotFound
@@ -15,7 +16,7 @@ from touchstone_contracts.roles import ASSESSOR, MEMBER, REGISTRAR, SECRETARIAT
 from touchstone_contracts.values import Party, PartyKind
 
 
-class MembershipService:
+class MembershipService(DeadLetterDesk):
     """Who is a member, of which class and in what standing; what it wants certified; and who is told on its behalf."""
 
     name = "membership"

@@ -11,6 +11,7 @@ from notification.domain import Announcement, Contact, Notice, NoticeState, Stan
 from notification.store import CATCH_UP, CHECK_ANNOUNCEMENT, SEND_NOTICE, Announcements, Contacts, Notices, position
 from touchstone_chassis.callers import Caller
 from touchstone_chassis.crashpoints import reach
+from touchstone_chassis.dead_letter_desk import DeadLetterDesk
 from touchstone_chassis.entrypoints import Deadline, on_deadline, on_event, query
 from touchstone_chassis.providers import DomainClock, Health, Settings, Stored
 from touchstone_contracts.certification import (
@@ -30,7 +31,7 @@ log = structlog.get_logger(__name__)
 _READERS = (SECRETARIAT, REGISTRAR, OPERATOR, ASSESSOR, MEMBER)
 
 
-class NotificationService:
+class NotificationService(DeadLetterDesk):
     """Tells the member, the body and the Secretariat what became of a certification."""
 
     name = "notification"

@@ -231,12 +231,18 @@ def settings(backing: Any, amqp_uri: str, database_prefix: str, issuer: Issuer) 
 
 
 @pytest.fixture
-def toy(settings: dict[str, Any]) -> Iterator[ServiceContainer]:
+def inherited() -> tuple[type, ...]:
+    """What the toy inherits: not the desk for dead letters, so that tests can look into the queue."""
+    return ()
+
+
+@pytest.fixture
+def toy(settings: dict[str, Any], inherited: tuple[type, ...]) -> Iterator[ServiceContainer]:
     """The toy, started and consuming; stopped after the test."""
     provision(settings["AMQP_URI"], settings["MONGO_URI"], settings["database"].removesuffix("_toy"), TOPOLOGIES)
     Toy.behaviour, Toy.runs = {}, []
     with nameko.config.patch(settings, clear=True):
-        container = ServiceContainer(Toy)
+        container = ServiceContainer(type("Toy", (*inherited, Toy), {}))
         container.start()
         eventually(lambda: _core(container).consumer._check()[0])
         yield container

@@ -14,6 +14,7 @@ from touchstone_devkit.runner import SERVICES
 
 _QUIET_FOR_S = 0.3
 _PAUSE_S = 0.05
+_PARKED = {"state": "parked"}
 
 
 def wait_until_quiet(amqp_uri: str, mongo_uri: str, database_prefix: str, *, timeout_s: float = 30) -> None:
@@ -53,7 +54,10 @@ class Observer:
 
     def dead_letters(self) -> dict[str, int]:
         """How many messages each service gave up; only those that are not zero."""
-        return {name: count for name, count in self._ready(self._dead_letter_queues).items() if count}
+        counted = self._ready(self._dead_letter_queues)
+        for service in SERVICES:  # on their way, and kept
+            counted[dead_letter(service)] += self.collection(service, "dead_letters").count_documents(_PARKED)
+        return {name: count for name, count in counted.items() if count}
 
     def retrying(self) -> dict[str, int]:
         """How many messages wait to be tried again."""

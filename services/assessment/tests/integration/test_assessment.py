@@ -14,8 +14,7 @@ from touchstone_contracts.assessment import (
     CorrectiveActionPlanReviewed,
 )
 from touchstone_contracts.envelope import unwrap
-from touchstone_contracts.roles import MEMBER
-from touchstone_contracts.topology import dead_letter
+from touchstone_contracts.roles import MEMBER, OPERATOR
 from touchstone_devkit.eventually import eventually
 
 
@@ -229,5 +228,7 @@ def test_standards_are_open_to_every_role(accredited: Any, issuer: Any) -> None:
 def test_a_message_that_is_no_object_is_kept_as_a_dead_letter(accredited: Any, issuer: Any) -> None:
     accredited.hand_in([], message_id="m-1", token=issuer.assessor())
 
-    eventually(lambda: accredited.waiting(dead_letter("assessment")) == 1)
+    operator = issuer.token(OPERATOR)
+    (kept,) = eventually(lambda: accredited.call("list_dead_letters", operator)["result"]["items"])
+    assert (kept["queue"], kept["message_id"], kept["reason"]) == (INTAKE, "m-1", "undecodable")
     assert accredited.waiting(INTAKE) == 0

@@ -77,7 +77,8 @@ class Neighbours:
         return [event for event in self.told if kind in (None, type(event))]
 
     def given_up(self) -> int:
-        return self.channel.queue_declare(dead_letter("certification"), passive=True).method.message_count
+        waiting = self.channel.queue_declare(dead_letter("certification"), passive=True).method.message_count
+        return waiting + self.database["dead_letters"].count_documents({})
 
     def token(self, role: str, **claims: Any) -> str:
         now = int(time.time())

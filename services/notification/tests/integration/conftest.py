@@ -68,7 +68,8 @@ class MailServer:
 class Neighbours:
     """Who announces things to notification, and hears what it announces."""
 
-    def __init__(self, uri: str):
+    def __init__(self, uri: str, database: Any):
+        self._database = database
         self._connection = pika.BlockingConnection(pika.URLParameters(uri))
         self._channel = self._connection.channel()
         self._channel.confirm_delivery()
@@ -103,7 +104,8 @@ class Neighbours:
         return events
 
     def given_up(self) -> int:
-        return int(self._channel.queue_declare(dead_letter("notification"), passive=True).method.message_count)
+        waiting = self._channel.queue_declare(dead_letter("notification"), passive=True).method.message_count
+        return int(waiting) + int(self._database["dead_letters"].count_documents({}))
 
 
 def _example(name: str, /, **changes: Any) -> Any:
@@ -175,8 +177,8 @@ def start(environment: dict[str, str], settings: dict[str, Any]) -> Callable[[],
 
 
 @pytest.fixture
-def neighbours(environment: dict[str, str]) -> Iterator[Neighbours]:
-    neighbours = Neighbours(environment["AMQP_URI"])
+def neighbours(environment: dict[str, str], database: Any) -> Iterator[Neighbours]:
+    neighbours = Neighbours(environment["AMQP_URI"], database)
     yield neighbours
     neighbours.close()
 
