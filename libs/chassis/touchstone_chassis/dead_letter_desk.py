@@ -16,7 +16,7 @@ from touchstone_contracts.roles import OPERATOR
 
 BATCH_BYTES_MAX = 8 * 1024 * 1024
 """One call changes no more than this, the first dead letter excepted: a transaction must end in seconds."""
-SHOWN_BYTES_MAX = 256 * 1024
+SHOWN_BYTES_MAX = 1024 * 1024
 _SUMMARY = (
     *("state", "queue", "event_type", "event_id", "message_id", "correlation_id", "reason", "error", "parked_at"),
     *("first_parked_at", "attempts", "replays", "times", "size"),
