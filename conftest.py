@@ -4,4 +4,9 @@ import eventlet
 
 eventlet.monkey_patch()
 
+from hypothesis import settings  # noqa: E402
+
+settings.register_profile("touchstone", deadline=None)  # a slow machine is no finding
+settings.load_profile("touchstone")
+
 pytest_plugins = ["touchstone_devkit.pytest_plugin"]
