@@ -4,7 +4,7 @@ import eventlet
 
 eventlet.monkey_patch()
 
-from hypothesis import settings  # noqa: E402
+from hypothesis import settings
 
 settings.register_profile("touchstone", deadline=None)  # a slow machine is no finding
 settings.load_profile("touchstone")
