@@ -20,7 +20,7 @@ from touchstone_chassis import callers
 from touchstone_chassis.callers import Caller, UnusableKeys, Verifier
 from touchstone_contracts.errors import Unauthenticated
 
-NOW = int(time.time())
+NOW = 1_800_000_000
 KEY = OKPKey.generate_key("Ed25519")
 STRANGER = OKPKey.generate_key("Ed25519")
 CLAIMS = {
@@ -184,7 +184,7 @@ def test_a_key_in_the_tokens_own_header_is_not_believed(verifier: Verifier):
 
 def test_a_key_that_names_its_issuer_vouches_for_no_other(jwks: pathlib.Path):
     write_jwks(jwks, public(KEY, "k1", iss="asi"), public(STRANGER, "k2", iss="test-lab"))
-    verifier = Verifier(jwks, "touchstone", "asi, test-lab")
+    verifier = Verifier(jwks, "touchstone", "asi, test-lab", now=lambda: NOW)
 
     own = signed(key=STRANGER, header={"alg": "Ed25519", "kid": "k2"}, iss="test-lab")
     foreign = signed(key=STRANGER, header={"alg": "Ed25519", "kid": "k2"}, iss="asi")
@@ -271,7 +271,7 @@ def test_what_is_remembered_is_bounded(verifier: Verifier, monkeypatch: pytest.M
 
 
 def test_a_changed_file_brings_new_keys_and_a_key_taken_out_vouches_for_nothing(jwks: pathlib.Path):
-    verifier = Verifier(jwks, "touchstone", ["asi"])
+    verifier = Verifier(jwks, "touchstone", ["asi"], now=lambda: NOW)
     old, new = signed(), signed(key=STRANGER, header={"alg": "Ed25519", "kid": "k2"})
     verifier.verify(old)
 
@@ -283,7 +283,7 @@ def test_a_changed_file_brings_new_keys_and_a_key_taken_out_vouches_for_nothing(
 
 
 def test_a_file_that_breaks_later_leaves_the_last_good_keys_in_force(jwks: pathlib.Path):
-    verifier = Verifier(jwks, "touchstone", ["asi"])
+    verifier = Verifier(jwks, "touchstone", ["asi"], now=lambda: NOW)
 
     jwks.write_text("{ half a fi", encoding="utf-8")
     assert verifier.verify(signed()).subject == "secretariat-1"
