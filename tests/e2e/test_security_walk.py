@@ -24,6 +24,7 @@ from touchstone_devkit.demo.register import SECRETARIAT, Speaker, assessor, memb
 from touchstone_devkit.demo.scheme import Scheme
 from touchstone_devkit.demo.worlds import World, stage
 from touchstone_devkit.eventually import eventually
+from touchstone_devkit.runner import SERVICES
 
 TIMEOUT_S = 30
 NOBODY = "walker"
@@ -215,7 +216,17 @@ def arguments_of(world: World) -> dict[str, dict[str, Any]]:
     organisation = {n: v for n, v in setup["members"][0].items() if n != "joined_on"}
     audit = f"{report['body_id']}.{report['report_id']}".lower()
     today = {"valid_from": "2026-01-01", "valid_until": "2026-12-31"}
-    return {
+    letters = {"ids": ["no-such-letter"], "why": "Walked by."}
+    of_every_service = {
+        f"{service}.{method}": arguments
+        for service in SERVICES
+        for method, arguments in {
+            "replay_dead_letters": letters,
+            "discard_dead_letters": letters,
+            "edit_dead_letter": {"id": "no-such-letter", "body": "{}", "why": "Walked by."},
+        }.items()
+    }
+    return of_every_service | {
         "membership.register_organisation": organisation,
         "membership.activate": {"member_id": organisation["member_id"]},
         "membership.suspend": {"member_id": organisation["member_id"], "reasons": ["Walked by."]},
