@@ -60,10 +60,6 @@ class Delivery:
         return self.message.delivery_info.get("exchange") or ""
 
     @property
-    def redelivered(self) -> bool:
-        return bool(self.message.delivery_info.get("redelivered"))
-
-    @property
     def current(self) -> bool:
         """Whether the connection that it came over still stands; otherwise it is delivered again anyway."""
         return self.session is self.consumer.session

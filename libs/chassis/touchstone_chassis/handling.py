@@ -42,7 +42,7 @@ def run(
     unit: UnitOfWork,
     handler: Callable[[], Any],
     *,
-    origin: Callable[[], Origin] | Origin,
+    origin: Origin,
     complete: Callable[[Any], Completion],
     until: float | None = None,
 ) -> Any:
@@ -60,7 +60,7 @@ def run(
                 result = _call(handler)
                 if until is not None and time.time() > until:
                     raise DeadlineExceeded("The deadline passed while the call was carried out; nothing was changed.")
-                core.committer.commit(unit, origin() if callable(origin) else origin, complete(result))
+                core.committer.commit(unit, origin, complete(result))
             return result
         except (AlreadyProcessed, AnswerStored, ClaimLost):
             raise

@@ -85,7 +85,6 @@ class System:
         self._keys_folder = keys_folder
         self._more_environment = dict(environment or {})
         self._announce = announce
-        self._vhost: str | None = None
         self._steps_down = contextlib.ExitStack()
 
     def start(self) -> "System":
