@@ -17,6 +17,7 @@ class Supervised(LocalProcess):
     """A process that is to run until it is stopped. `restarts` counts how often it was started again."""
 
     restarts = 0
+    _held = False
     _pause_s = PAUSE_FIRST_S
     _launched_at = 0.0
     _restart_at: float | None = None
@@ -40,10 +41,20 @@ class Supervised(LocalProcess):
                 raise TimeoutError(f"{self.name} did not come back within {timeout_s:.0f} s")
             time.sleep(CHECK_INTERVAL_S)
 
+    def hold(self) -> None:
+        """Stops it, as `stop` does, and the supervisor leaves it stopped until `release`."""
+        self._held = True
+        self.stop()
+
+    def release(self) -> None:
+        """After `hold`: the supervisor starts it again, after the first pause; it counts in `restarts`."""
+        self._launched_at = -math.inf
+        self._held = False
+
     def restart_if_dead(self) -> None:
         """To be called again and again: notices a death, waits out the pause, starts."""
         now = time.monotonic()
-        if self.is_running():
+        if self._held or self.is_running():
             return
         if self._restart_at is None:
             steady = now - self._launched_at > STEADY_AFTER_S

@@ -77,6 +77,25 @@ def test_a_process_is_started_again_with_another_environment(ledger: Ledger) -> 
     process.stop()
 
 
+def test_a_process_that_is_held_stays_stopped_until_it_is_released(ledger: Ledger) -> None:
+    process, other = listener(ledger), listener(ledger)
+    process.start()
+    other.start()
+    supervisor = Supervisor([process, other])
+    supervisor.start()
+
+    process.hold()
+    other.signal(signal.SIGKILL)
+    eventually(lambda: other.restarts == 1)  # the supervisor has looked at both since
+    assert process.restarts == 0 and not process.is_running()
+    process.release()
+
+    eventually(lambda: process.restarts == 1 and process.is_ready())
+    supervisor.stop()
+    process.stop()
+    other.stop()
+
+
 def test_a_process_that_ends_while_starting_is_reported_with_the_end_of_its_log(ledger: Ledger) -> None:
     process = listener(ledger, code="print('no such config'); raise SystemExit(2)")
 
