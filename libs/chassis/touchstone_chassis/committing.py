@@ -15,8 +15,9 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.mongo import DURABLE, SNAPSHOT
 from touchstone_chassis.units import Changes, Emitted, Origin, UnitOfWork
-from touchstone_contracts.envelope import wrap
+from touchstone_contracts.envelope import amqp_properties, wrap
 from touchstone_contracts.topology import events_exchange
+from touchstone_contracts.versions import older_copies
 
 DUPLICATE_KEY = 11000
 INBOX_KEPT = datetime.timedelta(days=60)
@@ -82,7 +83,7 @@ class Committer:
         changes = unit.changes
         if not changes and completion.answer is None and completion.claim is None:
             return
-        rows = [*(self._row(emitted, origin) for emitted in changes.emitted), *changes.messages]
+        rows = [row for emitted in changes.emitted for row in self._rows(emitted, origin)] + changes.messages
         with self._database.client.start_session() as session:
             # A duplicate key must leave the callback as an exception: the server has aborted the transaction by then,
             # and committing it would be retried for two minutes.
@@ -99,8 +100,13 @@ class Committer:
     def was_processed(self, inbox_key: str) -> bool:
         return self._database["inbox"].find_one({"_id": inbox_key}, {"_id": 1}) is not None
 
-    def _row(self, emitted: Emitted, origin: Origin) -> dict[str, Any]:
-        event, now = emitted.event, _now()
+    def _rows(self, emitted: Emitted, origin: Origin) -> list[dict[str, Any]]:
+        """The event's row, and one for each older version in which it is still published: one id, counted once."""
+        row = self._row(emitted, emitted.event, origin)
+        return [row, *(_copy(self._row(emitted, older, origin)) for older in older_copies(emitted.event))]
+
+    def _row(self, emitted: Emitted, event: Any, origin: Origin) -> dict[str, Any]:
+        now = _now()
         message = wrap(
             event,
             id=emitted.id,
@@ -126,6 +132,15 @@ class Committer:
             "recorded_at": now,
             "next_attempt_at": now + RELAY_GRACE,
         }
+
+
+def _copy(row: dict[str, Any]) -> dict[str, Any]:
+    """The row of an event in an older version: with an id of its own, and the properties that name the event's id.
+
+    It leaves the outbox once it is published; the row of the event itself stays as long as any other.
+    """
+    properties = amqp_properties(id=row["_id"], type=row["type"], correlation_id=row["correlation_id"])
+    return row | {"_id": f"{row['_id']}/{row['type']}", "properties": properties, "headers": {}}
 
 
 class _Writing:

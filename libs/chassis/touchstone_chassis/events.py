@@ -12,25 +12,31 @@ from touchstone_chassis.committing import AlreadyProcessed, Completion
 from touchstone_chassis.consuming import Delivery
 from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.guards import BadMessage, decode
+from touchstone_chassis.parking import attempts_of
 from touchstone_chassis.units import Origin
 from touchstone_chassis.work import Work, WorkEntrypoint, handled_by
 from touchstone_contracts.envelope import CONTENT_TYPE, Envelope, unwrap
 from touchstone_contracts.errors import Refusal
 from touchstone_contracts.topology import event_queue
+from touchstone_contracts.versions import upcast, versions
 
 log = structlog.get_logger(__name__)
 
+RETRIES_MAX = 1000
+"""A header says how often a message failed before: believed up to here."""
+
 
 class OnEvent(WorkEntrypoint):
-    """Handles one event type. Its queue is named from classes, never from the method."""
+    """Handles one event, in whichever version it comes. Queues are named from classes, never from the method."""
 
     def __init__(self, event_class: Any, **kwargs: Any):
         super().__init__(**kwargs)
         self.event_class = event_class
 
     def setup(self) -> None:
-        self.queue = event_queue(self.core.service, self.event_class.type_name)
-        self.core.consumer.register(self.queue, self.spawn)
+        self.version_in = {event_queue(self.core.service, v.type_name): v for v in versions(self.event_class)}
+        for queue in self.version_in:
+            self.core.consumer.register(queue, self.spawn)
 
     def stop(self) -> None:
         self.core.consumer.drain()
@@ -47,7 +53,7 @@ class OnEvent(WorkEntrypoint):
         metrics.HANDLER_SECONDS.labels(service=self.core.service, entrypoint=self.method_name).observe(
             time.monotonic() - started
         )
-        metrics.MESSAGES_HANDLED.labels(service=self.core.service, queue=self.queue, outcome=outcome).inc()
+        metrics.MESSAGES_HANDLED.labels(service=self.core.service, queue=delivery.queue, outcome=outcome).inc()
 
     def broke(self, work: Work, error: BaseException) -> None:
         if not work.subject.settled:
@@ -55,7 +61,7 @@ class OnEvent(WorkEntrypoint):
 
     def _settle(self, work: Work, delivery: Delivery, method: Callable[..., Any]) -> str:
         try:
-            envelope, event = unwrap(decode(delivery, CONTENT_TYPE), expected=self.event_class)
+            envelope, event = unwrap(decode(delivery, CONTENT_TYPE), expected=self.version_in[delivery.queue])
         except BadMessage as error:
             self.core.parking.give_up(delivery, error.reason, error)
             return "dead_lettered"
@@ -63,16 +69,20 @@ class OnEvent(WorkEntrypoint):
             self.core.parking.give_up(delivery, "schema", f"fields: {', '.join(sorted(map(str, error.messages_dict)))}")
             return "dead_lettered"
         structlog.contextvars.bind_contextvars(correlation_id=envelope.correlationid, event_id=envelope.id)
+        try:
+            event = upcast(event, self.event_class)
+        except Exception as error:  # it would fail each time: a release with another upcaster, or an edit, mends it
+            self.core.parking.give_up(delivery, "upcast", error)
+            return "dead_lettered"
         return self._handle(work, delivery, lambda: method(event, envelope), envelope)
 
     def _handle(self, work: Work, delivery: Delivery, handler: Callable[[], Any], envelope: Envelope) -> str:
         # The logical handler, not the queue or the version: an event that comes by two queues counts once.
         inbox_key = f"{self.core.service}.{self.method_name}/{envelope.id}"
-        origin = Origin(envelope.correlationid, envelope.id, envelope.traceparent)
+        origin = Origin(envelope.correlationid, envelope.id, envelope.traceparent, self.method_name)
+        done = Completion(inbox=inbox_key, retries=min(attempts_of(delivery), RETRIES_MAX))
         try:
-            handling.run(
-                self.core, work.unit, handler, origin=origin, complete=lambda _result: Completion(inbox=inbox_key)
-            )
+            handling.run(self.core, work.unit, handler, origin=origin, complete=lambda _result: done)
         except AlreadyProcessed:
             delivery.ack()
             return "repeated"
@@ -99,5 +109,9 @@ class OnEvent(WorkEntrypoint):
 
 
 def on_event(event_class: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Handle `event_class`: the method gets the typed event and its Envelope."""
+    """Handle `event_class`: the method gets the typed event and its Envelope.
+
+    What comes in an older version is brought up to it. The method's name is part of how the inbox knows an event that
+    was handled: it stays the same from version to version.
+    """
     return handled_by(OnEvent(event_class))

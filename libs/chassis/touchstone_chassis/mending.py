@@ -23,7 +23,7 @@ from touchstone_chassis.masking import unmasked
 from touchstone_chassis.outbox import message_row
 from touchstone_chassis.publishing import Outgoing, is_sendable
 from touchstone_chassis.validation import field_errors
-from touchstone_contracts.envelope import CONTENT_TYPE, unwrap
+from touchstone_contracts.envelope import amqp_properties, unwrap
 from touchstone_contracts.errors import FieldError, IllegalTransition, InvalidRequest
 from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.topology import event_queue
@@ -150,11 +150,7 @@ def _outgoing(document: dict[str, Any], body: bytes) -> Outgoing:
         return Outgoing(
             "", document["queue"] or "", body, document["_id"], document["properties"], document["headers"] | ours
         )
-    properties = {
-        "content_type": CONTENT_TYPE,
-        "content_encoding": "utf-8",
-        "message_id": document["message_id"],
-        "type": document["event_type"],
-        "correlation_id": (document["correlation_id"] or "").encode()[:255].decode(errors="ignore"),
-    }
+    properties = amqp_properties(
+        id=document["message_id"], type=document["event_type"], correlation_id=document["correlation_id"] or ""
+    )
     return Outgoing("", document["queue"], body, document["_id"], properties, ours)

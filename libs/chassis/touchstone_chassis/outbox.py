@@ -14,7 +14,7 @@ from touchstone_chassis.committing import OUTBOX_KEPT, RELAY_GRACE
 from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.mongo import RELAXED
 from touchstone_chassis.publishing import ConfirmingPublisher, Outcome, Outgoing
-from touchstone_contracts.envelope import CONTENT_TYPE
+from touchstone_contracts.envelope import amqp_properties
 
 log = structlog.get_logger(__name__)
 
@@ -101,7 +101,7 @@ class Relay:
         return count, age_s
 
     def _mark_published(self, rows: Sequence[dict[str, Any]]) -> None:
-        # Contact addresses leave with the confirm; what was no event of ours is kept elsewhere.
+        # Contact addresses leave with the confirm; what is a copy, or no event of ours, is kept elsewhere.
         leaving = [r["_id"] for r in rows if r["personal"] or "properties" in r]
         others = [r["_id"] for r in rows if not (r["personal"] or "properties" in r)]
         if leaving:
@@ -154,24 +154,8 @@ def message_row(
 def _outgoing(row: dict[str, Any]) -> Outgoing:
     if "properties" in row:
         return Outgoing(row["exchange"], row["routing_key"], row["body"], row["_id"], row["properties"], row["headers"])
-    return Outgoing(
-        exchange=row["exchange"],
-        routing_key=row["routing_key"],
-        body=row["body"],
-        tag=row["_id"],
-        properties={
-            "message_id": row["_id"],
-            "type": row["type"],
-            "content_type": CONTENT_TYPE,
-            "content_encoding": "utf-8",
-            "correlation_id": _short(row["correlation_id"]),
-        },
-    )
-
-
-def _short(text: str) -> str:
-    """As much of it as AMQP's short strings hold, 255 bytes; the body has all of it."""
-    return text.encode()[:255].decode(errors="ignore")
+    properties = amqp_properties(id=row["_id"], type=row["type"], correlation_id=row["correlation_id"])
+    return Outgoing(row["exchange"], row["routing_key"], row["body"], row["_id"], properties)
 
 
 def relay_quietly(relay: Relay, rows: Sequence[dict[str, Any]]) -> None:

@@ -77,7 +77,7 @@ def _add_service(plan: BrokerPlan, topology: ServiceTopology) -> None:
         plan.add_fanout(names.retry_queue(service, delay_s), names.retry_queue_arguments(delay_s))
     plan.add_queue(names.rpc_queue(service), work, exchange=names.RPC_EXCHANGE, routing_key=f"{service}.*")
     event: Any
-    for event in topology.consumes:
+    for event in topology.receives:
         _add_producer(plan, event.producer)
         plan.add_queue(
             names.event_queue(service, event.type_name),

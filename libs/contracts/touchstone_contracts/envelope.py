@@ -99,3 +99,14 @@ def unwrap(message: Any, *, expected: type | None = None) -> tuple[Envelope, Any
     if event_class is None or (expected is not None and event_class is not expected):
         raise ValidationError({"type": [f"{envelope.type!r} is not what this queue is for."]})
     return envelope, event_class.schema.load(data)
+
+
+def amqp_properties(*, id: str, type: str, correlation_id: str) -> dict[str, str]:
+    """The AMQP properties with which an event travels. AMQP's short strings hold 255 bytes; the body has all of it."""
+    return {
+        "message_id": id,
+        "type": type,
+        "content_type": CONTENT_TYPE,
+        "content_encoding": "utf-8",
+        "correlation_id": correlation_id.encode()[:255].decode(errors="ignore"),
+    }

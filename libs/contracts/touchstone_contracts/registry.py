@@ -41,13 +41,15 @@ def value(cls: type[_T]) -> type[_T]:
 
 @typing.dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(detail,))
 def event(
-    name: str, *, version: int, subject: str, summary: str, personal: bool = False
+    name: str, *, version: int, subject: str, summary: str, personal: bool = False, replaces: type | None = None
 ) -> Callable[[type[_T]], type[_T]]:
     """Make the decorated class a registered event type.
 
     `name` is `<service>.<noun_verb_past>`; `subject` names the attribute that holds the aggregate's id;
-    `personal` marks a type that carries contact details, whose body must leave every store once delivered.
-    Raises TypeError when the type is registered already or has no such attribute.
+    `personal` marks a type that carries contact details, whose body must leave every store once delivered;
+    `replaces` is the version before, from which the class method `upcast(old)` makes this one. While it also has the
+    method `downcast()`, the old one is published too (see `touchstone_contracts.versions`).
+    Raises TypeError when the type is registered already, has no such attribute or cannot be made from what it replaces.
     """
 
     def register(cls: type[_T]) -> type[_T]:
@@ -59,6 +61,7 @@ def event(
         made.subject_field = subject
         made.summary = summary
         made.personal = personal
+        made.replaces = _checked(replaces, made, name, version)
         if made.type_name in REGISTRY:
             raise TypeError(f"{made.type_name} is already registered")
         if subject not in {f.name for f in dataclasses.fields(made)}:
@@ -67,6 +70,17 @@ def event(
         return made
 
     return register
+
+
+def _checked(replaced: Any, made: Any, name: str, version: int) -> Any:
+    if replaced is not None:
+        if (replaced.producer, replaced.local_name) != tuple(name.split(".")) or replaced.version >= version:
+            raise TypeError(f"{name}.v{version} replaces an earlier version of itself, not {replaced.type_name}")
+        if not hasattr(made, "upcast"):
+            raise TypeError(f"{name}.v{version} does not say how it is made from {replaced.type_name}: upcast(old)")
+    elif hasattr(made, "downcast"):
+        raise TypeError(f"{name}.v{version} has a downcast and replaces nothing")
+    return replaced
 
 
 def _field_for(hint: Any, **options: Any) -> fields.Field:

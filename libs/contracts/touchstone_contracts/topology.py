@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from touchstone_contracts.versions import versions
+
 RPC_EXCHANGE = "nameko-rpc"
 DELIVERY_LIMIT = 50
 RETRY_DELAYS_S = (1, 5, 30, 120, 600)
@@ -78,7 +80,8 @@ class Index:
 class ServiceTopology:
     """What one service needs: the events that it consumes, its extra queues, its indexes, its document migrations.
 
-    `migrations` maps a schema version to a function of a pymongo database that brings documents up to it.
+    `consumes` names each event in the version that its handler takes. `migrations` maps a schema version to a function
+    of a pymongo database that brings documents up to it.
     """
 
     service: str
@@ -86,3 +89,8 @@ class ServiceTopology:
     queues: Sequence[str] = ()
     indexes: Sequence[Index] = ()
     migrations: Mapping[int, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def receives(self) -> tuple[type, ...]:
+        """What it consumes, in every version that may come: each has a queue of its own."""
+        return tuple(version for event in self.consumes for version in versions(event))

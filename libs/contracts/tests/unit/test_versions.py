@@ -1,0 +1,112 @@
+"""An event in two or three versions: what comes in is brought up, what goes out is published in the older ones too."""
+
+from typing import Any
+
+import pytest
+
+from touchstone_contracts.registry import detail, event
+from touchstone_contracts.topology import ServiceTopology
+from touchstone_contracts.versions import older_copies, upcast, versions
+
+
+def three_versions() -> tuple[Any, Any, Any]:
+    """Version 2 renames an attribute, version 3 splits it; only version 3 is emitted, and version 1 is no longer."""
+
+    @event("testing.lot_weighed", version=1, subject="lot_id", summary="A lot was weighed.")
+    class LotWeighed:
+        lot_id: str = detail("The lot.", example="l-1")
+        mass: int = detail("In kilograms.", example=5)
+
+    @event("testing.lot_weighed", version=2, subject="lot_id", summary="A lot was weighed.", replaces=LotWeighed)
+    class LotWeighedV2:
+        lot_id: str = detail("The lot.", example="l-1")
+        mass_kg: int = detail("Its mass.", example=5)
+
+        @classmethod
+        def upcast(cls, old: Any) -> Any:
+            return cls(lot_id=old.lot_id, mass_kg=old.mass)
+
+    @event("testing.lot_weighed", version=3, subject="lot_id", summary="A lot was weighed.", replaces=LotWeighedV2)
+    class LotWeighedV3:
+        lot_id: str = detail("The lot.", example="l-1")
+        net_kg: int = detail("Without the pallet.", example=4)
+        tare_kg: int = detail("The pallet.", example=1)
+
+        @classmethod
+        def upcast(cls, old: Any) -> Any:
+            return cls(lot_id=old.lot_id, net_kg=old.mass_kg, tare_kg=0)
+
+        def downcast(self) -> Any:
+            return LotWeighedV2(lot_id=self.lot_id, mass_kg=self.net_kg + self.tare_kg)
+
+    return LotWeighed, LotWeighedV2, LotWeighedV3
+
+
+def test_a_versions_ancestors_are_all_that_it_can_be_made_from() -> None:
+    first, second, third = three_versions()
+
+    assert versions(third) == (third, second, first)
+    assert versions(first) == (first,)
+
+
+def test_an_event_is_brought_up_through_every_version_between() -> None:
+    first, _, third = three_versions()
+
+    assert upcast(first(lot_id="l-1", mass=5), third) == third(lot_id="l-1", net_kg=5, tare_kg=0)
+
+
+def test_an_event_of_the_wanted_version_stays_as_it_is() -> None:
+    _, second, _ = three_versions()
+    lot = second(lot_id="l-1", mass_kg=5)
+
+    assert upcast(lot, second) is lot
+
+
+def test_an_event_is_published_in_the_older_versions_that_it_can_be_told_in() -> None:
+    first, second, third = three_versions()
+
+    assert older_copies(third(lot_id="l-1", net_kg=4, tare_kg=1)) == [second(lot_id="l-1", mass_kg=5)]
+    assert older_copies(second(lot_id="l-1", mass_kg=5)) == []
+    assert older_copies(first(lot_id="l-1", mass=5)) == []
+
+
+def test_a_service_receives_what_it_consumes_in_every_version() -> None:
+    first, second, third = three_versions()
+
+    assert ServiceTopology(service="scales", consumes=[third]).receives == (third, second, first)
+
+
+def test_a_version_must_say_how_it_is_made_from_the_one_before() -> None:
+    first, *_ = three_versions()
+
+    with pytest.raises(TypeError, match="does not say how it is made"):
+
+        @event("testing.lot_weighed", version=4, subject="lot_id", summary="Again.", replaces=first)
+        class LotWeighedV4:
+            lot_id: str = detail("The lot.", example="l-1")
+
+
+@pytest.mark.parametrize(("name", "version"), [("testing.lot_lost", 2), ("testing.lot_weighed", 1)])
+def test_a_version_replaces_an_earlier_one_of_itself(name: str, version: int) -> None:
+    first, *_ = three_versions()
+
+    with pytest.raises(TypeError, match="replaces an earlier version of itself"):
+
+        @event(name, version=version, subject="lot_id", summary="Again.", replaces=first)
+        class Other:
+            lot_id: str = detail("The lot.", example="l-1")
+
+            @classmethod
+            def upcast(cls, old: Any) -> Any:
+                return cls(lot_id=old.lot_id)
+
+
+def test_what_replaces_nothing_has_nothing_to_be_told_in() -> None:
+    with pytest.raises(TypeError, match="has a downcast and replaces nothing"):
+
+        @event("testing.lot_found", version=1, subject="lot_id", summary="It was found.")
+        class LotFound:
+            lot_id: str = detail("The lot.", example="l-1")
+
+            def downcast(self) -> Any:
+                return self
