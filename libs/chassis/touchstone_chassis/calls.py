@@ -47,8 +47,10 @@ def authenticate(core: Core, token: str | None, roles: Sequence[str]) -> Caller 
     return caller
 
 
-def new_origin(correlation_id: str | None, causation_id: str | None, traceparent: str | None) -> Origin:
-    return Origin(correlation_id or uuid.uuid4().hex, causation_id, traceparent)
+def new_origin(
+    correlation_id: str | None, causation_id: str | None, traceparent: str | None, *, trigger: str, by: str
+) -> Origin:
+    return Origin(correlation_id or uuid.uuid4().hex, causation_id, traceparent, trigger, by)
 
 
 def check_deadline(until: float) -> None:

@@ -52,11 +52,12 @@ class ClaimLost(Exception):
 class Completion:
     """What marks the cause of a unit of work as done, in the same transaction.
 
-    `inbox`: key of a processed message. `answer`: a document for the idempotency store. `claim`: (id, claim) of a
-    deadline that ran.
+    `inbox`: key of a processed message, `retries`: how often it had failed before. `answer`: a document for the
+    idempotency store. `claim`: (id, claim) of a deadline that ran.
     """
 
     inbox: str | None = None
+    retries: int = 0
     answer: dict[str, Any] | None = None
     claim: tuple[str, str] | None = None
 
@@ -88,7 +89,7 @@ class Committer:
             # A duplicate key must leave the callback as an exception: the server has aborted the transaction by then,
             # and committing it would be retried for two minutes.
             session.with_transaction(
-                lambda s: _Writing(self._database, s).write(changes, rows, completion),
+                lambda s: _Writing(self._database, s).write(changes, rows, completion, origin),
                 read_concern=SNAPSHOT,
                 write_concern=DURABLE,
             )
@@ -125,6 +126,8 @@ class Committer:
             "sequence": emitted.sequence,
             "correlation_id": origin.correlation_id,
             "causation_id": origin.causation_id,
+            "trigger": origin.trigger,
+            "by": origin.by,
             "body": orjson.dumps(message),
             "personal": event.personal,
             "pending": True,
@@ -149,14 +152,14 @@ class _Writing:
     def __init__(self, database: Database, session: ClientSession):
         self._database, self._session = database, session
 
-    def write(self, changes: Changes, rows: Sequence[dict], completion: Completion) -> None:
+    def write(self, changes: Changes, rows: Sequence[dict], completion: Completion, origin: Origin) -> None:
         self._complete(completion)
         self._save(changes.saved)
         for collection, document in changes.projected:
             self._project(self._database[collection], document)
         for collection, id in changes.deleted:
             self._database[collection].delete_one({"_id": id}, session=self._session)
-        self._schedule(changes)
+        self._schedule(changes, origin)
         reach("domain")
         if rows:
             self._database["outbox"].insert_many(list(rows), session=self._session)
@@ -167,6 +170,7 @@ class _Writing:
         now = _now()
         if completion.inbox:
             document = {"_id": completion.inbox, "at": now, "expires_at": now + INBOX_KEPT}
+            document |= {"retries": completion.retries} if completion.retries else {}
             self._insert("inbox", document, AlreadyProcessed(completion.inbox))
             reach("inbox")
         if completion.answer:
@@ -219,9 +223,11 @@ class _Writing:
         if kept is None or kept["sequence"] < document["sequence"]:
             collection.replace_one({"_id": document["_id"]}, document, upsert=True, session=self._session)
 
-    def _schedule(self, changes: Changes) -> None:
+    def _schedule(self, changes: Changes, origin: Origin) -> None:
+        # What a deadline leads to names the message that set it as its cause.
+        cause = {"correlation_id": origin.correlation_id, "causation_id": origin.causation_id}
         operations: list[DeleteOne | ReplaceOne] = [DeleteOne({"_id": id}) for id in changes.unscheduled]
-        operations += [ReplaceOne({"_id": d["_id"]}, d, upsert=True) for d in changes.scheduled]
+        operations += [ReplaceOne({"_id": d["_id"]}, d | cause, upsert=True) for d in changes.scheduled]
         if operations:
             self._database["deadlines"].bulk_write(operations, session=self._session)
 

@@ -31,7 +31,10 @@ BACKOFF_S_MAX = 600
 
 @dataclasses.dataclass(frozen=True)
 class Deadline:
-    """A deadline that is due. `attempt` counts from 1; a handler that fails or dies is tried again."""
+    """A deadline that is due. `attempt` counts from 1; a handler that fails or dies is tried again.
+
+    `correlation_id` and `causation_id` are those of the handler that set it; a release before them set none.
+    """
 
     kind: str
     key: str
@@ -40,6 +43,14 @@ class Deadline:
     attempt: int
     claim: str
     id: str
+    correlation_id: str | None = None
+    causation_id: str | None = None
+
+    @property
+    def origin(self) -> Origin:
+        """What it leads to was caused by the message that set it; where none did, by the deadline itself."""
+        correlation_id = self.payload.get("correlation_id") or self.correlation_id or self.id
+        return Origin(correlation_id, self.causation_id or self.id, trigger=self.id)
 
 
 class DeadlineRunner(SharedExtension):
@@ -162,6 +173,8 @@ class DeadlineRunner(SharedExtension):
             document["attempt"],
             claim,
             document["_id"],
+            document.get("correlation_id"),
+            document.get("causation_id"),
         )
 
     def postpone(self, deadline: Deadline) -> None:
@@ -198,7 +211,7 @@ class OnDeadline(WorkEntrypoint):
                 self.core,
                 work.unit,
                 lambda: method(deadline),
-                origin=Origin(deadline.payload.get("correlation_id") or deadline.id, deadline.id),
+                origin=deadline.origin,
                 complete=lambda _result: Completion(claim=(deadline.id, deadline.claim)),
             )
         except ClaimLost:

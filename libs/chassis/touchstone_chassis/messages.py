@@ -1,6 +1,7 @@
 """The entrypoint for commands that come as a message on a queue: no caller waits, so a refusal is recorded."""
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -62,12 +63,13 @@ class OnMessage(WorkEntrypoint):
         if not isinstance(message_id, str) or not 1 <= len(message_id) <= 200:
             raise BadMessage("no_message_id", "a message needs a message_id of 1 to 200 characters")
         correlation_id = text_header(delivery, "nameko.correlation_id", length_max=100) or message_id
-        origin = calls.new_origin(correlation_id, message_id, traceparent(delivery))
+        origin = calls.new_origin(correlation_id, message_id, traceparent(delivery), trigger=self.method_name, by="")
         structlog.contextvars.bind_contextvars(correlation_id=origin.correlation_id)
         caller: Caller | None = None
         inbox_key = self._inbox_key(caller, message_id)
         try:
             caller = self._authenticate(delivery)
+            origin = dataclasses.replace(origin, by=caller.subject)
             inbox_key = self._inbox_key(caller, message_id)
             request = validation.load(self.schema, body)
             self._run(work, lambda: method(request, caller, message_id), inbox_key, origin)

@@ -188,7 +188,9 @@ class Method(WorkEntrypoint):
             return self.execution.query(method, arguments, caller, work.unit, until)
         assert caller is not None  # a command is never public
         correlation_id = text_header(delivery, "nameko.correlation_id", length_max=100)
-        origin = calls.new_origin(correlation_id, None, traceparent(delivery))
+        origin = calls.new_origin(
+            correlation_id, None, traceparent(delivery), trigger=self.method_name, by=caller.subject
+        )
         structlog.contextvars.bind_contextvars(correlation_id=origin.correlation_id)
         return self.execution.command(method, arguments, caller, work.unit, origin, until)
 

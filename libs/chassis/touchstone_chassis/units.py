@@ -12,11 +12,17 @@ from pymongo.database import Database
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """The message that made a handler run: events that it emits name it as their cause."""
+    """The message that made a handler run: events that it emits name it as their cause.
+
+    `trigger` is what ran (a method's name, or a deadline's id), `by` the caller, where there was one: for whoever
+    follows a case later, and never sent.
+    """
 
     correlation_id: str
     causation_id: str | None = None
     traceparent: str | None = None
+    trigger: str = ""
+    by: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,8 @@
 Field names are the contract between who provisions and the chassis that reads and writes:
 `expires_at` is when a document may go; `pending` is true while an outbox row waits for the broker's confirm
 (a partial index cannot say "is null"); `due_at` is when a deadline falls due. A dead letter has a
-`state`, and is listed by it and one of the other filters, oldest `parked_at` first.
+`state`, and is listed by it and one of the other filters, oldest `parked_at` first. Whoever follows a case finds
+events by `subject`, by `causation_id` and by `recorded_at`, and their dead letters by `event_id`.
 Collections `leases` and `migrations` are small and are read by `_id` only.
 """
 
@@ -24,11 +25,15 @@ BOOKKEEPING_INDEXES = (
     Index(collection=INBOX, keys=[("expires_at", 1)], expire_after_s=0),
     Index(collection=OUTBOX, keys=[("pending", 1), ("next_attempt_at", 1)], partial={"pending": True}),
     Index(collection=OUTBOX, keys=[("expires_at", 1)], expire_after_s=0),
+    Index(collection=OUTBOX, keys=[("recorded_at", 1), ("_id", 1)]),
+    Index(collection=OUTBOX, keys=[("subject", 1), ("recorded_at", 1)]),
+    Index(collection=OUTBOX, keys=[("causation_id", 1), ("recorded_at", 1)]),
     Index(collection=IDEMPOTENCY, keys=[("expires_at", 1)], expire_after_s=0),
     Index(collection=DEADLINES, keys=[("due_at", 1)]),
     Index(collection=DEAD_LETTERS, keys=[("state", 1), *_PARKED_ORDER]),
     Index(collection=DEAD_LETTERS, keys=[("state", 1), ("queue", 1), *_PARKED_ORDER]),
     Index(collection=DEAD_LETTERS, keys=[("state", 1), ("event_type", 1), *_PARKED_ORDER]),
     Index(collection=DEAD_LETTERS, keys=[("state", 1), ("reason", 1), *_PARKED_ORDER]),
+    Index(collection=DEAD_LETTERS, keys=[("event_id", 1)]),
     Index(collection=DEAD_LETTERS, keys=[("expires_at", 1)], expire_after_s=0),
 )
