@@ -10,7 +10,7 @@ LIBS := contracts chassis client devkit
 SERVICES := membership assessment certification notification
 PACKAGES := $(LIBS:%=libs/%) $(SERVICES:%=services/%)
 LOCKS := dev mongod mail-sink client $(SERVICES)
-FAST_TESTS := $(wildcard libs/*/tests/unit services/*/tests/unit tests/contract tests/architecture)
+FAST_TESTS := $(wildcard libs/*/tests/unit services/*/tests/unit tests/contract tests/architecture tests/model/unit)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test faults up down check unit fmt lock clean

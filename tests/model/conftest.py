@@ -1,0 +1,9 @@
+"""What the tests of the model share: its modules on the import path."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+pytest.register_assert_rewrite("conformance")

@@ -1,0 +1,27 @@
+"""MongoDB passes the suite that the database in memory passes, so that the model's is a fair copy."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from conformance import INDEXES, Conformance, desk
+
+from touchstone_chassis.mongo import connect
+from touchstone_devkit.backing import Backing
+
+__all__ = ["desk"]
+
+
+@pytest.fixture
+def database(backing: Backing, database_prefix: str) -> Iterator[Any]:
+    client = connect(backing.mongo_uri)
+    database = client[f"{database_prefix}_conformance"]
+    for index in INDEXES:
+        options = {"partialFilterExpression": dict(index.partial)} if index.partial else {}
+        database[index.collection].create_index(list(index.keys), unique=index.unique, **options)
+    yield database
+    client.close()
+
+
+class TestMongoDB(Conformance):
+    """The suite of `conformance.py`."""
