@@ -34,7 +34,7 @@ class Supervised(LocalProcess):
         """
         before, until = self.pid, time.monotonic() + timeout_s
         self._environment = dict(environment)
-        self._launched_at = -math.inf
+        self.forget_deaths()
         self.ask_to_stop()
         while self.pid in (0, before) or not self.is_ready():
             if time.monotonic() > until:
@@ -48,8 +48,12 @@ class Supervised(LocalProcess):
 
     def release(self) -> None:
         """After `hold`: the supervisor starts it again, after the first pause; it counts in `restarts`."""
-        self._launched_at = -math.inf
+        self.forget_deaths()
         self._held = False
+
+    def forget_deaths(self) -> None:
+        """The pause after the next death is the first again, however soon that comes."""
+        self._launched_at = -math.inf
 
     def restart_if_dead(self) -> None:
         """To be called again and again: notices a death, waits out the pause, starts."""

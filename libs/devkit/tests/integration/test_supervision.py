@@ -77,6 +77,27 @@ def test_a_process_is_started_again_with_another_environment(ledger: Ledger) -> 
     process.stop()
 
 
+def test_the_pause_grows_with_each_death_until_they_are_forgotten(ledger: Ledger) -> None:
+    process = listener(ledger)
+    process.start()
+    supervisor = Supervisor([process])
+    supervisor.start()
+
+    def pause_after_a_death() -> float:
+        restarts = process.restarts
+        process.signal(signal.SIGKILL)
+        eventually(lambda: process.restarts > restarts and process.is_ready())
+        return process._pause_s
+
+    pauses = [pause_after_a_death(), pause_after_a_death()]
+    process.forget_deaths()
+    pauses.append(pause_after_a_death())
+
+    supervisor.stop()
+    process.stop()
+    assert pauses == [0.5, 1.0, 0.5]
+
+
 def test_a_process_that_is_held_stays_stopped_until_it_is_released(ledger: Ledger) -> None:
     process, other = listener(ledger), listener(ledger)
     process.start()
