@@ -8,13 +8,18 @@ from assessment.domain.accreditation import Auditor, Body, Grant
 from assessment.domain.audit import Audit
 from assessment.domain.standards import Acceptance, StandardVersion
 from assessment.examination import Known, examine_import, examine_submission, recheck_accreditation
+from assessment.reconciliation import COMPARABLE
 from assessment.refusals import refused
 from assessment.store import Auditors, Audits, Bodies, Refusals
 from assessment.topology import INTAKE
+from assessment.waiting import waiting
 from touchstone_chassis.callers import Caller
 from touchstone_chassis.dead_letter_desk import DeadLetterDesk
 from touchstone_chassis.entrypoints import command, on_message, query
 from touchstone_chassis.providers import DomainClock, Health, Settings, Stored
+from touchstone_chassis.reconciliation_desk import ReconciliationDesk
+from touchstone_chassis.trail_desk import FOLLOWERS, TrailDesk
+from touchstone_chassis.waiting import ListUnfinished
 from touchstone_contracts import roles
 from touchstone_contracts.errors import FieldError, InvalidRequest, NotFound, Refusal
 from touchstone_contracts.roles import ASSESSOR, MEMBER, REGISTRAR, SECRETARIAT
@@ -22,10 +27,11 @@ from touchstone_contracts.roles import ASSESSOR, MEMBER, REGISTRAR, SECRETARIAT
 _ACCREDITING = (SECRETARIAT, REGISTRAR)
 
 
-class AssessmentService(DeadLetterDesk):
+class AssessmentService(TrailDesk, DeadLetterDesk, ReconciliationDesk):
     """Standards, who may audit against them, and audit reports from submission to acceptance."""
 
     name = "assessment"
+    comparable = COMPARABLE
 
     health = Health()
     clock = DomainClock()
@@ -161,6 +167,17 @@ class AssessmentService(DeadLetterDesk):
         """Every standard version that is known."""
         versions = self._catalogue.versions
         return {"items": [answers.standard_line(versions[key]) for key in sorted(versions)], "next": None}
+
+    @query(ListUnfinished(), roles=FOLLOWERS)
+    def list_unfinished(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """Audits whose report is not accepted, and what each waits for, by id."""
+        limit = request["limit"]
+        found = self.audits.unfinished(limit=limit + 1, after=request["after"])
+        shown = found[:limit]
+        return {
+            "items": [waiting(audit).as_dict() for audit in shown],
+            "next": shown[-1].id if len(found) > limit else None,
+        }
 
     def _submit(self, report: Any, caller: Caller) -> dict[str, Any]:
         now = self.clock.now()

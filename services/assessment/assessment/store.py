@@ -58,6 +58,12 @@ class Audits:
             filter["_id"] = {"$gt": after}
         return [_audit(document) for document in self._unit.find(AUDITS, filter, sort=[("_id", 1)], limit=limit)]
 
+    def unfinished(self, *, limit: int, after: str | None) -> list[Audit]:
+        """At most `limit` audits that are not accepted, by id, beginning behind `after`."""
+        filter: dict[str, Any] = {"state": {"$in": [State.SUBMITTED.value, State.RETURNED.value]}}
+        filter |= {"_id": {"$gt": after}} if after else {}
+        return [_audit(document) for document in self._unit.find(AUDITS, filter, sort=[("_id", 1)], limit=limit)]
+
     def save(self, audit: Audit, events: Sequence[Any], report: dict[str, Any] | None = None) -> None:
         """Write the audit, and the report with it where one was just handed in."""
         if report is not None:

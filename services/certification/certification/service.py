@@ -6,13 +6,18 @@ from typing import Any
 from certification import answers, process, rule_files, schemas
 from certification.desk import EXPIRY, PLAN_DUE, RESUME, REVIEW, WAKE, Desk
 from certification.domain.audit import standard_name
-from certification.domain.cases import Case
+from certification.domain.cases import Case, CaseState
 from certification.domain.mandates import Mandate
+from certification.reconciliation import COMPARABLE
 from certification.store import Cases, Certificates
+from certification.waiting import waiting
 from touchstone_chassis.callers import Caller
 from touchstone_chassis.dead_letter_desk import DeadLetterDesk
 from touchstone_chassis.entrypoints import Deadline, command, on_deadline, on_event, query
 from touchstone_chassis.providers import DomainClock, Health, Settings, Stored
+from touchstone_chassis.reconciliation_desk import ReconciliationDesk
+from touchstone_chassis.trail_desk import FOLLOWERS, TrailDesk
+from touchstone_chassis.waiting import ListUnfinished, Waiting
 from touchstone_contracts.assessment import AuditAccepted, CorrectiveActionPlanReviewed
 from touchstone_contracts.envelope import Envelope
 from touchstone_contracts.errors import NotFound
@@ -20,10 +25,11 @@ from touchstone_contracts.membership import MembershipActivated, MembershipReins
 from touchstone_contracts.roles import ALL, ASSESSOR, MEMBER, PUBLIC, SECRETARIAT
 
 
-class CertificationService(DeadLetterDesk):
+class CertificationService(TrailDesk, DeadLetterDesk, ReconciliationDesk):
     """One case for each accepted audit, one decision for each case, one certificate for each decision to certify."""
 
     name = "certification"
+    comparable = COMPARABLE
 
     health = Health()
     clock = DomainClock()
@@ -150,6 +156,35 @@ class CertificationService(DeadLetterDesk):
         )
         items = [answers.certificate(one, today=today) for one in found[:limit]]
         return {"items": items, "next": str(items[-1]["number"]) if len(found) > limit else None}
+
+    @query(ListUnfinished(), roles=FOLLOWERS)
+    def list_unfinished(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """Undecided cases, and what each waits for, by id."""
+        limit = request["limit"]
+        found = self.cases.unfinished(after=request["after"], limit=limit + 1)
+        shown = found[:limit]
+        return {
+            "items": [self._waiting(case).as_dict() for case in shown],
+            "next": shown[-1].id if len(found) > limit else None,
+        }
+
+    def case_of_deadline(self, kind: str, key: str) -> str | None:
+        if kind in (REVIEW, RESUME, PLAN_DUE):
+            return key
+        certificate = self.certificates.by_id(key) if kind == EXPIRY else None
+        return certificate.record.audit_id if certificate else None
+
+    def _waiting(self, case: Case) -> Waiting:
+        today, rule_set = self.clock.today(), self.settings["rule_set"]
+        open_decision = case.state is CaseState.AWAITING_DECISION
+        mandates = self.desk.mandates
+        return waiting(
+            case,
+            today=today,
+            mandates=mandates.valid_for(case.audit, rule_set=rule_set, day=today) if open_decision else (),
+            coming=mandates.next_for(case.audit, rule_set=rule_set, day=today) if open_decision else None,
+            next_look=self.trail.next_due((RESUME, PLAN_DUE), case.id),
+        )
 
     def _terms(self) -> dict[str, Any]:
         """By which rules, from which number on, and when a case is dealt with."""

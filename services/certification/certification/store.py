@@ -50,6 +50,10 @@ class Cases:
         beyond = {"_id": {"$gt": after}} if after else {}
         return [case_of(d) for d in self._unit.find("cases", {**filter, **beyond}, sort=[("_id", 1)], limit=limit)]
 
+    def unfinished(self, *, after: str | None, limit: int) -> list[Case]:
+        """Undecided cases by id, from the one after `after`."""
+        return self.listed({"state": {"$in": WAITING}}, after=after, limit=limit)
+
     def waiting(self, filter: Mapping[str, Any], *, after: str, limit: int) -> list[tuple[str, str]]:
         """Ids and correlation ids of undecided cases, by id.
 
@@ -194,6 +198,16 @@ class Mandates:
         }
         mandates = (mandate_of(document) for document in self._unit.find("mandates", filter))
         return tuple(mandate for mandate in mandates if mandate.covers(audit, rule_set=rule_set, day=day))
+
+    def next_for(self, audit: Audit, *, rule_set: int, day: datetime.date) -> Mandate | None:
+        """The first mandate that is to be in force for such audits after that day."""
+        filter = {
+            "standards": standard_name(audit.standard),
+            "rule_set": rule_set,
+            "valid_until": {"$gte": day.isoformat()},
+        }
+        coming = [mandate_of(d) for d in self._unit.find("mandates", filter | {"valid_from": {"$gt": day.isoformat()}})]
+        return min(coming, key=lambda mandate: mandate.valid_from, default=None)
 
     def add(self, mandate: Mandate) -> None:
         self._unit.save("mandates", mandate_document(mandate))

@@ -5,21 +5,25 @@ from typing import Any
 
 from membership import answers, schemas
 from membership.domain import Contact, ContactDetails, Entity, Facility, Organisation
+from membership.reconciliation import COMPARABLE
 from membership.reference import class_rules
 from membership.store import Contacts, Entities, Facilities, Organisations
 from touchstone_chassis.callers import Caller
 from touchstone_chassis.dead_letter_desk import DeadLetterDesk
 from touchstone_chassis.entrypoints import command, query
 from touchstone_chassis.providers import DomainClock, Health, Settings, Stored
+from touchstone_chassis.reconciliation_desk import ReconciliationDesk
+from touchstone_chassis.trail_desk import TrailDesk
 from touchstone_contracts.errors import AlreadyExists, FieldError, Forbidden, NotFound
 from touchstone_contracts.roles import ASSESSOR, MEMBER, REGISTRAR, SECRETARIAT
 from touchstone_contracts.values import Party, PartyKind
 
 
-class MembershipService(DeadLetterDesk):
+class MembershipService(TrailDesk, DeadLetterDesk, ReconciliationDesk):
     """Who is a member, of which class and in what standing; what it wants certified; and who is told on its behalf."""
 
     name = "membership"
+    comparable = COMPARABLE
 
     health = Health()
     clock = DomainClock()

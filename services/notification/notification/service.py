@@ -8,12 +8,17 @@ import structlog
 
 from notification import answers, mailer, process, rendering, schemas
 from notification.domain import Announcement, Contact, Notice, NoticeState, Standing
+from notification.reconciliation import COMPARABLE
 from notification.store import CATCH_UP, CHECK_ANNOUNCEMENT, SEND_NOTICE, Announcements, Contacts, Notices, position
+from notification.waiting import UNDELIVERED_SHOWN, waiting_for_contact, waiting_notices
 from touchstone_chassis.callers import Caller
 from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.dead_letter_desk import DeadLetterDesk
 from touchstone_chassis.entrypoints import Deadline, on_deadline, on_event, query
 from touchstone_chassis.providers import DomainClock, Health, Settings, Stored
+from touchstone_chassis.reconciliation_desk import ReconciliationDesk
+from touchstone_chassis.trail_desk import FOLLOWERS, TrailDesk
+from touchstone_chassis.waiting import ListUnfinished
 from touchstone_contracts.certification import (
     CertificateExpired,
     CertificateIssued,
@@ -31,10 +36,11 @@ log = structlog.get_logger(__name__)
 _READERS = (SECRETARIAT, REGISTRAR, OPERATOR, ASSESSOR, MEMBER)
 
 
-class NotificationService(DeadLetterDesk):
+class NotificationService(TrailDesk, DeadLetterDesk, ReconciliationDesk):
     """Tells the member, the body and the Secretariat what became of a certification."""
 
     name = "notification"
+    comparable = COMPARABLE
 
     health = Health()
     clock = DomainClock()
@@ -146,6 +152,26 @@ class NotificationService(DeadLetterDesk):
             "items": [answers.notice(notice, contacts.get(notice.contact_id)) for notice in shown],
             "next": position(shown[-1]) if len(found) > limit else None,
         }
+
+    @query(ListUnfinished(), roles=FOLLOWERS)
+    def list_unfinished(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """Notices that are not sent, and what nobody can be told of for some party; first the one, then the other."""
+        limit, after = request["limit"], request["after"] or "notices/"
+        kind, _, place = after.partition("/")
+        if kind == "announcements":
+            untold = self.announcements.without_anybody(limit=limit, after=place)
+            items = [line for announcement in untold for line in waiting_for_contact(announcement)]
+            more = f"announcements/{position(untold[-1])}" if len(untold) == limit else None
+        else:
+            since = self.clock.now() - UNDELIVERED_SHOWN
+            notices = self.notices.unfinished(given_up_since=since, limit=limit, after=place)
+            items = waiting_notices((notice, self.trail.next_due((SEND_NOTICE,), notice.id)) for notice in notices)
+            more = f"notices/{position(notices[-1])}" if len(notices) == limit else "announcements/"
+        return {"items": [line.as_dict() for line in items], "next": more}
+
+    def case_of_deadline(self, kind: str, key: str) -> str | None:
+        notice = self.notices.get(key) if kind == SEND_NOTICE else None
+        return notice.audit_id if notice else None
 
     def _announce(self, event: process.CertificateEvent, envelope: Envelope) -> None:
         if self.announcements.get(envelope.id) is not None:

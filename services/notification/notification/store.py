@@ -133,6 +133,11 @@ class Announcements:
         }
         self._unit.save(ANNOUNCEMENTS, document)
 
+    def without_anybody(self, *, limit: int, after: str) -> list[Announcement]:
+        """What nobody can be told of for some party, in order, behind the position `after`."""
+        filter = {"nobody_until.arrival": NEVER, "announced": True, "position": {"$gt": after}}
+        return [_announcement(d) for d in self._unit.find(ANNOUNCEMENTS, filter, sort=[("position", 1)], limit=limit)]
+
     def check_later(self, announcement: Announcement, *, due_at: datetime.datetime) -> None:
         """Have it looked at once more: a contact may be stored at the same moment, each unseen by the other."""
         self._unit.schedule(CHECK_ANNOUNCEMENT, announcement.id, due_at)
@@ -162,6 +167,17 @@ class Notices:
             filter["state"] = state.value
         if after:
             filter["position"] = {"$gt": after}
+        return [_notice(d) for d in self._unit.find(NOTICES, filter, sort=[("position", 1)], limit=limit)]
+
+    def unfinished(self, *, given_up_since: datetime.datetime, limit: int, after: str) -> list[Notice]:
+        """Notices to be sent, and those that were given up since that moment, in order, behind the position `after`."""
+        given_up = [NoticeState.FAILED.value, NoticeState.DEAD.value]
+        filter = {
+            "$or": [
+                {"state": NoticeState.PENDING.value, "position": {"$gt": after}},
+                {"state": {"$in": given_up}, "position": {"$gt": max(after, moment_text(given_up_since))}},
+            ]
+        }
         return [_notice(d) for d in self._unit.find(NOTICES, filter, sort=[("position", 1)], limit=limit)]
 
     def save(self, notice: Notice, events: Sequence[Any] = ()) -> None:

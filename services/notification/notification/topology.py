@@ -16,6 +16,7 @@ TOPOLOGY = ServiceTopology(
         Index(collection="contacts", keys=[("party", 1)]),
         Index(collection="announcements", keys=[("parties", 1), ("position", 1)]),
         Index(collection="announcements", keys=[("nobody_until.party", 1), ("nobody_until.arrival", 1)]),
+        Index(collection="announcements", keys=[("nobody_until.arrival", 1), ("position", 1)]),
         # One notice for an event and a person, ever.
         Index(collection="notices", keys=[("about", 1), ("contact_id", 1)], unique=True),
         Index(collection="notices", keys=[("position", 1)], unique=True),
