@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import touchstone_contracts
-from touchstone_contracts import assessment, certification, membership, notification  # noqa: F401 - registers the events
+from touchstone_contracts import assessment, certification, differences, membership, notification  # noqa: F401 - registers the events
 from touchstone_contracts.envelope import unwrap, wrap
 from touchstone_contracts.registry import REGISTRY, detail, event
 

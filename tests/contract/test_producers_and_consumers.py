@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from touchstone_contracts import assessment, certification, membership, notification  # noqa: F401 - registers the events
+from touchstone_contracts import assessment, certification, differences, membership, notification  # noqa: F401 - registers the events
 from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.topology import ServiceTopology
 
@@ -26,6 +26,9 @@ PUBLISHED_FOR_OUTSIDERS = {
     "assessment.audit_report_refused.v1": "the answer to a body that submitted by message",
     "assessment.audit_report_returned.v1": "a body learns that it must correct a report",
     "notification.notice_sent.v1": "whoever watches that stakeholders were told",
+}
+PUBLISHED_FOR_OUTSIDERS |= {
+    f"{service}.difference_{what}.v1": "alerts whoever is on call" for service in SERVICES for what in ("found", "settled")
 }
 """Types that no service consumes; each with the outsider that it is for."""
 

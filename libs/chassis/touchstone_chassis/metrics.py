@@ -31,6 +31,9 @@ DEAD_LETTERS_KEPT = Counter(
 DEADLINES_RUN = Counter(
     "touchstone_deadlines_run", "Durable deadlines handled, by kind and outcome.", ["kind", "outcome"]
 )
+DIFFERENCES = Gauge(
+    "touchstone_differences", "Differences that a reconciliation reported and that are open.", ["service", "kind"]
+)
 
 
 def exposition() -> bytes:

@@ -5,7 +5,9 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 import structlog
+from pymongo import UpdateOne
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
@@ -96,19 +98,25 @@ class Relay:
     def pending(self) -> tuple[int, float]:
         """How many rows wait (counted to a thousand), and the age of the oldest in seconds."""
         count = self._outbox.count_documents({"pending": True}, limit=1000)
-        oldest = self._outbox.find_one({"pending": True}, {"recorded_at": 1}, sort=[("next_attempt_at", 1)])
-        age_s = max(0.0, (_now() - oldest["recorded_at"]).total_seconds()) if oldest else 0.0
-        return count, age_s
+        since = {"recorded_at": 1, "waits_since": 1}
+        oldest = self._outbox.find_one({"pending": True}, since, sort=[("next_attempt_at", 1)])
+        if oldest is None:
+            return count, 0.0
+        waits_since = oldest.get("waits_since", oldest["recorded_at"])  # it may be an old one that goes out again
+        return count, max(0.0, (_now() - waits_since).total_seconds())
 
     def _mark_published(self, rows: Sequence[dict[str, Any]]) -> None:
-        # Contact addresses leave with the confirm; what is a copy, or no event of ours, is kept elsewhere.
-        leaving = [r["_id"] for r in rows if r["personal"] or "properties" in r]
+        now = _now()
+        done = {"pending": False, "published_at": now, "expires_at": now + OUTBOX_KEPT}
+        # A copy, or what is no event of ours, is kept elsewhere.
+        leaving = [r["_id"] for r in rows if "properties" in r]
+        personal = [r for r in rows if r["personal"] and "properties" not in r]
         others = [r["_id"] for r in rows if not (r["personal"] or "properties" in r)]
         if leaving:
             self._marks.delete_many({"_id": {"$in": leaving}})
+        if personal:  # contact addresses leave with the confirm; that there was an event stays
+            self._marks.bulk_write([_without_body(row, done) for row in personal], ordered=False)
         if others:
-            now = _now()
-            done = {"pending": False, "published_at": now, "expires_at": now + OUTBOX_KEPT}
             self._marks.update_many({"_id": {"$in": others}}, {"$set": done})
 
     def _try_again_soon(self, rows: Sequence[dict[str, Any]]) -> None:
@@ -125,6 +133,11 @@ class Relay:
         log.warning("event_not_published", event_type=row["type"], event_id=row["_id"], outcome=outcome.value)
         again = _later(min(BACKOFF_S_MAX, 2 ** min(row["attempts"], 6))) | {"last_outcome": outcome.value}
         self._marks.update_one({"_id": row["_id"]}, {"$set": again, "$inc": {"attempts": 1}})
+
+
+def _without_body(row: dict[str, Any], done: dict[str, Any]) -> UpdateOne:
+    happened_at = {"time": orjson.loads(row["body"])["time"]}
+    return UpdateOne({"_id": row["_id"]}, {"$set": done | happened_at, "$unset": {"body": ""}})
 
 
 def _later(delay_s: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import typing
 from collections.abc import Iterator
 from typing import Any
 
+import touchstone_contracts.differences  # noqa: F401 - registers its events
 from touchstone_contracts import assessment, certification, membership, notification
 from touchstone_contracts.envelope import CONTENT_TYPE
 from touchstone_contracts.registry import REGISTRY

@@ -6,7 +6,7 @@ from typing import Any
 from certification import process
 from certification.domain.audit import Audit, PlanReview, decision_day, took_part
 from certification.domain.cases import Case, CaseState, open_case
-from certification.domain.certificates import issue
+from certification.domain.certificates import Certificate, issue
 from certification.domain.facts import Surroundings, next_change_on
 from certification.domain.mandates import Mandate
 from certification.domain.members import Profile, Standing
@@ -100,7 +100,7 @@ class Desk:
             self.certificates.save(certificate, events)
             self._wake_entity(certificate.record.entity.id, now)
         else:  # the clock of a sandbox was set back
-            self._schedule(EXPIRY, certificate.id, correlation_id, _after(certificate.record.expires_on))
+            self._schedule(EXPIRY, certificate.id, correlation_id, expiry_due(certificate))
 
     def _deal_with(
         self,
@@ -175,7 +175,7 @@ class Desk:
         if around.held is not None and certificate.open:
             self.certificates.save(around.held, around.held.expire(now.date()))
         self.certificates.enter(certificate, planned, announced)
-        self._schedule(EXPIRY, certificate.id, case.correlation_id, _after(planned.expires_on))
+        self._schedule(EXPIRY, certificate.id, case.correlation_id, expiry_due(certificate))
         if planned.standard.code == PERFORMANCE_STANDARD:
             self._wake_entity(planned.entity.id, now)
 
@@ -207,6 +207,11 @@ class Desk:
     def _wake(self, cases: dict[str, str], *, at: datetime.datetime, after: str = "") -> None:
         ((name, wanted),) = cases.items()
         self._unit.schedule(WAKE, f"{name}/{wanted}/{after}", at, {"cases": cases, "after": after})
+
+
+def expiry_due(certificate: Certificate) -> datetime.datetime:
+    """When the end of a certificate is to be announced: its last day is over."""
+    return _after(certificate.record.expires_on)
 
 
 def _midnight(day: datetime.date) -> datetime.datetime:

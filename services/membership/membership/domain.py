@@ -210,7 +210,7 @@ class Contact:
     @classmethod
     def enter(cls, id: str, party: Party, details: ContactDetails) -> tuple[Self, list[Any]]:
         contact = cls(id=id, party=party, details=details)
-        return contact, [contact._changed()]
+        return contact, [contact.told()]
 
     def change(self, party: Party, details: ContactDetails) -> list[Any]:
         """Replace the details; nothing is announced when they are what they were.
@@ -225,9 +225,9 @@ class Contact:
         if details == self.details:
             return []
         self.details = details
-        return [self._changed()]
+        return [self.told()]
 
-    def _changed(self) -> ContactChanged:
+    def told(self) -> ContactChanged:
         return ContactChanged(
             contact_id=self.id,
             party=self.party,

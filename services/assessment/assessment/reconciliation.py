@@ -1,0 +1,32 @@
+"""What assessment lets a reconciliation compare: which audits there are, and which of them are accepted."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from assessment.store import AUDITS, Unit
+from touchstone_chassis.reconciliation import Comparable
+from touchstone_contracts.assessment import (
+    AuditAccepted,
+    AuditReportReturned,
+    AuditReportSubmitted,
+    CorrectiveActionPlanReviewed,
+)
+
+_PROJECTION = {"state": 1, "accepted_at": 1}
+
+
+def audits(unit: Unit, keys: Sequence[str]) -> list[dict[str, Any]]:
+    """Those of these audits that are known, and since when they have been accepted (None: they are not)."""
+    found = unit.find(AUDITS, {"_id": {"$in": list(keys)}}, projection=_PROJECTION)
+    return [{"audit_id": d["_id"], "state": d["state"], "accepted_at": d["accepted_at"]} for d in found]
+
+
+COMPARABLE = Comparable(
+    facts={"audits": audits},
+    announced_in_full=[
+        [
+            event.type_name
+            for event in (AuditReportSubmitted, AuditReportReturned, AuditAccepted, CorrectiveActionPlanReviewed)
+        ]
+    ],
+)

@@ -1,0 +1,78 @@
+"""What certification lets a reconciliation compare: cases, their decisions and what came of them."""
+
+import datetime
+from collections.abc import Sequence
+from typing import Any
+
+from certification.desk import EXPIRY, expiry_due
+from certification.documents import certificate_of
+from touchstone_chassis.reconciliation import Comparable, Due, lacking_deadlines
+from touchstone_contracts.certification import CertificateIssued, CertificationRefused
+
+_CASE = {"state": 1, "decision.outcome": 1, "decision.certificate_number": 1}
+_CERTIFICATE = {"audit_id": 1, "number": 1, "open": 1}
+
+
+def cases(unit: Any, keys: Sequence[str]) -> list[dict[str, Any]]:
+    """What came of these audits: the case, its decision, certificates, and the events that told of a decision."""
+    wanted = list(keys)
+    found = {key: _nothing(key) for key in wanted}
+    for document in unit.find("cases", {"_id": {"$in": wanted}}, projection=_CASE):
+        decision = document.get("decision") or {}
+        found[document["_id"]] |= {
+            "state": document["state"],
+            "outcome": decision.get("outcome"),
+            "number": decision.get("certificate_number"),
+        }
+    certificates = unit.find("certificates", {"audit_id": {"$in": wanted}}, projection=_CERTIFICATE)
+    for document in certificates:
+        found[document["audit_id"]]["certificates"].append(document["number"])
+    _add_announcements(unit, found, {document["_id"]: document["audit_id"] for document in certificates})
+    _add_lacking_expiries(unit, found, {d["_id"]: d["audit_id"] for d in certificates if d["open"]})
+    return list(found.values())
+
+
+def certificates(unit: Any, keys: Sequence[str]) -> list[dict[str, Any]]:
+    """Which audits these certificates (by id) rest on."""
+    found = unit.find("certificates", {"_id": {"$in": list(keys)}}, projection=_CERTIFICATE)
+    return [{"certificate_id": d["_id"], "audit_id": d["audit_id"], "number": d["number"]} for d in found]
+
+
+def _nothing(audit_id: str) -> dict[str, Any]:
+    return {
+        "audit_id": audit_id,
+        "state": None,
+        "outcome": None,
+        "number": None,
+        "certificates": [],
+        "announced": [],
+        "lacks_expiry": [],
+    }
+
+
+def _add_announcements(unit: Any, found: dict[str, dict[str, Any]], audits: dict[str, str]) -> None:
+    """A decision is told by the certificate that was issued, or by the refusal of the case."""
+    types = [CertificateIssued.type_name, CertificationRefused.type_name]
+    about = {"subject": {"$in": [*found, *audits]}, "type": {"$in": types}, "properties": {"$exists": False}}
+    for row in unit.find("outbox", about, projection={"subject": 1}):
+        found[audits.get(row["subject"], row["subject"])]["announced"].append(row["_id"])
+
+
+def _add_lacking_expiries(unit: Any, found: dict[str, dict[str, Any]], opened: dict[str, str]) -> None:
+    lacking = lacking_deadlines(unit, EXPIRY, list(opened))
+    # Closing a certificate and ending its deadline are one commit: what is still open now does lack it.
+    for document in unit.find("certificates", {"_id": {"$in": sorted(lacking)}, "open": True}, projection=_CERTIFICATE):
+        found[document["audit_id"]]["lacks_expiry"].append(document["_id"])
+
+
+def due_expiry(unit: Any, certificate_id: str) -> Due | None:
+    """When a certificate's end is to be announced, if that is still to come. The handler does nothing twice."""
+    document = unit.find_one("certificates", {"_id": certificate_id})
+    case = unit.find_one("cases", {"_id": document["audit_id"]}, {"correlation_id": 1}) if document else None
+    if document is None or case is None or not document["open"] or document["expiry_announced"]:
+        return None
+    due: datetime.datetime = expiry_due(certificate_of(document))
+    return due, {"correlation_id": case["correlation_id"]}
+
+
+COMPARABLE = Comparable(facts={"cases": cases, "certificates": certificates}, deadlines={EXPIRY: due_expiry})

@@ -1,0 +1,36 @@
+"""What membership lets a reconciliation compare: how far its contacts are, and each contact as it is now."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from membership.store import CONTACTS, Contacts, Unit
+from touchstone_chassis.reconciliation import Comparable
+from touchstone_contracts.membership import (
+    ContactChanged,
+    MembershipActivated,
+    MembershipReinstated,
+    MembershipSuspended,
+    OrganisationRegistered,
+)
+
+
+def contact_versions(unit: Unit, keys: Sequence[str]) -> list[dict[str, Any]]:
+    """Which version each of these contacts is in. No address leaves the service here."""
+    found = unit.find(CONTACTS, {"_id": {"$in": list(keys)}})
+    return [{"contact_id": document["_id"], "version": document["version"]} for document in found]
+
+
+def present_contact(unit: Unit, contact_id: str) -> tuple[ContactChanged, int] | None:
+    """A contact as it is now, for an event whose body had to leave; with the version that this is."""
+    contact = Contacts(unit).get(contact_id)
+    return (contact.told(), contact.version) if contact else None
+
+
+COMPARABLE = Comparable(
+    facts={"contacts": contact_versions},
+    announced_in_full=[
+        [e.type_name for e in (OrganisationRegistered, MembershipActivated, MembershipSuspended, MembershipReinstated)],
+        [ContactChanged.type_name],
+    ],
+    present={ContactChanged.type_name: present_contact},
+)
