@@ -1,65 +1,128 @@
-"""`make faults`: runs crash point cases on a system of its own, keeps each result, and prints the table."""
+"""`make faults`: has every fault strike a system of its own, keeps each result, and prints the table."""
 
 import argparse
+import contextlib
 import secrets
 import time
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
-from harness import cases, results, running
+from harness import catalogue, document, infrastructure, results, running, table
 
 from touchstone_devkit.backing import NoBacking
-from touchstone_devkit.runner import System
+from touchstone_devkit.controlled import ControlledBacking
+from touchstone_devkit.processes import ProcessDidNotStart
+from touchstone_devkit.runner import System, SystemDidNotStart
+from touchstone_devkit.sources import Unavailable
 
 RESULTS_PATH = Path(__file__).with_name("results.json")
+MATRIX, SOAK = "crash/*, infrastructure/*", "soak"
+Chosen = tuple[catalogue.Case, int]
+"""A case and its seed."""
 
 
 def main() -> int:
-    """0 when no case has a fault, else 1."""
+    """0 when no case has a fault, 1 when one has or is missing, 3 without servers."""
     options = _options()
     kept = results.Results(options.results)
-    seed = options.seed if options.seed is not None else _seed_to_go_on_with(kept, options.cases)
-    seeds = range(seed, seed + options.runs)
-    print(f"seed {seed}; the same seed goes on with a run that was stopped", flush=True)
-    chosen = [(case, seed) for seed in seeds for case in cases.schedule(seed, options.cases)]
+    if options.merge or options.document:
+        return _put_in_order(kept, options)
+    chosen = _chosen(kept, options)
     missing = [(case, seed) for case, seed in chosen if kept.of(case.name, seed) is None]
-    print(f"{len(chosen)} cases, {len(missing)} of them to run", flush=True)
-    if missing:
-        try:
-            with running.faulty_system(None, _say) as system:
-                _run(system, missing, kept)
-        except NoBacking as error:
-            print(error)
-            return 3
-        except KeyboardInterrupt:
-            print("stopped")
+    _say(f"{len(chosen)} cases, {len(missing)} of them to run; what is done is kept in {options.results.name}")
+    code = 0
+    try:
+        _run(missing, kept)
+    except (NoBacking, Unavailable) as error:
+        print(error)
+        code = 3
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on")
     done = [result for case, seed in chosen if (result := kept.of(case.name, seed))]
-    results.show(sorted(done, key=lambda result: (result.seed, result.case)))
-    return 0 if all(result.good for result in done) and len(done) == len(chosen) else 1
+    table.show(sorted(done, key=lambda result: (result.kind, result.seed, result.case)))
+    return code or (0 if all(result.good for result in done) and len(done) == len(chosen) else 1)
 
 
-def _run(system: System, missing: list[tuple[cases.Case, int]], kept: results.Results) -> None:
-    for number, (case, seed) in enumerate(missing, 1):
-        _say(f"{number}/{len(missing)} {case.name}, time {case.time(seed)}, seed {seed}")
-        result = running.run_case(system, case, seed, say=_say)
-        kept.add(result)
-        _say(running.summary(result))
+def _chosen(kept: results.Results, options: argparse.Namespace) -> list[Chosen]:
+    """The cases of the matrix with one seed, and each soak with one of its own."""
+    pattern = options.cases or (SOAK if options.runs else MATRIX)
+    seed = options.seed if options.seed is not None else _seed_to_go_on_with(kept, pattern)
+    print(f"seed {seed}; the same seed goes on with a run that was stopped", flush=True)
+    cases = catalogue.schedule(seed, pattern)
+    matrix = [(case, seed) for case in cases if case != catalogue.SOAK]
+    runs = (options.runs or 1) if catalogue.SOAK in cases else 0
+    return matrix + [(catalogue.SOAK, seed + run) for run in range(runs)]
+
+
+def _run(missing: Sequence[Chosen], kept: results.Results) -> None:
+    """Case after case; those that need the same servers share one system, until one of them breaks it."""
+    number = 0
+    for servers, group in groupby(missing, key=lambda chosen: chosen[0].servers):
+        left = list(group)
+        while left:
+            with _system(servers) as system:
+                while left:
+                    case, seed = left.pop(0)
+                    number += 1
+                    _say(f"{number}/{len(missing)} {catalogue.full_name(case)}, seed {seed}")
+                    result = _one(system, case, seed)
+                    kept.add(result)
+                    _say(running.summary(result))
+                    if not result.audits:  # it could not be carried out: who knows what state all is in
+                        break
+
+
+def _one(system: System, case: catalogue.Case, seed: int) -> results.Result:
+    try:
+        return running.run_case(system, case, seed, say=_say)
+    except Exception as error:  # one case that breaks must not cost the others
+        return running.broken(case, seed, error)
+
+
+@contextlib.contextmanager
+def _system(servers: str) -> Iterator[System]:
+    """The system on the servers that a group of cases needs. Raises NoBacking or Unavailable."""
+    numbers = infrastructure.SERVERS[servers]
+    with contextlib.ExitStack() as stack:
+        try:
+            backing = None
+            if numbers:
+                nodes, members = numbers
+                _say(f"starting {nodes} node(s) of the broker and {members} member(s) of the database")
+                backing = ControlledBacking(broker_nodes=nodes, mongo_members=members, announce=_say)
+                stack.enter_context(backing)
+            yield stack.enter_context(running.faulty_system(backing, _say))
+        except (ProcessDidNotStart, SystemDidNotStart) as error:
+            raise Unavailable(str(error)) from error
+
+
+def _put_in_order(kept: results.Results, options: argparse.Namespace) -> int:
+    for path in options.merge:
+        kept.add(*results.Results(path).all)
+    if options.document:
+        document.write(kept.all)
+    print(table.tally(kept.all))
+    return 0
 
 
 def _seed_to_go_on_with(kept: results.Results, pattern: str) -> int:
     """That of the last run if cases of it are missing, else a new one."""
     if kept.all:
         last = kept.all[-1].seed
-        if any(kept.of(case.name, last) is None for case in cases.schedule(last, pattern)):
+        if any(kept.of(case.name, last) is None for case in catalogue.schedule(last, pattern)):
             return last
     return secrets.randbelow(1_000_000)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
-    parser.add_argument("--runs", type=int, default=1, help="how many seeds, one after the other")
-    parser.add_argument("--seed", type=int, help="of the first run; by default that of an unfinished one, or a new one")
-    parser.add_argument("--cases", default="*", help="patterns of <service>/<point>/<mode>, with commas between them")
+    parser.add_argument("--runs", type=int, help="so many soaks, each with the next seed; without --cases nothing else")
+    parser.add_argument("--seed", type=int, help="by default that of an unfinished run, or a new one")
+    parser.add_argument("--cases", help=f"patterns of names, with commas between them; by default '{MATRIX}'")
     parser.add_argument("--results", type=Path, default=RESULTS_PATH, help="file that keeps the results")
+    parser.add_argument("--merge", type=Path, nargs="+", default=[], help="only add the results in these files")
+    parser.add_argument("--document", action="store_true", help="only write the table into docs/reliability.md")
     return parser.parse_args()
 
 

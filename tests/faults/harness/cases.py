@@ -1,9 +1,7 @@
 """The crash point cases that exist: which service reaches which point, and in which ways it can fail there."""
 
 import dataclasses
-import fnmatch
 import random
-from collections.abc import Iterable
 
 from touchstone_chassis.crashpoints import MODES, POINTS
 
@@ -30,6 +28,8 @@ class Case:
     service: str
     point: str
     mode: str
+    kind = "crash"
+    servers = "any"
 
     @property
     def name(self) -> str:
@@ -46,14 +46,3 @@ ALL = [Case(service, point, mode) for mode in MODES for point in POINTS for serv
 
 def named(name: str) -> Case:
     return next(case for case in ALL if case.name == name)
-
-
-def schedule(seed: int, pattern: str = "*") -> list[Case]:
-    """The cases whose names match, in the order that the seed gives."""
-    chosen = [case for case in ALL if any(fnmatch.fnmatch(case.name, p) for p in _patterns(pattern))]
-    random.Random(seed).shuffle(chosen)
-    return chosen
-
-
-def _patterns(pattern: str) -> Iterable[str]:
-    return [p.strip() for p in pattern.split(",") if p.strip()]

@@ -1,16 +1,20 @@
 """Records every call that a client made: when it began, when it ended, and whether it is known what became of it."""
 
+import contextlib
 import dataclasses
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
-from touchstone.rpc import BrokerUnreachable, MalformedReply, NoAnswer
+from touchstone.rpc import BrokerRefused, BrokerUnreachable, MalformedReply, NoAnswer
 from touchstone_contracts.errors import Refusal
 from touchstone_devkit.demo.register import Register, Speaker
 
 OK, FAIL, UNKNOWN, INVOKED = "ok", "fail", "unknown", "invoked"
+# a broker that is coming up again refuses its virtual hosts for a moment
+UNANSWERED = (NoAnswer, BrokerUnreachable, BrokerRefused, MalformedReply, Refusal)
 
 
 @dataclasses.dataclass
@@ -56,7 +60,7 @@ class History:
             call = self._begin(method, key)
             try:
                 answer = register.call(speaker, method, key=key, **arguments)
-            except (NoAnswer, BrokerUnreachable, MalformedReply, Refusal) as failure:
+            except UNANSWERED as failure:
                 known = isinstance(failure, Refusal) and not failure.retryable and failure.code != "internal_error"
                 early = isinstance(failure, Refusal) and failure.code == not_yet
                 self._end(call, FAIL if known else UNKNOWN, f"{type(failure).__name__}: {failure}")
@@ -67,9 +71,15 @@ class History:
                 self._end(call, OK)
                 return answer
 
-    def sent(self, queue: str, message_id: str) -> None:
-        """A message that the broker has confirmed."""
+    @contextlib.contextmanager
+    def sending(self, queue: str, message_id: str) -> Iterator[None]:
+        """A message; without the broker's confirm it is unknown what became of it."""
         call = self._begin(queue, message_id)
+        try:
+            yield
+        except Exception as failure:
+            self._end(call, UNKNOWN, f"{type(failure).__name__}: {failure}")
+            raise
         self._end(call, OK)
 
     def counts(self) -> dict[str, int]:

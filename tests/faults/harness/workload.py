@@ -1,5 +1,6 @@
 """The work that goes on while faults happen: audits are handed in and accepted, entities and mandates entered."""
 
+import collections
 import dataclasses
 import json
 import secrets
@@ -9,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pika
+import pika.exceptions
 from harness.checks import Expected
 from harness.history import CallFailed, History
 
-from touchstone.amqp import open_connection
+from touchstone.amqp import BrokerRefused, BrokerUnreachable, open_connection
 from touchstone_contracts.roles import ASSESSOR
 from touchstone_devkit.demo.quiet import wait_until_quiet
 from touchstone_devkit.demo.register import OPERATOR, SECRETARIAT, Register, Speaker
@@ -22,9 +24,10 @@ from touchstone_devkit.runner import System
 
 SUBMITTERS = 4
 ATTEMPT_S = 10
-GIVE_UP_S = 120
+GIVE_UP_S = 180
 MANDATE_EVERY, MESSAGE_EVERY = 4, 3
 INTAKE = "assessment.intake"
+UNCONFIRMED = (BrokerUnreachable, BrokerRefused, pika.exceptions.AMQPError, OSError)
 Say = Callable[[str], None]
 
 
@@ -50,6 +53,14 @@ def entity_id(world: World, index: int) -> str:
     return f"{world.case.member_id}-works-{index}"
 
 
+@dataclasses.dataclass
+class Step:
+    """One thing that is done for an audit, and the service that it needs."""
+
+    service: str
+    take: Callable[[], None]
+
+
 class Workload:
     """Hands in and accepts audits; each command with its own key, again and again until it is answered."""
 
@@ -64,8 +75,21 @@ class Workload:
 
     def run(self, may_start: Callable[[int], bool] = lambda _index: True) -> None:
         """Returns when all is answered; `may_start` holds an audit back until it says yes."""
-        with self._register, ThreadPoolExecutor(SUBMITTERS) as pool:
-            list(pool.map(lambda index: self._carry_out(index, may_start), range(self.audits)))
+
+        def carry_out(index: int) -> None:
+            until = time.monotonic() + GIVE_UP_S
+            while not may_start(index):
+                assert time.monotonic() < until, "the faults do not get on"
+                time.sleep(0.02)
+            self._carry_out(self._steps(index))
+
+        self._for_each(carry_out)
+
+    def run_without(self, service: str) -> Callable[[], None]:
+        """Do what can be done while that service is down; gives a function that does the rest."""
+        steps = [self._steps(index, without=service) for index in range(self.audits)]
+        self._for_each(lambda index: self._carry_out(steps[index], without=service))
+        return lambda: self._for_each(lambda index: self._carry_out(steps[index]))
 
     def expected(self) -> Expected:
         """What must be there because it was acknowledged."""
@@ -77,38 +101,78 @@ class Workload:
             contact_ids=self._world.contact_ids,
         )
 
-    def _carry_out(self, index: int, may_start: Callable[[int], bool]) -> None:
-        until = time.monotonic() + GIVE_UP_S
-        while not may_start(index):
-            assert time.monotonic() < until, "the faults do not get on"
-            time.sleep(0.02)
+    def _for_each(self, carry_out: Callable[[int], None]) -> None:
+        with self._register, ThreadPoolExecutor(SUBMITTERS) as pool:
+            list(pool.map(carry_out, range(self.audits)))
+
+    def _carry_out(self, steps: collections.deque[Step], without: str | None = None) -> None:
+        """Up to the first step that needs the service `without`."""
         try:
-            self._one_audit(index)
+            while steps and steps[0].service != without:
+                steps.popleft().take()
         except CallFailed as failure:
             self.failures.append(str(failure))
+            steps.clear()
 
-    def _one_audit(self, index: int) -> None:
+    def _steps(self, index: int, without: str | None = None) -> collections.deque[Step]:
+        """All that is done for one audit, in its order."""
         report, expected = a_report(self._world, index)
         entity = report["entity"]
-        known = {"entity_id": entity["id"], "name": entity["name"], "country": entity["country"]}
-        place = {"member_id": report["member_id"], "activities": report["scope"]["activities"], **known}
-        self._call(self._world.member, "membership.register_entity", f"{entity['id']}.entity", **place)
-        if index % MANDATE_EVERY == 0:
-            self._sign_mandate(index)
-        id, body = entity["id"], self._world.body
-        audit_id = f"{report['body_id']}.{report['report_id']}"
-        if index % MESSAGE_EVERY:
+        id, body, audit_id = entity["id"], self._world.body, f"{report['body_id']}.{report['report_id']}"
+
+        def register() -> None:
+            known = {"entity_id": id, "name": entity["name"], "country": entity["country"]}
+            place = {"member_id": report["member_id"], "activities": report["scope"]["activities"], **known}
+            self._call(self._world.member, "membership.register_entity", f"{id}.entity", **place)
+
+        def submit() -> None:
             self._call(body, "assessment.submit_audit_report", f"{id}.submit", report=report)
-        else:
-            self._submit_by_message(report, f"{id}.submit")
-        self._call(
-            SECRETARIAT, "assessment.accept_audit_report", f"{id}.accept", audit_id=audit_id, not_yet="not_found"
+
+        def accept() -> None:
+            key, arguments = f"{id}.accept", {"audit_id": audit_id, "not_yet": "not_found"}
+            self._call(SECRETARIAT, "assessment.accept_audit_report", key, **arguments)
+            self.accepted[audit_id] = expected
+
+        def read_notices() -> None:
+            self._call(OPERATOR, "notification.list_notices", f"{id}.notices", audit_id=audit_id)
+
+        def read_certificates() -> None:
+            member_id = report["member_id"]
+            self._call(None, "certification.list_certificates", f"{id}.certificates", member_id=member_id)
+
+        by_message = index % MESSAGE_EVERY == 0 or without == "assessment"
+        submitting = (
+            Step("broker", lambda: self._submit_by_message(report, f"{id}.submit"))
+            if by_message
+            else Step("assessment", submit)
         )
-        self.accepted[audit_id] = expected
-        self._call(OPERATOR, "notification.list_notices", f"{id}.notices", audit_id=audit_id)
-        self._call(None, "certification.list_certificates", f"{id}.certificates", member_id=report["member_id"])
+        signing = [Step("certification", lambda: self._sign_mandate(index))] if index % MANDATE_EVERY == 0 else []
+        return collections.deque(
+            [
+                Step("membership", register),
+                submitting,
+                Step("assessment", accept),
+                *signing,
+                Step("notification", read_notices),
+                Step("certification", read_certificates),
+            ]
+        )
 
     def _submit_by_message(self, report: dict[str, Any], message_id: str) -> None:
+        """Again with the same id until the broker confirms it."""
+        until = time.monotonic() + GIVE_UP_S
+        while True:
+            try:
+                with self.history.sending(INTAKE, message_id):
+                    self._send(report, message_id)
+            except UNCONFIRMED as failure:
+                if time.monotonic() > until:
+                    raise CallFailed(f"{INTAKE} {message_id}: {failure!r}") from failure
+                time.sleep(0.1)
+            else:
+                return
+
+    def _send(self, report: dict[str, Any], message_id: str) -> None:
         token = self._system.token(ASSESSOR, cab=report["body_id"])
         properties = pika.BasicProperties(
             content_type="application/json", delivery_mode=2, message_id=message_id, headers={"authorization": token}
@@ -117,7 +181,6 @@ class Workload:
             channel = connection.channel()
             channel.confirm_delivery()
             channel.basic_publish("", INTAKE, json.dumps({"report": report}).encode(), properties, mandatory=True)
-        self.history.sent(INTAKE, message_id)
 
     def _sign_mandate(self, index: int) -> None:
         mandate_id = f"{self.mandates}{index}"

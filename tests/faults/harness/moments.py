@@ -1,0 +1,132 @@
+"""Lets an infrastructure fault strike at rest, under load, during a backlog, or during a deploy."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+from harness.blow import Blow
+from harness.infrastructure import AT_REST, BACKLOG, DEPLOY, UNDER_LOAD, InfrastructureCase
+from harness.outcome import Outcome
+from harness.repeats import Repeats
+from harness.striking import Target
+from harness.workload import Workload
+
+from touchstone_devkit.runner import SERVICES
+
+AUDITS = {AT_REST: 24, UNDER_LOAD: 60, BACKLOG: 200, DEPLOY: 80}
+FREE_SHARE = 0.4
+"""Of the audits, so many are handed in at once; the others at this pace until the fault is over."""
+PACE_PER_S = 2.0
+STRIKE_WITHIN_S = 300.0
+
+
+class Play:
+    """One case as it happens: the work, and beside it the fault and the deploy."""
+
+    def __init__(self, case: InfrastructureCase, target: Target, workload: Workload, repeats: Repeats) -> None:
+        self.blow = Blow()
+        self._case, self._target, self._workload, self._repeats = case, target, workload, repeats
+        self._begun = time.monotonic()
+        self._deploying = threading.Event()
+        self._beside_it: list[Future[None]] = []
+        self._strike_share = self._target.random.uniform(0.1, FREE_SHARE)
+
+    def run(self) -> Outcome:
+        """Returns when the work is done and the fault is over. Raises what striking or restarting raised."""
+        {
+            AT_REST: self._at_rest,
+            UNDER_LOAD: self._under_load,
+            BACKLOG: self._during_a_backlog,
+            DEPLOY: self._during_a_deploy,
+        }[self._case.moment]()
+        fault = self._case.fault
+        return Outcome(
+            reached=self.blow.struck_at is not None,
+            strikes=[(fault.name, self.blow.recovers_from)],
+            shows_recovery=fault.shows_recovery,
+            recovery_s_max=fault.recovery_s_max,
+        )
+
+    def _at_rest(self) -> None:
+        with self._beside(self._strike):
+            self.blow.wait_until_recovering(STRIKE_WITHIN_S)
+            self._workload.run()
+
+    def _under_load(self) -> None:
+        with self._beside(self._strike_at_its_share):
+            self._workload.run(self._may_start)
+
+    def _during_a_backlog(self) -> None:
+        process = self._target.system.processes[self._case.fault.consumer]
+        process.hold()
+        try:
+            finish = self._workload.run_without(self._case.fault.consumer)
+            self._target.say(f"{self._workload.audits} audits wait for {process.name}")
+        finally:
+            process.release()
+
+        def strike_when_it_is_back() -> None:
+            _wait_for(process.is_ready)
+            self._strike()
+
+        with self._beside(strike_when_it_is_back):
+            finish()
+
+    def _during_a_deploy(self) -> None:
+        order = list(SERVICES)
+        self._target.random.shuffle(order)
+        struck_during = self._target.random.randrange(len(order))
+
+        def deploy() -> None:
+            _wait_for(self._has_reached_its_share)
+            for number, service in enumerate(order):
+                if number == struck_during:
+                    self._deploying.set()
+                self._repeats.look([service])
+                system = self._target.system
+                system.processes[service].restart_with(system.environment, timeout_s=STRIKE_WITHIN_S)
+
+        def strike_meanwhile() -> None:
+            self._deploying.wait(STRIKE_WITHIN_S)
+            self._strike()
+
+        with self._beside(deploy, strike_meanwhile):
+            self._workload.run(self._may_start)
+
+    def _strike(self) -> None:
+        self._target.say(f"{self._case.fault.name} strikes: {len(self._workload.accepted)} audits accepted")
+        try:
+            self._case.fault.strike(self._target, self.blow)
+        finally:
+            self.blow.end()
+
+    def _strike_at_its_share(self) -> None:
+        _wait_for(self._has_reached_its_share)
+        self._strike()
+
+    def _has_reached_its_share(self) -> bool:
+        return len(self._workload.accepted) >= self._workload.audits * self._strike_share
+
+    def _may_start(self, index: int) -> bool:
+        """Whether this audit may be begun: the work must not be done before the fault is over."""
+        free = FREE_SHARE * self._workload.audits + PACE_PER_S * (time.monotonic() - self._begun)
+        return index < free or all(future.done() for future in self._beside_it)
+
+    @contextmanager
+    def _beside(self, *tasks: Callable[[], None]) -> Iterator[None]:
+        """Runs each task in a thread of its own while the block runs, and waits for all of them."""
+        with ThreadPoolExecutor(len(tasks)) as pool:
+            self._beside_it = [pool.submit(task) for task in tasks]
+            yield
+            for future in self._beside_it:
+                future.result()
+
+
+def _wait_for(probe: Callable[[], object]) -> None:
+    until = time.monotonic() + STRIKE_WITHIN_S
+    while not probe():
+        if time.monotonic() > until:
+            raise TimeoutError(f"the moment for the fault did not come within {STRIKE_WITHIN_S:g} s")
+        time.sleep(0.02)

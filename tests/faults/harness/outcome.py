@@ -1,0 +1,59 @@
+"""What a case says about how it went, beside what was left behind."""
+
+import dataclasses
+import datetime
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any
+
+from harness.infrastructure import NOTICE_SENT
+
+Arrivals = Iterable[tuple[float, dict[str, Any]]]
+"""Events with the unix time at which each was heard, in that order."""
+
+
+@dataclasses.dataclass
+class Outcome:
+    """Times in unix seconds. `strikes` has the name of each fault and from when on its recovery counts."""
+
+    reached: bool
+    strikes: list[tuple[str, float | None]]
+    shows_recovery: str = NOTICE_SENT
+    """How the types of the events begin of which the first shows that work goes on."""
+    time: int = 0
+    """Of a crash point: the how manieth time that it was reached."""
+    recovery_s_max: float | None = None
+
+    def recoveries_s(self, arrivals: Arrivals) -> list[tuple[str, float | None]]:
+        """Of each fault, from when it was over (or had struck, where others take over) to the first new work."""
+        return [(name, recovery_s(arrivals, self.shows_recovery, at)) for name, at in self.strikes]
+
+
+def recovery_s(arrivals: Arrivals, shows_recovery: str, since: float | None) -> float | None:
+    """Seconds from `since` to the arrival of the first such event that was made later."""
+    if since is None:
+        return None
+    moment = datetime.datetime.fromtimestamp(since, datetime.UTC)
+    for at, message in arrivals:
+        if message["type"].startswith(shows_recovery) and datetime.datetime.fromisoformat(message["time"]) > moment:
+            return round(at - since, 2)
+    return None
+
+
+def stall_s(arrivals: Arrivals) -> float | None:
+    """The longest gap between two notices."""
+    notices = [at for at, message in arrivals if message["type"].startswith(NOTICE_SENT)]
+    return max((round(later - earlier, 2) for earlier, later in pairwise(notices)), default=None)
+
+
+def missed(outcome: Outcome, recoveries_s: Iterable[tuple[str, float | None]], repeated_in_drain: int) -> list[str]:
+    """What was to be reached (issue: "to reach") and was not; `repeated_in_drain` is 0 where no drain was watched."""
+    sentences = []
+    for name, seconds in recoveries_s:
+        limit = outcome.recovery_s_max
+        if limit is not None and (seconds is None or seconds > limit):
+            said = "no new work was seen" if seconds is None else f"recovery took {seconds:.1f} s"
+            sentences.append(f"{name}: {said}, at most {limit:g} s were to be reached")
+    if repeated_in_drain:
+        sentences.append(f"{repeated_in_drain} messages came again that a drained handler had carried out")
+    return sentences

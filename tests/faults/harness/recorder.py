@@ -1,0 +1,87 @@
+"""Hears every event of the four services, also when the broker goes and comes back: over a durable queue of its own."""
+
+import contextlib
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import pika.exceptions
+
+from touchstone.amqp import BrokerRefused, BrokerUnreachable, Channel, open_connection
+from touchstone.watching import producers
+from touchstone_contracts.topology import events_exchange
+
+PAUSE_S = 0.1
+PREFETCH = 200
+LOST = (BrokerUnreachable, BrokerRefused, pika.exceptions.AMQPError, OSError)
+
+
+class Recorder:
+    """Inside the block `messages` grows with every event that was published since its beginning.
+
+    Stands in for touchstone_devkit.demo.trail.Trail. An event is confirmed to its publisher only when the recorder's
+    queue holds it, too, so none is missed; one may be heard twice. `arrivals` has the unix time of each.
+    """
+
+    def __init__(self, amqp_uri: str) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self.arrivals: list[tuple[float, dict[str, Any]]] = []
+        self._amqp_uri = amqp_uri
+        self._queue = f"faults-recorder-{uuid.uuid4().hex[:8]}"
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="recorder", daemon=True)
+
+    def __enter__(self) -> "Recorder":
+        with open_connection(self._amqp_uri, wait_s=10) as connection:
+            channel = connection.channel()
+            channel.queue_declare(self._queue, durable=True, arguments={"x-queue-type": "quorum"})
+            for producer in producers():
+                channel.queue_bind(self._queue, events_exchange(producer), "#")
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending.set()
+        self._thread.join(timeout=10)
+        with contextlib.suppress(*LOST), open_connection(self._amqp_uri) as connection:
+            connection.channel().queue_delete(self._queue)
+
+    def about(self, audit_id: str, type_name: str | None = None) -> list[dict[str, Any]]:
+        """As Trail.about."""
+        return [
+            message
+            for message in list(self.messages)
+            if message["data"].get("audit_id") == audit_id and type_name in (None, message["type"])
+        ]
+
+    def wait_for(self, probe: Callable[[], Any], *, timeout_s: float, what: str) -> Any:
+        """As Trail.wait_for."""
+        until = time.monotonic() + timeout_s
+        while not (answer := probe()):
+            if time.monotonic() > until:
+                raise TimeoutError(f"{what}: not within {timeout_s:.0f} s")
+            time.sleep(0.01)
+        return answer
+
+    def _follow(self) -> None:
+        while not self._ending.is_set():
+            with contextlib.suppress(*LOST), open_connection(self._amqp_uri, client_name="recorder") as connection:
+                channel = connection.channel()
+                channel.basic_qos(prefetch_count=PREFETCH)
+                channel.basic_consume(self._queue, self._hear)
+                # a queue whose leader is lost cancels its consumers
+                while not self._ending.is_set() and channel.is_open and channel.consumer_tags:
+                    connection.process_data_events(time_limit=PAUSE_S)
+            self._ending.wait(PAUSE_S)
+
+    def _hear(self, channel: Channel, method: Any, _properties: Any, body: bytes) -> None:
+        message = json.loads(body)
+        self.arrivals.append((time.time(), message))
+        self.messages.append(message)
+        channel.basic_ack(method.delivery_tag)
