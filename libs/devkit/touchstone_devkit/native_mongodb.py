@@ -44,19 +44,22 @@ def find(announce: Announce) -> tuple[Path, str]:
 def start(ledger: Ledger, announce: Announce) -> tuple[str, LocalProcess, str]:
     """A replica set of one on loopback with data of its own: (URI for clients, process, where the program is from)."""
     program, origin = find(announce)
-    libraries = _missing_libraries(program, announce)
     (port,) = free_ports(1)
-    data = ledger.folder / DATA / "mongodb"
+    process = member_process("mongodb", program, ledger, port, announce)
+    process.start()
+    uri = replica_set.initiate(f"127.0.0.1:{port}", member=f"127.0.0.1:{port}")
+    return uri, process, origin
+
+
+def member_process(name: str, program: Path, ledger: Ledger, port: int, announce: Announce) -> LocalProcess:
+    """The process of one member with its own empty data folder, not started yet."""
+    libraries = _missing_libraries(program, announce)
+    data = ledger.folder / DATA / name
     data.mkdir(parents=True)
     command = [str(program), "--dbpath", str(data), "--bind_ip", "127.0.0.1", "--port", str(port), "--nounixsocket"]
     command += ["--wiredTigerCacheSizeGB", "0.5", "--oplogSize", "128", *replica_set.ARGUMENTS]
     environment = {"LD_LIBRARY_PATH": libraries} if libraries else {}
-    process = LocalProcess(
-        "mongodb", command, ledger=ledger, port=port, environment=environment, stop_signal=signal.SIGKILL
-    )
-    process.start()
-    uri = replica_set.initiate(f"127.0.0.1:{port}", member=f"127.0.0.1:{port}")
-    return uri, process, origin
+    return LocalProcess(name, command, ledger=ledger, port=port, environment=environment, stop_signal=signal.SIGKILL)
 
 
 def _major_version(program: Path) -> int:

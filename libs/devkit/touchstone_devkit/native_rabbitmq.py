@@ -7,6 +7,7 @@ import secrets
 import shutil
 import signal
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from touchstone_devkit import debian_packages
@@ -90,8 +91,8 @@ def start(ledger: Ledger, announce: Announce) -> Broker:
     folder = ledger.folder / DATA / "rabbitmq"
     password = secrets.token_urlsafe(12)
     has_management = program.has_management
-    _write_configuration(folder, amqp_port, management_port if has_management else None, password)
-    environment = program.environment() | _environment(folder, amqp_port, dist_port, epmd_port)
+    write_configuration(folder, amqp_port, management_port if has_management else None, password)
+    environment = program.environment() | environment_of(folder, amqp_port, dist_port, epmd_port)
     epmd = LocalProcess(
         "epmd",
         [program.epmd, "-port", str(epmd_port), "-address", "127.0.0.1"],
@@ -100,8 +101,21 @@ def start(ledger: Ledger, announce: Announce) -> Broker:
         environment=environment,
         stop_signal=signal.SIGKILL,
     )
-    server = LocalProcess(
-        "rabbitmq",
+    server = server_process("rabbitmq", program, ledger, folder, amqp_port, environment)
+    epmd.start()
+    server.start()
+    amqp_uri = f"amqp://touchstone:{password}@127.0.0.1:{amqp_port}/"
+    wait_until_broker_answers(amqp_uri, timeout_s=START_TIMEOUT_S)
+    management_uri = f"http://touchstone:{password}@127.0.0.1:{management_port}" if has_management else None
+    return Broker(amqp_uri, management_uri, program.origin, (server, epmd))
+
+
+def server_process(
+    name: str, program: Program, ledger: Ledger, folder: Path, amqp_port: int, environment: Mapping[str, str]
+) -> LocalProcess:
+    """The process of one node, not started yet."""
+    return LocalProcess(
+        name,
         [str(program.server)],
         ledger=ledger,
         port=amqp_port,
@@ -110,12 +124,6 @@ def start(ledger: Ledger, announce: Announce) -> Broker:
         start_timeout_s=START_TIMEOUT_S,
         stop_signal=signal.SIGKILL,  # its data is thrown away: nothing to put in order first
     )
-    epmd.start()
-    server.start()
-    amqp_uri = f"amqp://touchstone:{password}@127.0.0.1:{amqp_port}/"
-    wait_until_broker_answers(amqp_uri, timeout_s=START_TIMEOUT_S)
-    management_uri = f"http://touchstone:{password}@127.0.0.1:{management_port}" if has_management else None
-    return Broker(amqp_uri, management_uri, program.origin, (server, epmd))
 
 
 def _on_path() -> Path | None:
@@ -148,13 +156,17 @@ def _make_erlang_relocatable(unpacked: Path) -> None:
         draft.replace(script)
 
 
-def _write_configuration(folder: Path, amqp_port: int, management_port: int | None, password: str) -> None:
+def write_configuration(
+    folder: Path, amqp_port: int, management_port: int | None, password: str, more: Iterable[str] = ()
+) -> None:
+    """Makes a node's folder and its files; `more` are lines for rabbitmq.conf."""
     folder.mkdir(parents=True)
     lines = [
         f"listeners.tcp.1 = 127.0.0.1:{amqp_port}",
         "default_user = touchstone",
         f"default_pass = {password}",
         "disk_free_limit.absolute = 100MB",
+        *more,
     ]
     if management_port:
         lines += ["management.tcp.ip = 127.0.0.1", f"management.tcp.port = {management_port}"]
@@ -163,12 +175,17 @@ def _write_configuration(folder: Path, amqp_port: int, management_port: int | No
     (folder / "enabled_plugins").write_text(f"[{'rabbitmq_management' if management_port else ''}].\n")
 
 
-def _environment(folder: Path, amqp_port: int, dist_port: int, epmd_port: int) -> dict[str, str]:
+def node_name(amqp_port: int) -> str:
+    return f"touchstone-{amqp_port}@localhost"
+
+
+def environment_of(folder: Path, amqp_port: int, dist_port: int, epmd_port: int) -> dict[str, str]:
+    """What a node sees: everything of it is in its folder, and it listens on loopback only."""
     return {
         "HOME": str(folder),
         "ERL_EPMD_PORT": str(epmd_port),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
-        "RABBITMQ_NODENAME": f"touchstone-{amqp_port}@localhost",
+        "RABBITMQ_NODENAME": node_name(amqp_port),
         "RABBITMQ_NODE_PORT": str(amqp_port),
         "RABBITMQ_DIST_PORT": str(dist_port),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false",
