@@ -37,16 +37,16 @@ _OURS = {"properties": {"$exists": False}}  # what an operator sent back is no e
 class Comparable:
     """What a service lets a reconciliation see of its domain, and have done again.
 
-    `facts`: by name, what is known of the things with these keys. `announced_in_full`: groups of event types that
+    `facts`: by name, what is known of the things with these keys. `announced_in_full`: groups of event classes that
     together announce every version of one kind of aggregate. `deadlines`: by kind, when the deadline of this key ought
     to fall due, or None when it ought not to be there; its handler must do nothing where nothing is left to do.
-    `present`: by event type, the event that tells an aggregate's present state, and the version of that state.
+    `present`: by event class, the event that tells an aggregate's present state, and the version of that state.
     """
 
     facts: Mapping[str, Callable[[UnitOfWork, Sequence[str]], list[dict[str, Any]]]]
-    announced_in_full: Sequence[Sequence[str]] = ()
+    announced_in_full: Sequence[Sequence[Any]] = ()
     deadlines: Mapping[str, Callable[[UnitOfWork, str], Due | None]] = dataclasses.field(default_factory=dict)
-    present: Mapping[str, Callable[[UnitOfWork, str], tuple[Any, int] | None]] = dataclasses.field(default_factory=dict)
+    present: Mapping[Any, Callable[[UnitOfWork, str], tuple[Any, int] | None]] = dataclasses.field(default_factory=dict)
 
 
 class Books:
@@ -94,7 +94,9 @@ class Books:
             beginning = max(beginning, cursor(after)[0])
         rows = self._unit.find(INBOX, {"expires_at": {"$gte": beginning}}, sort=[("expires_at", 1)], limit=limit + 1)
         page = rows[:limit]
-        types = {method: type_name for type_name, (_, method) in reversed(self.handlers.items())}
+        types: dict[str, str] = {}
+        for type_name, (_, handler) in self.handlers.items():
+            types.setdefault(handler, type_name)  # the newest version
         items = []
         for row in page:
             method, _, id = row["_id"].removeprefix(f"{self.service}.").partition("/")
@@ -158,7 +160,7 @@ class Books:
 
     def _present_body(self, row: dict[str, Any]) -> bytes | None:
         """A body for an event whose own had to leave: what its subject is now, as of when it became so."""
-        teller = self.comparable.present.get(row["type"])
+        teller = self.comparable.present.get(REGISTRY.get(row["type"]))
         told = teller(self._unit, row["subject"]) if teller else None
         if told is None:
             return None

@@ -149,7 +149,7 @@ class ReconciliationDesk:
         return {
             "consumes": sorted(books.handlers),
             "facts": sorted(books.comparable.facts),
-            "announced_in_full": books.comparable.announced_in_full,
+            "announced_in_full": [[e.type_name for e in group] for group in books.comparable.announced_in_full],
             "overdue": books.overdue(before),
             "differences": found,
         }

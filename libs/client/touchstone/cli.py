@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import track
 
-from touchstone import dead_letters, keys, submission, tokens
+from touchstone import cases, dead_letters, keys, reconcile, submission, tokens
 from touchstone.case_file import case_file, show_case_file
 from touchstone.render import Output, error_object
 from touchstone.rpc import MalformedReply, NoAnswer
@@ -43,6 +43,9 @@ app = typer.Typer(
 keys_app = typer.Typer(help="Make and list the keys by which callers' tokens are signed.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(cases.app, name="cases")
+app.command(name="case")(cases.case)
+app.command("reconcile")(reconcile.command)
 
 Audit = Annotated[str, typer.Argument(metavar="AUDIT", help="The audit's id.")]
 Number = Annotated[int, typer.Argument(metavar="NUMBER", help="A certificate's number.")]

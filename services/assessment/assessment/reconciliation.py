@@ -23,10 +23,5 @@ def audits(unit: Unit, keys: Sequence[str]) -> list[dict[str, Any]]:
 
 COMPARABLE = Comparable(
     facts={"audits": audits},
-    announced_in_full=[
-        [
-            event.type_name
-            for event in (AuditReportSubmitted, AuditReportReturned, AuditAccepted, CorrectiveActionPlanReviewed)
-        ]
-    ],
+    announced_in_full=[[AuditReportSubmitted, AuditReportReturned, AuditAccepted, CorrectiveActionPlanReviewed]],
 )

@@ -52,7 +52,8 @@ def _nothing(audit_id: str) -> dict[str, Any]:
 
 def _add_announcements(unit: Any, found: dict[str, dict[str, Any]], audits: dict[str, str]) -> None:
     """A decision is told by the certificate that was issued, or by the refusal of the case."""
-    types = [CertificateIssued.type_name, CertificationRefused.type_name]
+    deciding: list[Any] = [CertificateIssued, CertificationRefused]
+    types = [event.type_name for event in deciding]
     about = {"subject": {"$in": [*found, *audits]}, "type": {"$in": types}, "properties": {"$exists": False}}
     for row in unit.find("outbox", about, projection={"subject": 1}):
         found[audits.get(row["subject"], row["subject"])]["announced"].append(row["_id"])

@@ -29,8 +29,8 @@ def present_contact(unit: Unit, contact_id: str) -> tuple[ContactChanged, int] |
 COMPARABLE = Comparable(
     facts={"contacts": contact_versions},
     announced_in_full=[
-        [e.type_name for e in (OrganisationRegistered, MembershipActivated, MembershipSuspended, MembershipReinstated)],
-        [ContactChanged.type_name],
+        [OrganisationRegistered, MembershipActivated, MembershipSuspended, MembershipReinstated],
+        [ContactChanged],
     ],
-    present={ContactChanged.type_name: present_contact},
+    present={ContactChanged: present_contact},
 )

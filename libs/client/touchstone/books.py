@@ -1,0 +1,111 @@
+"""What a reconciliation knows: events, what consumers made of them, facts of the domain, and the differences found."""
+
+import dataclasses
+import datetime
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Mend:
+    """What may safely be done about a difference: a command of `service`, for these ids or keys."""
+
+    service: str
+    method: str
+    ids: tuple[str, ...]
+    kind: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """Two books that do not agree. `service` is whom it concerns; `about` (ids) and `kind` make it the same one."""
+
+    service: str
+    kind: str
+    about: Mapping[str, str]
+    sentence: str
+    mend: Mend | None = None
+
+    @property
+    def id(self) -> str:
+        return difference_id(self.service, self.kind, self.about)
+
+    def as_report(self) -> dict[str, Any]:
+        return {"id": self.id, "kind": self.kind, "about": dict(self.about), "sentence": self.sentence}
+
+
+def difference_id(service: str, kind: str, about: Mapping[str, str]) -> str:
+    told = "|".join([service, kind, *(f"{name}={about[name]}" for name in sorted(about))])
+    return hashlib.sha256(told.encode()).hexdigest()[:24]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Committed:
+    """An event as its producer's outbox has it. `published_at` is None while it waits for the broker."""
+
+    id: str
+    type: str
+    subject: str
+    sequence: int
+    recorded_at: datetime.datetime
+    published_at: datetime.datetime | None
+
+    @property
+    def producer(self) -> str:
+        return producer_of(self.type)
+
+
+@dataclasses.dataclass
+class Waiting:
+    """What one consumer has not handled of what it was asked for, `missing` or `parked`; and what its queues hold."""
+
+    states: dict[str, str] = dataclasses.field(default_factory=dict)
+    queues: dict[str, int | None] = dataclasses.field(default_factory=dict)
+    retrying: int = 0
+    asked: set[str] = dataclasses.field(default_factory=set)
+
+
+@dataclasses.dataclass
+class Look:
+    """Everything that one look at all services gave."""
+
+    now: datetime.datetime
+    grace: datetime.timedelta = datetime.timedelta(seconds=60)
+    states: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    committed: dict[str, Committed] = dataclasses.field(default_factory=dict)
+    waiting: dict[str, Waiting] = dataclasses.field(default_factory=dict)
+    unknown: dict[str, list[tuple[str, str]]] = dataclasses.field(default_factory=dict)
+    """By consumer, events (id, type) that it handled and that their producer does not know."""
+    audits: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    cases: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    announcements: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+
+    def handled(self, consumer: str, event: Committed) -> bool:
+        """Whether the consumer was asked for the event and has handled it (or an operator discarded it)."""
+        waiting = self.waiting.get(consumer)
+        return waiting is not None and event.id in waiting.asked and event.id not in waiting.states
+
+
+@dataclasses.dataclass
+class Findings:
+    """The differences of one look by id, and the events and audits of which not everything can be said yet."""
+
+    found: dict[str, Difference] = dataclasses.field(default_factory=dict)
+    undecided: set[str] = dataclasses.field(default_factory=set)
+
+    def add(self, differences: Iterable[Difference]) -> None:
+        self.found |= {difference.id: difference for difference in differences}
+
+    def leaves_open(self, id: str, about: Mapping[str, str]) -> bool:
+        """Whether a difference is there, or may be there: it is not to be called settled."""
+        return id in self.found or bool({about.get("event"), about.get("audit")} & self.undecided)
+
+
+def producer_of(type_name: str) -> str:
+    return type_name.partition(".")[0]
+
+
+def name_of(type_name: str) -> str:
+    """The event's name in all its versions."""
+    return type_name.rpartition(".v")[0]

@@ -1,0 +1,142 @@
+"""One round of a reconciliation: look, look again at what differs, report, and mend what can safely be mended."""
+
+import dataclasses
+import datetime
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from touchstone.books import Difference, Findings, Look, Mend
+from touchstone.comparing import compare
+from touchstone.looking import SERVICES, Ask, Seeds, look
+
+BATCH = 100
+REPORTED_MAX = 500
+"""How many new differences of one service a round reports one by one; the others are counted, and come next."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Terms:
+    """How a round is carried out. `confirm_after_s`: how long after the first look the second one is taken."""
+
+    mend: bool = False
+    report: bool = True
+    rate_per_s: float = 50.0
+    grace_s: float = 60.0
+    overdue_s: int = 300
+    confirm_after_s: float = 2.0
+
+
+@dataclasses.dataclass
+class Round:
+    """What came of one round."""
+
+    since: datetime.datetime
+    events: int = 0
+    calls: int = 0
+    differences: list[Difference] = dataclasses.field(default_factory=list)
+    new: int = 0
+    settled: list[str] = dataclasses.field(default_factory=list)
+    mended: list[str] = dataclasses.field(default_factory=list)
+    """Ids of events that were published again, and keys of deadlines that were set again."""
+    refused: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+    @property
+    def left(self) -> list[Difference]:
+        """The differences about which nothing was done."""
+        done = set(self.mended)
+        return [d for d in self.differences if d.mend is None or not set(d.mend.ids) <= done]
+
+    def counts(self) -> dict[str, int]:
+        counted: dict[str, int] = {}
+        for difference in self.differences:
+            counted[difference.kind] = counted.get(difference.kind, 0) + 1
+        return counted
+
+
+def reconcile(ask: Ask, since: datetime.datetime, terms: Terms) -> Round:
+    """Compare what happened from `since` on and every difference that is open. Raises what `ask` raises.
+
+    Reports come first: killed at any moment, the next round finds what this one had not mended yet.
+    """
+    counting = _Counting(ask)
+    done = Round(since)
+    seen = _look(counting, terms, since, None)
+    findings = compare(seen)
+    done.events = len(seen.committed)
+    confirmed = _confirmed(counting, terms, findings)
+    done.differences = sorted(confirmed, key=lambda d: (d.service, d.kind, d.id))
+    if terms.report:
+        _report(counting, seen, findings, done)
+    if terms.mend:
+        _mend(counting, terms, done)
+    done.calls = counting.calls
+    return done
+
+
+class _Counting:
+    """Asks, and counts how often."""
+
+    def __init__(self, ask: Ask):
+        self._ask, self.calls = ask, 0
+
+    def __call__(self, service: str, method: str, **arguments: Any) -> Any:
+        self.calls += 1
+        return self._ask(service, method, **arguments)
+
+
+def _look(ask: Ask, terms: Terms, since: datetime.datetime | None, seeds: Seeds | None) -> Look:
+    grace = datetime.timedelta(seconds=terms.grace_s)
+    return look(ask, since=since, seeds=seeds, overdue_s=terms.overdue_s, grace=grace)
+
+
+def _confirmed(ask: Ask, terms: Terms, findings: Findings) -> list[Difference]:
+    """What a second look still shows: services are read one after the other, and go on meanwhile."""
+    if not findings.found:
+        return []
+    time.sleep(terms.confirm_after_s)
+    seeds = Seeds()
+    for difference in findings.found.values():
+        seeds.add(difference.service, difference.kind, difference.about)
+    again = compare(_look(ask, terms, None, seeds))
+    return [d for d in findings.found.values() if again.leaves_open(d.id, d.about)]
+
+
+def _report(ask: Ask, seen: Look, findings: Findings, done: Round) -> None:
+    for service in SERVICES:
+        opened = {difference["id"]: difference["about"] for difference in seen.states[service]["differences"]}
+        found = [d for d in done.differences if d.service == service and d.id not in opened][:REPORTED_MAX]
+        settled = [id for id, about in opened.items() if not findings.leaves_open(id, about)]
+        for batch in _batches(found):
+            answer = ask(service, "report_differences", found=[difference.as_report() for difference in batch])
+            done.new += len(answer["new"])
+        for ids in _batches(settled):
+            ask(service, "report_differences", settled=ids)
+        done.settled += settled
+
+
+def _mend(ask: Ask, terms: Terms, done: Round) -> None:
+    for batch in _mends(done.differences):
+        kind = {"kind": batch.kind, "keys": list(batch.ids)} if batch.kind else {"ids": list(batch.ids)}
+        answer = ask(batch.service, batch.method, why="reconcile: what ought to be there is not", **kind)
+        done.mended += answer["restored" if batch.kind else "republished"]
+        done.refused += [{"service": batch.service, **refused} for refused in answer["refused"]]
+        time.sleep(len(batch.ids) / terms.rate_per_s)
+
+
+def _mends(differences: Sequence[Difference]) -> Iterator[Mend]:
+    """The mends of all differences, each id once, in batches of one command each."""
+    wanted: dict[tuple[str, str, str], dict[str, None]] = {}
+    for mend in (difference.mend for difference in differences):
+        if mend is not None:
+            wanted.setdefault((mend.service, mend.method, mend.kind), {}).update(dict.fromkeys(mend.ids))
+    for (service, method, kind), ids in wanted.items():
+        for batch in _batches(ids):
+            yield Mend(service, method, tuple(batch), kind)
+
+
+def _batches(items: Iterable[Any]) -> Iterator[list[Any]]:
+    iterator = iter(items)
+    while batch := list(itertools.islice(iterator, BATCH)):
+        yield batch
