@@ -38,6 +38,11 @@ class _Channel(amqp.Channel):
 
     last_stop = False
 
+    def _do_revive(self) -> None:
+        """py-amqp would open a channel that the broker closed anew: without its consumer or its confirms, and with
+        delivery tags that mean something else."""
+        self.is_open = False
+
     def dispatch_method(self, method_sig: Any, payload: bytes, content: Any) -> None:
         if method_sig != amqp.spec.Basic.Deliver:
             super().dispatch_method(method_sig, payload, content)

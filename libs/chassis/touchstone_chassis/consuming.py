@@ -1,6 +1,5 @@
 """Consumes all queues of a service over one connection, survives every message, and drains on a stop."""
 
-import contextlib
 import dataclasses
 import functools
 import time
@@ -11,20 +10,20 @@ import amqp
 import eventlet
 import structlog
 from eventlet.event import Event
-from eventlet.queue import LightQueue
-from eventlet.semaphore import Semaphore
 from nameko import config
 from nameko.exceptions import ContainerBeingKilled
 from nameko.extensions import SharedExtension
 
 from touchstone_chassis import broker
 from touchstone_chassis.health import Checks
+from touchstone_chassis.lanes import Lane
+from touchstone_chassis.session import QueueNotThere, Session
 
 log = structlog.get_logger(__name__)
 
-POLL_S = 0.25
 RECONNECT_S_MAX = 2.0
-CLOSE_S_MAX = 2.0
+LOOKED_FOR_EVERY_S = 2.0
+"""How often a queue that could not be consumed is tried again."""
 
 
 @dataclasses.dataclass
@@ -34,9 +33,10 @@ class Delivery:
     queue: str
     message: amqp.Message
     consumer: "QueueConsumer"
-    session: "_Session"
+    session: Session
     received_at: float = dataclasses.field(default_factory=time.time)
     settled: bool = False
+    vacate: Callable[[], None] = lambda: None
 
     @property
     def body(self) -> bytes:
@@ -61,8 +61,19 @@ class Delivery:
 
     @property
     def current(self) -> bool:
-        """Whether the connection that it came over still stands; otherwise it is delivered again anyway."""
-        return self.session is self.consumer.session
+        """Whether the channel that it came over still stands; otherwise it is delivered again anyway."""
+        channel = self.message.channel
+        return self.session is self.consumer.session and (channel is None or bool(channel.is_open))
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether somebody had it before: the broker counts what was handed out and came back."""
+        return bool(self.message.delivery_info.get("redelivered"))
+
+    @property
+    def pointless(self) -> bool:
+        """Whether there is no use in starting on it: it will be delivered again, here or elsewhere."""
+        return self.consumer.draining or not self.current
 
     def ack(self) -> None:
         """Done with it. When the connection is gone the broker delivers it again, and the inbox knows it."""
@@ -76,76 +87,40 @@ class Delivery:
         """Leave it unacknowledged: it is delivered again when the connection closes."""
         self._settle(None)
 
+    def put_off(self) -> None:
+        """Nothing came of it, by no fault of its own: it is handed on again, here or elsewhere, and not counted."""
+        if self.pointless:
+            self.abandon()
+        elif not self.settled:
+            self.vacate()
+            self.consumer.line_up(self)
+
+    def vacates(self, release: Callable[[], None]) -> None:
+        """It holds a place until it is settled, put off, or its worker has ended; `release` is called once."""
+
+        def vacate() -> None:
+            self.vacate = lambda: None
+            release()
+
+        self.vacate = vacate
+
     def _settle(self, tell: Callable[[amqp.Channel, int], None] | None) -> None:
         if self.settled:
             return
         self.settled = True
         self.session.in_flight -= 1
+        self.vacate()
         if tell is not None:
             self.session.tell(self.message, tell)
 
 
-class _NoAnswer(Exception):
-    """The broker did not answer in time."""
+@dataclasses.dataclass(frozen=True)
+class _Consumed:
+    """What an entrypoint asked for: its queue's handler, and how it is handed on."""
 
-
-class _Session:
-    """One connection with a channel for each queue. A new one replaces it when it breaks."""
-
-    def __init__(self, uri: str, name: str, heartbeat_s: int):
-        self.connection = broker.connect(uri, heartbeat_s=heartbeat_s, name=name)
-        self.in_flight = 0
-        self.consuming: set[str] = set()
-        self.cancelled = False
-        self._writing = Semaphore(1)
-        self._channels: list[tuple[amqp.Channel, str]] = []
-        self._ticked_at = 0.0
-
-    def consume(self, queue: str, prefetch: int, callback: Callable[[amqp.Message], None], *, last_stop: bool) -> None:
-        channel = self.connection.channel()
-        channel.last_stop = last_stop
-        channel.auto_decode = False
-        channel.queue_declare(queue, passive=True)  # provisioning made it; a missing one is an error here
-        channel.basic_qos(0, prefetch, False)
-        channel.basic_consume(queue, callback=callback, consumer_tag=f"{queue}")
-        self._channels.append((channel, queue))
-        self.consuming.add(queue)
-
-    def tell(self, message: amqp.Message, what: Callable[[amqp.Channel, int], None]) -> None:
-        try:
-            # Two greenlets that write to one socket would mix their frames.
-            with self._writing:
-                channel = message.channel
-                if channel is not None and channel.is_open:
-                    what(channel, message.delivery_info["delivery_tag"])
-        except (*broker.CONNECTION_ERRORS, AttributeError):  # py-amqp's for a closed transport
-            log.info("acknowledgement_lost")
-
-    def turn(self) -> None:
-        """Handle what the broker sends, for at most POLL_S, and send heartbeats."""
-        with contextlib.suppress(TimeoutError):
-            self.connection.drain_events(timeout=POLL_S)
-        if time.monotonic() - self._ticked_at > 1:
-            self._ticked_at = time.monotonic()
-            with self._writing:
-                self.connection.heartbeat_tick()
-
-    def cancel(self) -> None:
-        """Take no more messages; keep the connection for the acknowledgements that are due."""
-        if self.cancelled:
-            return
-        self.cancelled = True
-        with self._writing:
-            for channel, queue in self._channels:
-                channel.basic_cancel(queue, nowait=True)
-
-    def close(self) -> None:
-        """Say goodbye, so that the broker has read every acknowledgement; without an answer, leave all the same."""
-        try:
-            with eventlet.Timeout(CLOSE_S_MAX, _NoAnswer), self._writing:
-                self.connection.close()
-        except (*broker.CONNECTION_ERRORS, _NoAnswer, AttributeError):
-            broker.close_quietly(self.connection)
+    handler: Callable[[Delivery], None]
+    lane: Lane
+    last_stop: bool
 
 
 class QueueConsumer(SharedExtension):
@@ -154,35 +129,47 @@ class QueueConsumer(SharedExtension):
     checks = Checks()
 
     def __init__(self) -> None:
-        self._handlers: dict[str, Callable[[Delivery], None]] = {}
-        self._last_stops: set[str] = set()
-        self._waiting: LightQueue = LightQueue()
-        self.session: _Session | None = None
+        self._queues: dict[str, _Consumed] = {}
+        self._missing: dict[str, str] = {}
+        self._calls = Lane(self._start)
+        self._work = Lane(self._start)
+        self.session: Session | None = None
+        self._lost = "not yet"
         self._draining = False
         self._stopped = False
         self._idle = Event()
 
-    def register(self, queue: str, handler: Callable[[Delivery], None], *, last_stop: bool = False) -> None:
-        """`handler` is called for each message of `queue`; it must settle the delivery in the end.
+    def register(
+        self, queue: str, handler: Callable[[Delivery], None], *, last_stop: bool = False, calls: bool = False
+    ) -> None:
+        """`handler` is called for each message of `queue`; it must settle the delivery in the end, or put it off.
 
         `last_stop`: a message that is rejected there would be lost, so none is, not even one that cannot be read.
+        `calls`: somebody waits for the answer, so that it waits for no place and for no database.
         """
-        if queue in self._handlers:
+        if queue in self._queues:
             raise RuntimeError(f"two entrypoints for queue {queue}")
-        self._handlers[queue] = handler
-        if last_stop:
-            self._last_stops.add(queue)
+        self._queues[queue] = _Consumed(handler, self._calls if calls else self._work, last_stop)
 
     def consumes(self, queue: str) -> bool:
-        return queue in self._handlers
+        return queue in self._queues
+
+    def line_up(self, delivery: Delivery) -> None:
+        self._queues[delivery.queue].lane.put(delivery)
+
+    def start_only_when(self, useful: Callable[[float], bool]) -> None:
+        """Start on nothing but calls before `useful` says so (see Lane). To be said in setup."""
+        self._work.useful = useful
 
     def setup(self) -> None:
+        self._work.limit(config.get("messages_at_once") or config["max_workers"])
         self.checks.add("consumers", self._check)
 
     def start(self) -> None:
-        if self._handlers:
+        if self._queues:
             self.container.spawn_managed_thread(self._run, identifier="queue-consumer")
-            self.container.spawn_managed_thread(self._dispatch, identifier="queue-dispatcher")
+            self.container.spawn_managed_thread(self._work.run, identifier="work-lane")
+            self.container.spawn_managed_thread(self._calls.run, identifier="calls-lane")
         else:
             self._idle.send()
 
@@ -198,14 +185,22 @@ class QueueConsumer(SharedExtension):
 
     def stop(self) -> None:
         self._draining = self._stopped = True
-        self._waiting.put(None)
+        self._work.stop()
+        self._calls.stop()
         if self.session:
             self.session.close()
 
     def _check(self) -> tuple[bool, str]:
-        consuming = self.session.consuming if self.session else set()
-        missing = sorted(set(self._handlers) - consuming)
-        return not missing, f"not consuming {', '.join(missing)}" if missing else f"{len(consuming)} queues"
+        session = self.session
+        if not self._queues:
+            return True, "consumes nothing"
+        if session is None:
+            return False, f"no connection to the broker ({self._lost}); it is tried again every two seconds"
+        consuming = session.consuming
+        lacking = {queue: self._missing.get(queue, "just lost") for queue in sorted(set(self._queues) - consuming)}
+        if not lacking:
+            return True, f"{len(consuming)} queues"
+        return False, "; ".join(f"not consuming {queue}: {reason}" for queue, reason in lacking.items())
 
     def _run(self) -> None:
         pause_s = 0.25
@@ -215,25 +210,42 @@ class QueueConsumer(SharedExtension):
                 pause_s = 0.25
                 self._serve(session)
             except broker.CONNECTION_ERRORS as error:
+                self._lost = type(error).__name__
                 log.warning("broker_connection_lost", error=type(error).__name__, detail=str(error)[:200])
             except Exception as error:  # whatever a message or the broker did, this loop goes on
+                self._lost = type(error).__name__
                 log.error("consumer_failed", exc_info=error)
             self._forget_session()
             self._pause(pause_s)
             pause_s = min(RECONNECT_S_MAX, pause_s * 2)
         self._finish()
 
-    def _open(self) -> _Session:
+    def _open(self) -> Session:
         name = f"touchstone {config.get('service', '')} consumer"
-        session = _Session(config["AMQP_URI"], name, config["heartbeat_s"])
+        session = Session(config["AMQP_URI"], name, config["heartbeat_s"])
         self.session = session  # so that a failure below closes it
-        for queue in self._handlers:
-            receive = functools.partial(self._receive, queue, session)
-            session.consume(queue, config["prefetch"], receive, last_stop=queue in self._last_stops)
-        log.info("consuming", queues=len(self._handlers))
+        self._consume_what_there_is(session)
+        log.info("consuming", queues=len(session.consuming))
         return session
 
-    def _serve(self, session: _Session) -> None:
+    def _consume_what_there_is(self, session: Session) -> None:
+        """Consume every queue that is not consumed yet; the lack of one is no reason to leave the others alone."""
+        for queue, consumed in self._queues.items():
+            if queue in session.consuming:
+                continue
+            receive = functools.partial(self._receive, queue, session)
+            try:
+                session.consume(queue, config["prefetch"], receive, last_stop=consumed.last_stop)
+            except QueueNotThere as error:
+                if self._missing.get(queue) != str(error):
+                    log.error("queue_not_consumed", queue=queue, reason=str(error))
+                self._missing[queue] = str(error)
+            else:
+                if self._missing.pop(queue, None):
+                    log.info("queue_consumed_again", queue=queue)
+
+    def _serve(self, session: Session) -> None:
+        looked_at = time.monotonic()
         while not self._stopped:
             if self._draining:
                 session.cancel()
@@ -241,33 +253,29 @@ class QueueConsumer(SharedExtension):
                     session.close()
                     self.session = None
                     return
+            elif time.monotonic() - looked_at > LOOKED_FOR_EVERY_S:
+                self._consume_what_there_is(session)
+                looked_at = time.monotonic()
             session.turn()
 
-    def _receive(self, queue: str, session: _Session, message: amqp.Message) -> None:
+    def _receive(self, queue: str, session: Session, message: amqp.Message) -> None:
         if self._draining:
             return  # never started: the broker delivers it to somebody else
         session.in_flight += 1
-        self._waiting.put(Delivery(queue, message, self, session))
+        self._queues[queue].lane.put(Delivery(queue, message, self, session))
 
-    def _dispatch(self) -> None:
-        """Hand messages to entrypoints; waits here, not in the connection's loop, while all workers are busy."""
-        while True:
-            delivery = self._waiting.get()
-            if delivery is None:
-                return
-            if self._draining or delivery.session is not self.session:
+    def _start(self, delivery: Delivery) -> None:
+        consumed = self._queues[delivery.queue]
+        try:
+            consumed.handler(delivery)
+        except ContainerBeingKilled:  # the process is about to end, and the message is not to blame
+            delivery.abandon()
+        except Exception as error:  # no message may end the process
+            log.error("dispatch_failed", queue=delivery.queue, error=type(error).__name__)
+            if consumed.last_stop:
                 delivery.abandon()
-                continue
-            try:
-                self._handlers[delivery.queue](delivery)
-            except ContainerBeingKilled:  # the process is about to end, and the message is not to blame
-                delivery.abandon()
-            except Exception as error:  # no message may end the process
-                log.error("dispatch_failed", queue=delivery.queue, error=type(error).__name__)
-                if delivery.queue in self._last_stops:
-                    delivery.abandon()
-                else:
-                    delivery.reject()
+            else:
+                delivery.reject()
 
     def _forget_session(self) -> None:
         if self.session is not None:

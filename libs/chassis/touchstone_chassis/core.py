@@ -11,11 +11,12 @@ from nameko import config
 from nameko.extensions import SharedExtension
 
 from touchstone_chassis import metrics
+from touchstone_chassis.availability import Availability
 from touchstone_chassis.callers import Verifier
 from touchstone_chassis.clock import clock_for
 from touchstone_chassis.committing import Committer
 from touchstone_chassis.consuming import QueueConsumer
-from touchstone_chassis.health import Checks
+from touchstone_chassis.health import Checks, WritableDatabase
 from touchstone_chassis.lazily import once_started
 from touchstone_chassis.mongo import Mongo
 from touchstone_chassis.outbox import WINDOW_MAX, Relay, relay_quietly
@@ -71,11 +72,18 @@ class Core(SharedExtension):
     def draining(self) -> bool:
         return self.consumer.draining
 
+    @once_started
+    def availability(self) -> Availability:
+        """Of the database: reported lost by whoever found it away."""
+        writable = WritableDatabase(lambda: self.mongo.database)
+        return Availability(lambda: writable()[0])
+
     def unit(self) -> UnitOfWork:
         return UnitOfWork(self.mongo.database)
 
     def setup(self) -> None:
         self.checks.add("outbox_lag", self._check_lag)
+        self.consumer.start_only_when(lambda timeout_s: self.availability.wait(timeout_s))
 
     def start(self) -> None:
         self.container.spawn_managed_thread(self._relay_committed, identifier="relay")
@@ -88,6 +96,8 @@ class Core(SharedExtension):
         self._stop_sweeping.send()
         with eventlet.Timeout(config["confirm_timeout_s"], False):
             self._relayed.wait()
+        if "availability" in self.__dict__:
+            self.availability.stop()
         if "relay" in self.__dict__:
             self._publisher.close()
         self.mongo.close()

@@ -164,10 +164,12 @@ class OnDeadLetter(WorkEntrypoint):
             handling.run(
                 self.core, work.unit, lambda: method(found), origin=Origin(""), complete=lambda _kept: Completion()
             )
+        except handling.PutOff:
+            delivery.put_off()
+            return
         except Exception as error:
             # Rejected, it would be lost: it stays in the queue until the connection closes, and comes again.
-            if not isinstance(error, handling.GivenUpForDrain):
-                log.error("dead_letter_not_kept", error=type(error).__name__, exc_info=error)
+            log.error("dead_letter_not_kept", error=type(error).__name__, exc_info=error)
             delivery.abandon()
             return
         delivery.ack()

@@ -15,6 +15,7 @@ from pymongo import ReturnDocument
 
 from touchstone_chassis import handling, metrics
 from touchstone_chassis.committing import ClaimLost, Completion
+from touchstone_chassis.config import DEADLINES_AT_ONCE
 from touchstone_chassis.core import Core
 from touchstone_chassis.units import Origin
 from touchstone_chassis.work import Work, WorkEntrypoint, handled_by
@@ -25,7 +26,6 @@ CLAIM = datetime.timedelta(seconds=6)
 """How long a process that died keeps the others from what it had begun. One that lives renews its claims."""
 RENEW_EVERY_S = 2.0
 POLL_S = 1.0
-AT_ONCE_MAX = 8
 BACKOFF_S_MAX = 600
 
 
@@ -61,7 +61,7 @@ class DeadlineRunner(SharedExtension):
     def __init__(self) -> None:
         self._handlers: dict[str, OnDeadline] = {}
         self._running: dict[str, Deadline] = {}  # by claim: one that sets itself anew may be claimed again at once
-        self._slots = Semaphore(AT_ONCE_MAX)
+        self._slots = Semaphore(DEADLINES_AT_ONCE)
         self._wake, self._ended, self._stopped = Event(), Event(), Event()
         self._failing: str | None = None
         self._stopping = False
@@ -213,10 +213,11 @@ class OnDeadline(WorkEntrypoint):
                 lambda: method(deadline),
                 origin=deadline.origin,
                 complete=lambda _result: Completion(claim=(deadline.id, deadline.claim)),
+                patient=True,  # what it sent outside may be known to this process alone
             )
         except ClaimLost:
             outcome = "lost"
-        except handling.GivenUpForDrain:
+        except handling.PutOff:
             outcome = "abandoned"
         except Exception as error:
             outcome = "failed"

@@ -86,9 +86,9 @@ class OnEvent(WorkEntrypoint):
         except AlreadyProcessed:
             delivery.ack()
             return "repeated"
-        except handling.GivenUpForDrain:
-            delivery.abandon()
-            return "abandoned"
+        except handling.PutOff:
+            delivery.put_off()
+            return "put_off"
         except Exception as error:
             return self._failed(delivery, inbox_key, error)
         reach("before_ack")

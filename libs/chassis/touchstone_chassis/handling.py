@@ -27,10 +27,17 @@ log = structlog.get_logger(__name__)
 
 CLASHES_MAX = 8
 PAUSE_S_MAX = 2.0
+_AWAY = "The database cannot be reached at the moment."
 
 
-class GivenUpForDrain(Exception):
-    """The process is stopping while the database is away; the message is delivered again elsewhere."""
+COMMIT_S_MAX = 8.0
+"""For one try: the driver by itself would try for two minutes, longer than a drain may last."""
+PATIENCE_S = 5.0
+"""How long a call waits for a database that is away; a caller that has time left asks again with the same key."""
+
+
+class PutOff(Exception):
+    """Not now: the database is away. Nothing was changed, and the work is to be begun again when it is back."""
 
 
 class HandlerBroke(Exception):
@@ -45,13 +52,17 @@ def run(
     origin: Origin,
     complete: Callable[[Any], Completion],
     until: float | None = None,
+    patient: bool = False,
 ) -> Any:
     """Run `handler`, commit what it changed together with `complete(result)`, and return its result.
 
-    `until` is the caller's deadline (unix time, seconds): past it nothing is committed. Without one, an absent
-    database is waited for until the process drains. Raises what the handler raises, AlreadyProcessed, AnswerStored,
-    ClaimLost, AlreadyExists, Conflict, DeadlineExceeded, Unavailable, GivenUpForDrain or HandlerBroke.
+    `until` is the caller's deadline (unix time, seconds): past it nothing is committed, and a database that is away
+    is waited for no longer than PATIENCE_S. Without one PutOff is raised, so that nothing that only waits holds a
+    worker; what is `patient` waits here until the process drains. Raises what the handler raises, AlreadyProcessed,
+    AnswerStored, ClaimLost, AlreadyExists, Conflict, DeadlineExceeded, Unavailable, PutOff or HandlerBroke.
     """
+    if until is not None and core.availability.away_for_s > PATIENCE_S:
+        raise Unavailable(_AWAY)
     clashes, violations, pause_s = 0, 0, 0.05
     while True:
         unit.reset()
@@ -60,7 +71,8 @@ def run(
                 result = _call(handler)
                 if until is not None and time.time() > until:
                     raise DeadlineExceeded("The deadline passed while the call was carried out; nothing was changed.")
-                core.committer.commit(unit, origin, complete(result))
+                with pymongo.timeout(COMMIT_S_MAX):  # within the caller's deadline: the shorter one counts
+                    core.committer.commit(unit, origin, complete(result))
             return result
         except (AlreadyProcessed, AnswerStored, ClaimLost):
             raise
@@ -77,13 +89,19 @@ def run(
         except Exception as error:
             if not is_transient(error):
                 raise
-            log.warning("database_away", error=type(error).__name__)
-            if until is not None and time.time() + pause_s > until:
-                raise Unavailable("The database cannot be reached at the moment.") from None
-            if core.draining:
-                raise GivenUpForDrain from None
-            eventlet.sleep(pause_s)
+            log.info("database_did_not_answer", error=type(error).__name__)
+            core.availability.lost()
+            _wait_or_give_up(core, until, patient, pause_s)
             pause_s = min(PAUSE_S_MAX, pause_s * 2)
+
+
+def _wait_or_give_up(core: Core, until: float | None, patient: bool, pause_s: float) -> None:
+    if until is not None:
+        if core.draining or time.time() + pause_s > until or core.availability.away_for_s > PATIENCE_S:
+            raise Unavailable(_AWAY)
+    elif core.draining or not patient:
+        raise PutOff
+    eventlet.sleep(pause_s)
 
 
 def _database_time(until: float | None) -> contextlib.AbstractContextManager[Any]:

@@ -44,9 +44,9 @@ class OnMessage(WorkEntrypoint):
         except BadMessage as bad:
             outcome = "dead_lettered"
             self.core.parking.give_up(delivery, bad.reason, bad)
-        except handling.GivenUpForDrain:
-            outcome = "abandoned"
-            delivery.abandon()
+        except handling.PutOff:
+            outcome = "put_off"
+            delivery.put_off()
         except Exception as error:
             outcome = "retried"
             log.error("message_handler_failed", handler=self.method_name, error=type(error).__name__, exc_info=error)

@@ -12,6 +12,7 @@ from nameko.extensions import SharedExtension
 from touchstone_chassis import metrics
 from touchstone_chassis.consuming import Delivery
 from touchstone_chassis.lazily import once_started
+from touchstone_chassis.mongo import is_transient
 from touchstone_chassis.publishing import ConfirmingPublisher, Outcome, Outgoing
 from touchstone_contracts.topology import dead_letter, retry_queue
 
@@ -47,7 +48,10 @@ class Parking(SharedExtension):
             self.publisher.close()
 
     def retry_or_give_up(self, delivery: Delivery, error: BaseException) -> None:
-        """Try again after the next delay; after the last one, give up."""
+        """Try again after the next delay; after the last one, give up. A database that is away counts as no try."""
+        if is_transient(error):
+            delivery.put_off()
+            return
         attempt = attempts_of(delivery)
         delays_s = config["retry_delays_s"]
         if attempt >= len(delays_s):

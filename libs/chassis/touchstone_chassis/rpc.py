@@ -103,7 +103,7 @@ class RpcServer(SharedExtension):
         self._methods: dict[str, Method] = {}
 
     def setup(self) -> None:
-        self.core.consumer.register(rpc_queue(self.core.service), self._route)
+        self.core.consumer.register(rpc_queue(self.core.service), self._route, calls=True)
 
     def add(self, method: "Method") -> None:
         self._methods[method.method_name] = method
@@ -158,9 +158,6 @@ class Method(WorkEntrypoint):
             error = MalformedRequest(str(bad))
         except Refusal as refusal:
             error = refusal
-        except calls.handling.GivenUpForDrain:
-            delivery.abandon()
-            return
         except Exception as failure:
             log.error("call_failed", method=self.method_name, error=type(failure).__name__, exc_info=failure)
             error = InternalError("The service failed; its log has the details under the correlation id.")

@@ -9,6 +9,7 @@ import eventlet
 import structlog
 from nameko.extensions import Entrypoint, register_entrypoint
 
+from touchstone_chassis.consuming import Delivery
 from touchstone_chassis.core import Core
 from touchstone_chassis.units import UnitOfWork
 
@@ -56,6 +57,9 @@ def handled_by(entrypoint: WorkEntrypoint) -> Callable[[Callable[..., Any]], Cal
             except BaseException as error:  # a timer that a handler forgot may go off anywhere
                 log.error("work_broke", method=entrypoint.method_name, error=type(error).__name__, exc_info=error)
                 return work.entrypoint.broke(work, error)
+            finally:
+                if isinstance(work.subject, Delivery):
+                    work.subject.vacate()
 
         register_entrypoint(carry_out, entrypoint)
         return carry_out

@@ -15,6 +15,7 @@ from marshmallow import Schema, fields, validate
 from nameko.containers import ServiceContainer
 
 from touchstone.provision import provision
+from touchstone_chassis.config import for_nameko
 from touchstone_chassis.entrypoints import command, on_deadline, on_event, on_message, query
 from touchstone_chassis.providers import DomainClock, Stored
 from touchstone_contracts.assessment import BodyAccredited
@@ -241,7 +242,7 @@ def toy(settings: dict[str, Any], inherited: tuple[type, ...]) -> Iterator[Servi
     """The toy, started and consuming; stopped after the test."""
     provision(settings["AMQP_URI"], settings["MONGO_URI"], settings["database"].removesuffix("_toy"), TOPOLOGIES)
     Toy.behaviour, Toy.runs = {}, []
-    with nameko.config.patch(settings, clear=True):
+    with nameko.config.patch(for_nameko(settings, "toy"), clear=True):
         container = ServiceContainer(type("Toy", (*inherited, Toy), {}))
         container.start()
         eventually(lambda: _core(container).consumer._check()[0])

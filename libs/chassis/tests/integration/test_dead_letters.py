@@ -1,5 +1,6 @@
 """Dead letters: kept where an operator finds them, mended, sent back once, or discarded; every step on record."""
 
+import dataclasses
 import datetime
 import itertools
 import json
@@ -87,7 +88,8 @@ def test_what_is_given_up_is_kept_with_all_that_is_known_of_it(bus, desk, behavi
 
 def test_a_message_that_the_broker_gave_up_is_kept_with_the_brokers_reason(bus, desk, core):
     with_header = {"headers": {"authorization": "secret"}, "message_id": "m-1"}
-    core.consumer._handlers[QUEUE] = lambda delivery: delivery.reject()
+    consumed = core.consumer._queues
+    consumed[QUEUE] = dataclasses.replace(consumed[QUEUE], handler=lambda delivery: delivery.reject())
     bus.put(QUEUE, b"nonsense", **with_header)
 
     parked = the_parked(desk)

@@ -32,9 +32,9 @@ def test_only_a_message_that_cannot_be_taken_is_rejected(error, told):
         raise error
 
     consumer.register("q", handler)
-    consumer._waiting.put(Delivery("q", amqp.Message(b""), consumer, session))  # type: ignore[arg-type]
-    consumer._waiting.put(None)
+    consumer.line_up(Delivery("q", amqp.Message(b""), consumer, session))  # type: ignore[arg-type]
+    consumer._work.stop()
 
-    consumer._dispatch()
+    consumer._work.run()
 
     assert (session.told, session.in_flight) == (told, 0)

@@ -27,14 +27,25 @@ class Committing:
         self.commits += 1
 
 
+class Availability:
+    """Says for how long the database has been away, and counts who finds it away."""
+
+    def __init__(self, away_for_s: float = 0):
+        self.away_for_s, self.found_away = away_for_s, 0
+
+    def lost(self) -> None:
+        self.found_away += 1
+
+
 class Parts:
     """The parts of the core that handling uses."""
 
-    def __init__(self, committer: Committing, draining: bool = False):
+    def __init__(self, committer: Committing, draining: bool = False, away_for_s: float = 0):
         self.committer, self.draining = committer, draining
+        self.availability = Availability(away_for_s)
 
 
-def run(parts: Parts, handler: Any, until: float | None = None) -> Any:
+def run(parts: Parts, handler: Any, until: float | None = None, patient: bool = False) -> Any:
     unit = UnitOfWork(None)  # type: ignore[arg-type]
     return handling.run(
         parts,  # type: ignore[arg-type]
@@ -43,6 +54,7 @@ def run(parts: Parts, handler: Any, until: float | None = None) -> Any:
         origin=Origin("c"),
         complete=lambda _result: Completion(),
         until=until,
+        patient=patient,
     )
 
 
@@ -73,12 +85,38 @@ def test_an_index_that_stays_violated_has_the_last_word():
 
 
 @pytest.mark.parametrize("error", [AutoReconnect("x"), ServerSelectionTimeoutError("x")], ids=repr)
-def test_a_database_that_comes_back_costs_nothing_but_time(error):
+def test_a_database_that_comes_back_costs_a_patient_handler_nothing_but_time(error):
     parts = Parts(Committing(error, error))
 
-    run(parts, lambda: None)
+    run(parts, lambda: None, patient=True)
 
     assert parts.committer.commits == 1
+
+
+def test_a_message_waits_for_the_database_outside_of_its_worker():
+    parts = Parts(Committing(AutoReconnect("x")))
+
+    with pytest.raises(handling.PutOff):
+        run(parts, lambda: None)
+
+    assert parts.availability.found_away == 1
+
+
+def test_a_call_waits_a_moment_for_a_database_that_comes_back():
+    parts = Parts(Committing(AutoReconnect("x")))
+
+    run(parts, lambda: None, until=time.time() + 5)
+
+    assert parts.committer.commits == 1
+
+
+def test_a_call_is_told_at_once_that_the_database_has_been_away_for_long():
+    parts, runs = Parts(Committing(), away_for_s=handling.PATIENCE_S + 1), []
+
+    with pytest.raises(Unavailable):
+        run(parts, lambda: runs.append(1), until=time.time() + 60)
+
+    assert runs == []
 
 
 def test_a_caller_is_told_that_the_database_is_away_before_its_deadline_passes():
@@ -87,8 +125,8 @@ def test_a_caller_is_told_that_the_database_is_away_before_its_deadline_passes()
 
 
 def test_a_process_that_drains_gives_up_waiting_for_the_database():
-    with pytest.raises(handling.GivenUpForDrain):
-        run(Parts(Committing(for_ever=AutoReconnect("x")), draining=True), lambda: None)
+    with pytest.raises(handling.PutOff):
+        run(Parts(Committing(for_ever=AutoReconnect("x")), draining=True), lambda: None, patient=True)
 
 
 def test_nothing_is_committed_past_the_callers_deadline():

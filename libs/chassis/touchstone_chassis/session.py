@@ -1,0 +1,131 @@
+"""One connection to the broker with a channel for each queue; what befalls one queue leaves the others alone."""
+
+import contextlib
+import time
+from collections.abc import Callable
+
+import amqp
+import eventlet
+import structlog
+from eventlet.semaphore import Semaphore
+
+from touchstone_chassis import broker
+
+log = structlog.get_logger(__name__)
+
+POLL_S = 0.25
+CLOSE_S_MAX = 2.0
+ANSWER_S_MAX = 10.0
+
+
+class QueueNotThere(Exception):
+    """The queue cannot be consumed at the moment; the message says why, and what to do."""
+
+
+class _NoAnswer(OSError):
+    """The broker did not answer in time."""
+
+
+class Session:
+    """A new one replaces it when its connection breaks."""
+
+    def __init__(self, uri: str, name: str, heartbeat_s: int):
+        self.connection = broker.connect(uri, heartbeat_s=heartbeat_s, name=name)
+        self.in_flight = 0
+        self.cancelled = False
+        self._writing = Semaphore(1)
+        self._channels: dict[str, amqp.Channel] = {}
+        self._ended: list[amqp.Channel] = []
+        self._ticked_at = 0.0
+
+    @property
+    def consuming(self) -> set[str]:
+        """The queues that are consumed now: neither cancelled by the broker nor with a channel that it closed."""
+        return {queue for queue, channel in self._channels.items() if channel.is_open}
+
+    def consume(self, queue: str, prefetch: int, callback: Callable[[amqp.Message], None], *, last_stop: bool) -> None:
+        """Raises QueueNotThere, or one of broker.CONNECTION_ERRORS when the connection is at fault."""
+        with eventlet.Timeout(ANSWER_S_MAX, _NoAnswer), self._writing:
+            self._consume(queue, prefetch, callback, last_stop)
+
+    def _consume(self, queue: str, prefetch: int, callback: Callable[[amqp.Message], None], last_stop: bool) -> None:
+        channel = self.connection.channel()
+        channel.last_stop = last_stop
+        channel.auto_decode = False
+        try:
+            channel.queue_declare(queue, passive=True)  # provisioning makes queues, never we
+            channel.basic_qos(0, prefetch, False)
+            channel.basic_consume(
+                queue, callback=callback, consumer_tag=queue, on_cancel=lambda _tag: self._cancelled_by_broker(queue)
+            )
+        except amqp.ChannelError as error:
+            self._end(channel)
+            raise QueueNotThere(_sentence(error)) from None
+        self._channels[queue] = channel
+
+    def tell(self, message: amqp.Message, what: Callable[[amqp.Channel, int], None]) -> None:
+        try:
+            # Two greenlets that write to one socket would mix their frames.
+            with self._writing:
+                channel = message.channel
+                if channel is not None and channel.is_open:
+                    what(channel, message.delivery_info["delivery_tag"])
+        except (*broker.CONNECTION_ERRORS, AttributeError):  # py-amqp's for a closed transport
+            log.info("acknowledgement_lost")
+
+    def turn(self) -> None:
+        """Handle what the broker sends, for at most POLL_S, and send heartbeats."""
+        try:
+            with contextlib.suppress(TimeoutError):
+                self.connection.drain_events(timeout=POLL_S)
+        except amqp.ChannelError as error:  # one of our channels, and it is closed by now
+            log.error("channel_closed_by_broker", detail=str(error)[:200])
+        while self._ended:
+            with eventlet.Timeout(ANSWER_S_MAX, _NoAnswer), self._writing:
+                self._end(self._ended.pop())
+        if time.monotonic() - self._ticked_at > 1:
+            self._ticked_at = time.monotonic()
+            with self._writing:
+                self.connection.heartbeat_tick()
+
+    def cancel(self) -> None:
+        """Take no more messages; keep the connection for the acknowledgements that are due."""
+        if self.cancelled:
+            return
+        self.cancelled = True
+        with self._writing:
+            for queue, channel in self._channels.items():
+                if channel.is_open:
+                    channel.basic_cancel(queue, nowait=True)
+
+    def close(self) -> None:
+        """Say goodbye, so that the broker has read every acknowledgement; without an answer, leave all the same."""
+        try:
+            with eventlet.Timeout(CLOSE_S_MAX, _NoAnswer), self._writing:
+                self.connection.close()
+        except (*broker.CONNECTION_ERRORS, _NoAnswer, AttributeError):
+            broker.close_quietly(self.connection)
+
+    def _cancelled_by_broker(self, queue: str) -> None:
+        log.error("consumer_cancelled_by_broker", queue=queue)
+        channel = self._channels.pop(queue, None)
+        if channel is not None:
+            self._ended.append(channel)  # not closed here: py-amqp is in the middle of reading
+
+    def _end(self, channel: amqp.Channel) -> None:
+        """Give its number back. What was delivered over it comes again, if the queue is still there."""
+        try:
+            if channel.is_open:
+                channel.close()
+            else:
+                channel.collect()
+        except amqp.ChannelError:
+            channel.collect()
+
+
+def _sentence(error: amqp.ChannelError) -> str:
+    if isinstance(error, amqp.NotFound):
+        return "it does not exist: run `touchstone provision`"
+    if isinstance(error, amqp.AccessRefused):
+        return "the broker's user may not read it: grant `read` on it"
+    return f"the broker refuses it: {str(error)[:200]}"
