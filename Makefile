@@ -13,7 +13,7 @@ LOCKS := dev mongod mail-sink client $(SERVICES)
 FAST_TESTS := $(wildcard libs/*/tests/unit services/*/tests/unit tests/contract tests/architecture tests/model/unit)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults up down check unit fmt lock clean
+.PHONY: help setup demo test faults up down check unit fmt lock record clean
 
 help: ## print this
 	@echo 'Touchstone: a submitted audit becomes a certificate and its notices.'
@@ -78,6 +78,9 @@ lock: ## remake requirements/*.txt from requirements/*.in and the packages
 	    --no-emit-index-url --no-emit-find-links $(addprefix --no-emit-package touchstone-,$(LIBS) $(SERVICES)) \
 	    requirements/$$name.in -o requirements/$$name.txt || exit 1; \
 	done
+
+record: $(STAMP) ## write down what a release promises its neighbours: VERSION=0.2.0 (see CONTRIBUTING.md)
+	@$(BIN)/python -W ignore -m touchstone_devkit.releases $(VERSION)
 
 clean: down ## remove everything that was made here: .venv, downloads, data, caches
 	@docker compose down --volumes >/dev/null 2>&1 || true

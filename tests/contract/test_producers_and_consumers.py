@@ -28,7 +28,9 @@ PUBLISHED_FOR_OUTSIDERS = {
     "notification.notice_sent.v1": "whoever watches that stakeholders were told",
 }
 PUBLISHED_FOR_OUTSIDERS |= {
-    f"{service}.difference_{what}.v1": "alerts whoever is on call" for service in SERVICES for what in ("found", "settled")
+    f"{service}.difference_{what}.v1": "alerts whoever is on call"
+    for service in SERVICES
+    for what in ("found", "settled")
 }
 """Types that no service consumes; each with the outsider that it is for."""
 
@@ -55,6 +57,7 @@ def problems(
     """
     found = []
     consumed = {event.type_name: t.service for t in topologies for event in t.consumes}  # type: ignore[attr-defined]
+    received = {event.type_name for t in topologies for event in t.receives}  # type: ignore[attr-defined]
     for name, consumer in consumed.items():
         if name not in registered:
             found.append(f"{consumer} consumes {name}, which is not registered")
@@ -63,7 +66,7 @@ def problems(
         if event.producer not in makers and name in consumed:
             found.append(f"{consumed[name]} waits for {name}, which {event.producer} never makes")
         found += [f"{maker} makes {name}, which is {event.producer}'s" for maker in sorted(makers - {event.producer})]
-        if name not in consumed and name not in outsiders:
+        if name not in received and name not in outsiders:
             found.append(f"{name} is consumed by nobody and published for nobody")
     return found + [f"{name} is listed for outsiders and consumed too" for name in outsiders if name in consumed]
 

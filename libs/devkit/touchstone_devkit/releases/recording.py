@@ -1,0 +1,145 @@
+"""Collects what the code that is installed promises: its events, what its services take and what they answer."""
+
+import ast
+import importlib
+import importlib.metadata
+import importlib.resources
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import touchstone_contracts.document  # noqa: F401 - registers the events
+from touchstone.provision import installed_topologies
+from touchstone_chassis.messages import OnMessage
+from touchstone_chassis.rpc import Method
+from touchstone_contracts import differences
+from touchstone_contracts.registry import REGISTRY
+from touchstone_contracts.versions import versions
+from touchstone_devkit.releases.describing import describe
+
+_REPORT_FORMS = "assessment.report_form"
+FORMS = {"assessment": {"report": (_REPORT_FORMS, "ReportForm"), "history": (_REPORT_FORMS, "HistoryForm")}}
+"""What a method takes as it comes and reads by itself: service, name, and where its schema stands."""
+FILES = ("events.json", "services.json")
+
+
+def recorded() -> dict[str, Any]:
+    """Everything: `{"events": ..., "services": ...}`."""
+    return {"events": events(), "services": services()}
+
+
+def events() -> dict[str, Any]:
+    """Each registered type: its attributes, whether it is published, and its example."""
+    packages = [service for service, _ in service_classes()]
+    made = set().union(*(_names_called(package) for package in packages))
+    return {name: _event(event, made) for name, event in sorted(REGISTRY.items(), key=lambda item: item[0])}
+
+
+def _event(event: Any, made: set[str]) -> dict[str, Any]:
+    examples = importlib.resources.files("touchstone_contracts") / "examples"
+    return {
+        "subject": event.subject_field,
+        "personal": event.personal,
+        "published": _is_published(event, made),
+        "attributes": describe(event.schema),
+        "example": json.loads((examples / f"{event.type_name}.json").read_text()),
+    }
+
+
+def _is_published(event: Any, made: set[str]) -> bool:
+    """By code that makes it, by the chassis for every service, or as the copy of a newer version."""
+    return event.__name__ in made or event.__module__ == differences.__name__ or _is_told_by_a_newer_one(event)
+
+
+def _is_told_by_a_newer_one(event: Any) -> bool:
+    newer = [e for e in REGISTRY.values() if event in versions(e)[1:]]
+    between = [v for e in newer for v in versions(e) if v.version > event.version]
+    return bool(newer) and all(hasattr(version, "downcast") for version in between)
+
+
+def services() -> dict[str, Any]:
+    """Each installed service: what it consumes in which versions, what it takes from callers, what it answers."""
+    consumed = {t.service: [[v.type_name for v in versions(e)] for e in t.consumes] for t in installed_topologies()}
+    found = {}
+    for name, service in service_classes():
+        entrypoints = list(_entrypoints(service))
+        methods = {n: {"changes": e.changes, **_taken(e)} for n, e in entrypoints if isinstance(e, Method)}
+        found[name] = {
+            "consumes": sorted(consumed[name]),
+            "methods": methods,
+            "messages": {e.queue: _taken(e) for _, e in entrypoints if isinstance(e, OnMessage)},
+            "forms": {form: {"arguments": describe(_form(*place))} for form, place in FORMS.get(name, {}).items()},
+            "answers": answers(f"{name}.answers"),
+        }
+    return found
+
+
+def service_classes() -> list[tuple[str, Any]]:
+    """Name and class of each service that is installed."""
+    found = importlib.metadata.entry_points(group="touchstone.services")
+    return [(entry.name, entry.load()) for entry in sorted(found, key=lambda entry: entry.name)]
+
+
+def _entrypoints(service: Any) -> Iterator[tuple[str, Any]]:
+    for name, method in inspect.getmembers(service, inspect.isfunction):
+        for entrypoint in getattr(method, "nameko_entrypoints", ()):
+            yield name, entrypoint
+
+
+def _taken(entrypoint: Any) -> dict[str, Any]:
+    return {"roles": sorted(entrypoint.roles), "arguments": describe(entrypoint.schema)}
+
+
+def _form(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(module), name)()
+
+
+def answers(module: str) -> dict[str, list[str]]:
+    """The field names that each function of the module writes into a dictionary, as its text says."""
+    tree = ast.parse(Path(str(importlib.import_module(module).__file__)).read_text())
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return {f.name: sorted(names) for f in functions if (names := set(_keys(f)))}
+
+
+def _keys(function: ast.FunctionDef) -> Iterator[str]:
+    for node in ast.walk(function):
+        if isinstance(node, ast.Dict):
+            yield from (k.value for k in node.keys if isinstance(k, ast.Constant) and isinstance(k.value, str))
+
+
+def _names_called(package: str) -> set[str]:
+    folder = Path(str(importlib.import_module(package).__file__)).parent
+    calls = [n for p in folder.rglob("*.py") for n in ast.walk(ast.parse(p.read_text())) if isinstance(n, ast.Call)]
+    return {c.func.id if isinstance(c.func, ast.Name) else getattr(c.func, "attr", "") for c in calls}
+
+
+def write(folder: Path) -> None:
+    """A new release's record in `folder`. Raises FileExistsError: a record never changes."""
+    parts = (events(), services())
+    folder.mkdir(parents=True)
+    for name, part in zip(FILES, parts, strict=True):
+        text = json.dumps(part, indent=1, ensure_ascii=False, sort_keys=True)
+        (folder / name).write_text(_compact(text) + "\n")
+
+
+def _compact(text: str) -> str:
+    """Small objects and lists in one line: a line for each attribute, so that a difference is easy to read."""
+    previous = ""
+    while previous != text:
+        previous = text
+        text = re.sub(r"([\[{])\n\s+([^\[\]{}\n]*(?:\n\s+[^\[\]{}\n]*){0,40})\n\s+([\]}])", _joined, text)
+    return text
+
+
+def _joined(match: Any) -> str:
+    one_line = " ".join(line.strip() for line in match[2].splitlines())
+    return f"{match[1]}{one_line}{match[3]}" if len(one_line) <= 110 else match[0]
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """A record as it was written: `{"events": ..., "services": ...}`."""
+    parts = [json.loads((folder / name).read_text()) for name in FILES]
+    return {"events": parts[0], "services": parts[1]}
