@@ -1,0 +1,164 @@
+"""One service without broker and MongoDB: its own handlers, run by the chassis's own rules on a database in memory."""
+
+import dataclasses
+import datetime
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+from pymongo import ReturnDocument
+from simulation.memory_mongo import MemoryDatabase
+
+from touchstone_chassis import calls, handling
+from touchstone_chassis.callers import Caller
+from touchstone_chassis.committing import AlreadyProcessed, ClaimLost, Committer, Completion
+from touchstone_chassis.deadlines import Deadline, OnDeadline
+from touchstone_chassis.events import OnEvent
+from touchstone_chassis.messages import OnMessage
+from touchstone_chassis.providers import Stored
+from touchstone_chassis.rpc import Method
+from touchstone_chassis.units import Origin, UnitOfWork
+from touchstone_contracts.bookkeeping import BOOKKEEPING_INDEXES
+from touchstone_contracts.envelope import unwrap
+from touchstone_contracts.errors import Refusal
+from touchstone_contracts.topology import ServiceTopology, event_queue
+from touchstone_contracts.versions import upcast, versions
+
+CALL_S_MAX = 60
+CLAIM = datetime.timedelta(seconds=6)
+
+
+class Crash(BaseException):
+    """The process died here: no handler can catch it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Handler:
+    """A method of the service class, without its decorator, and the entrypoint that it was declared as."""
+
+    name: str
+    entrypoint: Any
+    method: Callable[..., Any]
+
+
+class Process:
+    """A service's handlers and what the process remembers; the database outlives it."""
+
+    def __init__(self, service: type, topology: ServiceTopology, settings: dict[str, Any], clock: Any) -> None:
+        self.name, self.clock = topology.service, clock
+        self.database = MemoryDatabase([*topology.indexes, *BOOKKEEPING_INDEXES])
+        self._service, self._settings = service, settings
+        handlers = list(_handlers(service))
+        self.commands = {h.name: h for h in handlers if isinstance(h.entrypoint, Method)}
+        self.deadlines = {h.entrypoint.kind: h for h in handlers if isinstance(h.entrypoint, OnDeadline)}
+        self.messages = {h.entrypoint.queue: h for h in handlers if isinstance(h.entrypoint, OnMessage)}
+        self.events = {
+            event_queue(self.name, version.type_name): (h, version)
+            for h in handlers
+            if isinstance(h.entrypoint, OnEvent)
+            for version in versions(h.entrypoint.event_class)
+        }
+        self.restart()
+
+    def restart(self) -> None:
+        """A fresh process: what was only in memory is gone."""
+        committer = Committer(self.database, event_time=self.clock.now, committed=lambda _rows, _changes: None)
+        mongo = SimpleNamespace(database=self.database)
+        here = SimpleNamespace(away_for_s=0.0, lost=lambda: None)
+        self._core: Any = SimpleNamespace(
+            service=self.name, committer=committer, mongo=mongo, draining=False, availability=here
+        )
+        remembered = getattr(self._service, "remembered", None)
+        self._remembered = type(remembered)() if remembered is not None else None
+        self._executions: dict[str, calls.Execution] = {}
+
+    def call(self, name: str, arguments: dict[str, Any], caller: Caller) -> Any:
+        """The answer to a command or query, as a caller reads it. Raises Refusal."""
+        handler, unit = self.commands[name], UnitOfWork(self.database)
+        if name not in self._executions:
+            self._executions[name] = calls.Execution(self._core, handler.entrypoint.schema, name)
+        execution, service, until = self._executions[name], self._instance(unit), time.time() + CALL_S_MAX
+        run, arguments = (lambda *given: handler.method(service, *given)), dict(arguments)
+        if not handler.entrypoint.changes:
+            return orjson.loads(execution.query(run, arguments, caller, unit, until))
+        return orjson.loads(execution.command(run, arguments, caller, unit, Origin(uuid.uuid4().hex), until))
+
+    def take_event(self, queue: str, body: bytes) -> None:
+        """Handle an event once. Raises what the handler raises."""
+        handler, version = self.events[queue]
+        envelope, event = unwrap(orjson.loads(body), expected=version)
+        event = upcast(event, handler.entrypoint.event_class)
+        origin = Origin(envelope.correlationid, envelope.id, envelope.traceparent)
+        self._once(f"{self.name}.{handler.name}/{envelope.id}", handler, origin, event, envelope)
+
+    def take_message(self, queue: str, body: bytes, caller: Caller, message_id: str) -> None:
+        """Carry out a command that came as a message, or record its refusal; once."""
+        handler, request = self.messages[queue], orjson.loads(body)
+        key, origin = f"{self.name}.{handler.name}/{caller.subject}/{message_id}", Origin(message_id, message_id)
+        try:
+            self._once(key, handler, origin, request, caller, message_id)
+        except Refusal as refusal:
+            refused = getattr(self._service, handler.entrypoint.refused)
+            record = dataclasses.replace(handler, method=refused)
+            self._once(key, record, origin, request, caller, refusal, message_id)
+
+    def due(self) -> list[str]:
+        """Ids of the deadlines whose time has come, claimed ones of dead processes included."""
+        found = self.database["deadlines"].find({"due_at": {"$lte": self.clock.now()}}, {"_id": 1})
+        return [document["_id"] for document in found]
+
+    def next_due_at(self) -> datetime.datetime | None:
+        return min((d["due_at"] for d in self.database["deadlines"].find({})), default=None)
+
+    def run_deadline(self, id: str) -> None:
+        """Claim a deadline and handle it; nothing when somebody else has taken it meanwhile."""
+        claim = uuid.uuid4().hex
+        document = self.database["deadlines"].find_one_and_update(
+            {"_id": id},
+            {"$set": {"claim": claim, "claimed_until": self.clock.now() + CLAIM}, "$inc": {"attempt": 1}},
+            return_document=ReturnDocument.AFTER,
+        )
+        if document is None:
+            return
+        known = {field.name for field in dataclasses.fields(Deadline)}
+        deadline = Deadline(id=id, **{name: value for name, value in document.items() if name in known})
+        try:
+            self._run(self.deadlines[deadline.kind], deadline.origin, Completion(claim=(id, claim)), deadline)
+        except ClaimLost:
+            return
+
+    def _once(self, inbox_key: str, handler: Handler, origin: Origin, *given: Any) -> None:
+        try:
+            self._run(handler, origin, Completion(inbox=inbox_key), *given)
+        except AlreadyProcessed:
+            return
+        except Exception:
+            if not self._core.committer.was_processed(inbox_key):
+                raise
+
+    def _run(self, handler: Handler, origin: Origin, done: Completion, *given: Any) -> None:
+        unit = UnitOfWork(self.database)
+        service = self._instance(unit)
+        run = lambda: handler.method(service, *given)  # noqa: E731
+        handling.run(self._core, unit, run, origin=origin, complete=lambda _result: done)
+
+    def _instance(self, unit: UnitOfWork) -> Any:
+        service = self._service()
+        for name in dir(self._service):
+            provider = getattr(self._service, name)
+            if isinstance(provider, Stored):
+                setattr(service, name, provider._store(unit))
+        service.clock, service.settings = self.clock, self._settings
+        if self._remembered is not None:
+            service.remembered = self._remembered
+        return service
+
+
+def _handlers(service: type) -> Iterator[Handler]:
+    for name in dir(service):
+        method = getattr(service, name)
+        for entrypoint in getattr(method, "nameko_entrypoints", ()):
+            yield Handler(name, entrypoint, method.__wrapped__)
