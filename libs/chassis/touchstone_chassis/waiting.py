@@ -8,8 +8,9 @@ from marshmallow import Schema, fields, validate
 
 
 class ListUnfinished(Schema):
-    """`after` is the `next` of the page before."""
+    """`case` asks for one case only (its audit's id); `after` is the `next` of the page before."""
 
+    case = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 200))
     limit = fields.Integer(load_default=100, strict=True, validate=validate.Range(1, 200))
     after = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 300))
 

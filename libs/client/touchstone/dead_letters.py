@@ -2,7 +2,6 @@
 
 import json
 import pathlib
-import re
 import sys
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
@@ -10,12 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from touchstone.render import Output
-from touchstone.session import Session, calling
+from touchstone.session import Session, age_s, calling
 from touchstone_contracts.errors import NotFound
 
 SERVICES = ("membership", "assessment", "certification", "notification")
 PAGE = 100
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _COLUMNS = ("id", "service", "parked_at", "reason", "queue", "attempts", "replays", "error")
 
 app = typer.Typer(help="What services gave up: look, mend, send back, discard (operator).", no_args_is_help=True)
@@ -266,17 +264,8 @@ def _services(service: str | None) -> tuple[str, ...]:
 
 
 def _filter(queue: str | None, event: str | None, reason: str | None, older_than: str | None) -> dict[str, Any]:
-    given = {"queue": queue, "event": event, "reason": reason, "older_than_s": _seconds(older_than)}
+    given = {"queue": queue, "event": event, "reason": reason, "older_than_s": age_s("--older-than", older_than)}
     return {name: value for name, value in given.items() if value is not None}
-
-
-def _seconds(age: str | None) -> int | None:
-    if age is None:
-        return None
-    read = re.fullmatch(r"(\d{1,9})([smhd])", age)
-    if read is None:
-        raise typer.BadParameter("--older-than is a number with s, m, h or d: 90s, 15m, 2h, 3d")
-    return int(read[1]) * _UNITS_S[read[2]]
 
 
 def _read(path: str) -> str:

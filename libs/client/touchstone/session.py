@@ -6,6 +6,7 @@ import getpass
 import inspect
 import os
 import pathlib
+import re
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ from touchstone.tokens import Signer, TokenUnsignable
 from touchstone_contracts.errors import Refusal
 
 CONNECT_WITHIN_S = 5
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _PANEL = "Connection and caller"
 
 FAILURES: tuple[type[Exception], ...] = (
@@ -111,6 +113,16 @@ class Session:
         if given["token"] or not given["key"] or not given["role"]:
             return given["token"]  # possibly none: the public register is open to everybody
         return signer(**{name: given[name] for name in ("key", "role", "subject", "issuer", "cab", "member")})
+
+
+def age_s(option: str, age: str | None) -> int | None:
+    """`90s`, `15m`, `2h` or `3d` in seconds; a usage error for anything else."""
+    if age is None:
+        return None
+    read = re.fullmatch(r"(\d{1,9})([smhd])", age)
+    if read is None:
+        raise typer.BadParameter(f"{option} is a number with s, m, h or d: 90s, 15m, 2h, 3d")
+    return int(read[1]) * _UNITS_S[read[2]]
 
 
 def required(value: str | None, option: str, variable: str) -> str:

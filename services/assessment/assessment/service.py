@@ -172,7 +172,7 @@ class AssessmentService(TrailDesk, DeadLetterDesk, ReconciliationDesk):
     def list_unfinished(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Audits whose report is not accepted, and what each waits for, by id."""
         limit = request["limit"]
-        found = self.audits.unfinished(limit=limit + 1, after=request["after"])
+        found = self.audits.unfinished(id=request["case"], limit=limit + 1, after=request["after"])
         shown = found[:limit]
         return {
             "items": [waiting(audit).as_dict() for audit in shown],

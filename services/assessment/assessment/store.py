@@ -58,10 +58,10 @@ class Audits:
             filter["_id"] = {"$gt": after}
         return [_audit(document) for document in self._unit.find(AUDITS, filter, sort=[("_id", 1)], limit=limit)]
 
-    def unfinished(self, *, limit: int, after: str | None) -> list[Audit]:
-        """At most `limit` audits that are not accepted, by id, beginning behind `after`."""
+    def unfinished(self, *, id: str | None, limit: int, after: str | None) -> list[Audit]:
+        """At most `limit` audits that are not accepted, by id, beginning behind `after`; or the one with that `id`."""
         filter: dict[str, Any] = {"state": {"$in": [State.SUBMITTED.value, State.RETURNED.value]}}
-        filter |= {"_id": {"$gt": after}} if after else {}
+        filter |= {"_id": {"$gt": after or ""}} if id is None else {"_id": id}
         return [_audit(document) for document in self._unit.find(AUDITS, filter, sort=[("_id", 1)], limit=limit)]
 
     def save(self, audit: Audit, events: Sequence[Any], report: dict[str, Any] | None = None) -> None:

@@ -161,7 +161,7 @@ class CertificationService(TrailDesk, DeadLetterDesk, ReconciliationDesk):
     def list_unfinished(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Undecided cases, and what each waits for, by id."""
         limit = request["limit"]
-        found = self.cases.unfinished(after=request["after"], limit=limit + 1)
+        found = self.cases.unfinished(id=request["case"], after=request["after"], limit=limit + 1)
         shown = found[:limit]
         return {
             "items": [self._waiting(case).as_dict() for case in shown],

@@ -50,9 +50,10 @@ class Cases:
         beyond = {"_id": {"$gt": after}} if after else {}
         return [case_of(d) for d in self._unit.find("cases", {**filter, **beyond}, sort=[("_id", 1)], limit=limit)]
 
-    def unfinished(self, *, after: str | None, limit: int) -> list[Case]:
-        """Undecided cases by id, from the one after `after`."""
-        return self.listed({"state": {"$in": WAITING}}, after=after, limit=limit)
+    def unfinished(self, *, id: str | None, after: str | None, limit: int) -> list[Case]:
+        """Undecided cases by id, from the one after `after`; or the one with that `id`."""
+        filter: dict[str, Any] = {"state": {"$in": WAITING}}
+        return self.listed(filter | ({"_id": id} if id else {}), after=None if id else after, limit=limit)
 
     def waiting(self, filter: Mapping[str, Any], *, after: str, limit: int) -> list[tuple[str, str]]:
         """Ids and correlation ids of undecided cases, by id.

@@ -159,12 +159,14 @@ class NotificationService(TrailDesk, DeadLetterDesk, ReconciliationDesk):
         limit, after = request["limit"], request["after"] or "notices/"
         kind, _, place = after.partition("/")
         if kind == "announcements":
-            untold = self.announcements.without_anybody(limit=limit, after=place)
+            untold = self.announcements.without_anybody(audit_id=request["case"], limit=limit, after=place)
             items = [line for announcement in untold for line in waiting_for_contact(announcement)]
             more = f"announcements/{position(untold[-1])}" if len(untold) == limit else None
         else:
             since = self.clock.now() - UNDELIVERED_SHOWN
-            notices = self.notices.unfinished(given_up_since=since, limit=limit, after=place)
+            notices = self.notices.unfinished(
+                audit_id=request["case"], given_up_since=since, limit=limit, after=place
+            )
             items = waiting_notices((notice, self.trail.next_due((SEND_NOTICE,), notice.id)) for notice in notices)
             more = f"notices/{position(notices[-1])}" if len(notices) == limit else "announcements/"
         return {"items": [line.as_dict() for line in items], "next": more}

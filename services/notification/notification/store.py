@@ -133,9 +133,10 @@ class Announcements:
         }
         self._unit.save(ANNOUNCEMENTS, document)
 
-    def without_anybody(self, *, limit: int, after: str) -> list[Announcement]:
+    def without_anybody(self, *, audit_id: str | None, limit: int, after: str) -> list[Announcement]:
         """What nobody can be told of for some party, in order, behind the position `after`."""
         filter = {"nobody_until.arrival": NEVER, "announced": True, "position": {"$gt": after}}
+        filter |= {"audit_id": audit_id} if audit_id else {}
         return [_announcement(d) for d in self._unit.find(ANNOUNCEMENTS, filter, sort=[("position", 1)], limit=limit)]
 
     def check_later(self, announcement: Announcement, *, due_at: datetime.datetime) -> None:
@@ -169,10 +170,13 @@ class Notices:
             filter["position"] = {"$gt": after}
         return [_notice(d) for d in self._unit.find(NOTICES, filter, sort=[("position", 1)], limit=limit)]
 
-    def unfinished(self, *, given_up_since: datetime.datetime, limit: int, after: str) -> list[Notice]:
+    def unfinished(
+        self, *, audit_id: str | None, given_up_since: datetime.datetime, limit: int, after: str
+    ) -> list[Notice]:
         """Notices to be sent, and those that were given up since that moment, in order, behind the position `after`."""
         given_up = [NoticeState.FAILED.value, NoticeState.DEAD.value]
-        filter = {
+        filter: dict[str, Any] = {"audit_id": audit_id} if audit_id else {}
+        filter |= {
             "$or": [
                 {"state": NoticeState.PENDING.value, "position": {"$gt": after}},
                 {"state": {"$in": given_up}, "position": {"$gt": max(after, moment_text(given_up_since))}},

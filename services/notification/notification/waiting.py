@@ -51,6 +51,7 @@ def _waiting(group: list[tuple[Notice, datetime.datetime | None]]) -> Waiting:
     tries = max(one.attempts for one, _ in group)
     next_try = min((due for _, due in group if due is not None), default=None)
     named, error = _named([one for one, _ in group]), notice.last_error or "no answer"
+    who: str | None
     if notice.state is NoticeState.FAILED:
         state, who = "notice refused", "registrar"
         text = f"a right address of {named}: the mail server refused it for good ({error})"
