@@ -12,13 +12,13 @@ from pymongo.database import Database
 from touchstone_chassis import metrics
 from touchstone_chassis.units import UnitOfWork
 from touchstone_contracts.bookkeeping import DIFFERENCES
-from touchstone_contracts.registry import REGISTRY
+from touchstone_contracts.differences import register
 
 log = structlog.get_logger(__name__)
 
 OPEN, SETTLED = STATES = ("open", "settled")
 SETTLED_KEPT = datetime.timedelta(days=365)
-COUNT_EVERY_S = 15.0
+COUNT_EVERY_S = 5.0
 SHOWN_MAX = 1000
 
 
@@ -26,7 +26,8 @@ class Differences:
     """The differences of one service: documents with a state, found again by the id that the finder gave them."""
 
     def __init__(self, unit: UnitOfWork, service: str):
-        self._unit, self._service = unit, service
+        self._unit = unit
+        self._found, self._settled = register(service)
 
     def report(self, found: Sequence[Mapping[str, Any]], settled: Iterable[str], now: datetime.datetime) -> list[str]:
         """Note what is new, announce it, and end what is settled; the ids of what is new here."""
@@ -68,15 +69,14 @@ class Differences:
             "times": (known["times"] if known else 0) + 1,
         }
         told = {name: difference[name] for name in ("kind", "about", "sentence")}
-        self._save(document, "difference_found", told | {"found_at": now})
+        self._save(document, self._found, told | {"found_at": now})
         log.error("difference_found", difference_id=difference["id"], kind=difference["kind"])
 
     def _settle(self, document: dict[str, Any], now: datetime.datetime) -> None:
         settled = document | {"state": SETTLED, "settled_at": now, "expires_at": now + SETTLED_KEPT}
-        self._save(settled, "difference_settled", {"kind": document["kind"], "settled_at": now})
+        self._save(settled, self._settled, {"kind": document["kind"], "settled_at": now})
 
-    def _save(self, document: dict[str, Any], event: str, told: dict[str, Any]) -> None:
-        event_class: Any = REGISTRY[f"{self._service}.{event}.v1"]
+    def _save(self, document: dict[str, Any], event_class: Any, told: dict[str, Any]) -> None:
         self._unit.save(DIFFERENCES, document, [event_class(difference_id=document["_id"], **told)])
 
 
