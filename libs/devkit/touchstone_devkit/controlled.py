@@ -12,6 +12,9 @@ with ControlledBacking(broker_nodes=1, mongo_members=1) as backing:     # a touc
         backing.mongo.members[0].freeze()       # as the nodes
         backing.mongo.primary()                 # the index of a member, waited for
         backing.mongo.step_down()
+
+Let a second pass between declaring a quorum queue and killing the broker: RabbitMQ 3.10 writes down half a second late
+that the queue exists, and one that was killed before never finds its leader again.
 """
 
 from touchstone_devkit.backing import Backing

@@ -14,6 +14,7 @@ class Hurtable:
 
     def __init__(self, process: LocalProcess, accepts_clients: Callable[[], None]) -> None:
         self.process = process
+        self.is_frozen = False
         self._accepts_clients = accepts_clients
 
     @property
@@ -32,13 +33,21 @@ class Hurtable:
     def freeze(self) -> None:
         """SIGSTOP: its connections stay open and nothing is answered."""
         self._send(signal.SIGSTOP)
+        self.is_frozen = True
 
     def thaw(self) -> None:
         self._send(signal.SIGCONT)
+        self.is_frozen = False
 
     def start(self) -> None:
         """After `term` or `kill`: the same ports and data. Returns when it accepts clients."""
-        self.process.start()
+        self.process.launch()
+        self.wait_until_usable()
+
+    def wait_until_usable(self) -> None:
+        """After it was launched: until it accepts clients. Raises ProcessDidNotStart or TimeoutError."""
+        self.is_frozen = False
+        self.process.wait_until_ready()
         self._accepts_clients()
 
     def _send(self, number: int) -> None:
@@ -53,3 +62,4 @@ class Hurtable:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self.process.name} did not end within {END_TIMEOUT_S} s of signal {number}")
             time.sleep(0.02)
+        self.is_frozen = False

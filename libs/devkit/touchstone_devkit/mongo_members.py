@@ -67,13 +67,16 @@ class MongoMembers:
         self.uri = ""
 
     def start(self) -> None:
-        """Starts all members and makes them a set; returns when it has a primary."""
-        for member in self.members:
+        """Starts every member that does not run, and makes them a set the first time; then it has a primary."""
+        starting = [member for member in self.members if not member.is_running]
+        for member in starting:
             member.process.launch()
-        for member in self.members:
+        for member in starting:
             member.process.wait_until_ready()
-        (member,) = self.members
-        self.uri = replica_set.initiate(member.address, member=member.address)
+        if not self.uri:
+            first, *others = [member.address for member in self.members]
+            self.uri = replica_set.initiate(first, member=first, others=others)
+        self.primary()
 
     def stop(self) -> None:
         for member in self.members:

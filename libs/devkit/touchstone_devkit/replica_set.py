@@ -1,6 +1,7 @@
-"""Makes one mongod a replica set of one, as transactions need it."""
+"""Makes mongod a replica set, as transactions need it: of one member, or of several."""
 
 import time
+from collections.abc import Sequence
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
@@ -11,9 +12,10 @@ ARGUMENTS = ("--replSet", NAME, "--setParameter", "transactionLifetimeLimitSecon
 ALREADY_INITIALIZED = 23
 
 
-def initiate(address: str, *, member: str, timeout_s: float = 60) -> str:
+def initiate(address: str, *, member: str, others: Sequence[str] = (), timeout_s: float = 60) -> str:
     """Initiates the set at `address` ("host:port", as we reach it) with `member` (as the server reaches itself).
 
+    `others` are further members, as servers and clients reach them; the one at `address` becomes the first primary.
     Returns the URI for clients. Open them only after this: one that was open before keeps saying that sessions are
     not supported. Raises TimeoutError when there is no primary in time.
     """
@@ -22,9 +24,9 @@ def initiate(address: str, *, member: str, timeout_s: float = 60) -> str:
     try:
         while time.monotonic() < deadline:
             try:
-                _initiate_once(client, member)
+                _initiate_once(client, [member, *others])
                 if client.admin.command("hello")["isWritablePrimary"]:
-                    return f"mongodb://{address}/?replicaSet={NAME}&directConnection=true"
+                    return _uri(address, others)
             except PyMongoError:
                 pass  # not listening yet, or between two states: asked again below
             time.sleep(0.1)
@@ -33,9 +35,16 @@ def initiate(address: str, *, member: str, timeout_s: float = 60) -> str:
     raise TimeoutError(f"mongod at {address} did not become primary of {NAME} within {timeout_s:.0f} s")
 
 
-def _initiate_once(client: MongoClient, member: str) -> None:
+def _uri(address: str, others: Sequence[str]) -> str:
+    if others:
+        return f"mongodb://{','.join([address, *others])}/?replicaSet={NAME}"
+    return f"mongodb://{address}/?replicaSet={NAME}&directConnection=true"
+
+
+def _initiate_once(client: MongoClient, members: Sequence[str]) -> None:
+    listed = [{"_id": number, "host": host} for number, host in enumerate(members)]
     try:
-        client.admin.command("replSetInitiate", {"_id": NAME, "members": [{"_id": 0, "host": member}]})
+        client.admin.command("replSetInitiate", {"_id": NAME, "members": listed})
     except OperationFailure as error:
         if error.code != ALREADY_INITIALIZED:
             raise
