@@ -2,10 +2,12 @@
 
 import json
 import time
+import urllib.parse
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import eventlet
 import nameko
 import pika
 import pytest
@@ -200,6 +202,65 @@ class Bus:
         return self.ask(method, {"args": [], "kwargs": kwargs}, token=token, headers=headers or {})
 
 
+class Proxy:
+    """Passes bytes between us and a server, until it is told to stall."""
+
+    def __init__(self, uri: str):
+        self._parts = urllib.parse.urlsplit(uri)
+        self._flowing = eventlet.event.Event()
+        self._flowing.send()
+        self._listener = eventlet.listen(("127.0.0.1", 0))
+        credentials = "".join(self._parts.netloc.rpartition("@")[:2])
+        self.uri = self._parts._replace(netloc=f"{credentials}127.0.0.1:{self._listener.getsockname()[1]}").geturl()
+        self._pool = eventlet.GreenPool()
+        self._pool.spawn(self._accept)
+
+    def stall(self) -> None:
+        self._flowing = eventlet.event.Event()
+
+    def resume(self) -> None:
+        self._flowing.send()
+
+    def close(self) -> None:
+        self._listener.close()
+        for thread in list(self._pool.coroutines_running):
+            eventlet.kill(thread)
+
+    def _accept(self) -> None:
+        while True:
+            ours, _ = self._listener.accept()
+            theirs = eventlet.connect((self._parts.hostname, self._parts.port))
+            self._pool.spawn(self._pass_on, ours, theirs)
+            self._pool.spawn(self._pass_on, theirs, ours)
+
+    def _pass_on(self, source: Any, sink: Any) -> None:
+        try:
+            while True:
+                self._flowing.wait()
+                data = source.recv(65536)
+                self._flowing.wait()
+                if not data:
+                    break
+                sink.sendall(data)
+        except (OSError, EOFError):  # the latter is eventlet's: another green thread closed the socket
+            pass
+        sink.close()
+
+
+@pytest.fixture
+def proxied() -> Iterator[Callable[[str], Proxy]]:
+    """Gives a Proxy before the server with an address."""
+    proxies: list[Proxy] = []
+
+    def proxied(uri: str) -> Proxy:
+        proxies.append(Proxy(uri))
+        return proxies[-1]
+
+    yield proxied
+    for proxy in proxies:
+        proxy.close()
+
+
 @pytest.fixture
 def issuer(tmp_path: Any) -> Issuer:
     return Issuer(tmp_path)
@@ -238,14 +299,32 @@ def inherited() -> tuple[type, ...]:
 
 
 @pytest.fixture
-def toy(settings: dict[str, Any], inherited: tuple[type, ...]) -> Iterator[ServiceContainer]:
+def missing() -> list[str]:
+    """Queues that are not there when the toy starts."""
+    return []
+
+
+@pytest.fixture
+def provisioned(settings: dict[str, Any]) -> Callable[[], None]:
+    """Provisions broker and database, as often as it is called."""
+    prefix = settings["database"].removesuffix("_toy")
+    return lambda: (provision(settings["AMQP_URI"], settings["MONGO_URI"], prefix, TOPOLOGIES), None)[1]
+
+
+@pytest.fixture
+def toy(
+    settings: dict[str, Any], inherited: tuple[type, ...], provisioned: Callable[[], None], missing: list[str]
+) -> Iterator[ServiceContainer]:
     """The toy, started and consuming; stopped after the test."""
-    provision(settings["AMQP_URI"], settings["MONGO_URI"], settings["database"].removesuffix("_toy"), TOPOLOGIES)
+    provisioned()
+    with pika.BlockingConnection(pika.URLParameters(settings["AMQP_URI"])) as connection:
+        for queue in missing:
+            connection.channel().queue_delete(queue)
     Toy.behaviour, Toy.runs = {}, []
     with nameko.config.patch(for_nameko(settings, "toy"), clear=True):
         container = ServiceContainer(type("Toy", (*inherited, Toy), {}))
         container.start()
-        eventually(lambda: _core(container).consumer._check()[0])
+        eventually(lambda: missing or _core(container).consumer._check()[0])
         yield container
         if container.started:
             container.stop()

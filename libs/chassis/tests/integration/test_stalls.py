@@ -1,7 +1,6 @@
 """A broker or database that stops reading and answering, with its connections open: stopped, or out of memory."""
 
 import time
-import urllib.parse
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,60 +18,13 @@ from touchstone_contracts.topology import dead_letter
 LARGE = b"x" * 500_000
 
 
-class Proxy:
-    """Passes bytes between us and a server, until it is told to stall."""
-
-    def __init__(self, uri: str):
-        self._parts = urllib.parse.urlsplit(uri)
-        self._flowing = eventlet.event.Event()
-        self._flowing.send()
-        self._listener = eventlet.listen(("127.0.0.1", 0))
-        credentials = "".join(self._parts.netloc.rpartition("@")[:2])
-        self.uri = self._parts._replace(netloc=f"{credentials}127.0.0.1:{self._listener.getsockname()[1]}").geturl()
-        self._pool = eventlet.GreenPool()
-        self._pool.spawn(self._accept)
-
-    def stall(self) -> None:
-        self._flowing = eventlet.event.Event()
-
-    def resume(self) -> None:
-        self._flowing.send()
-
-    def close(self) -> None:
-        self._listener.close()
-        for thread in list(self._pool.coroutines_running):
-            eventlet.kill(thread)
-
-    def _accept(self) -> None:
-        while True:
-            ours, _ = self._listener.accept()
-            theirs = eventlet.connect((self._parts.hostname, self._parts.port))
-            self._pool.spawn(self._pass_on, ours, theirs)
-            self._pool.spawn(self._pass_on, theirs, ours)
-
-    def _pass_on(self, source: Any, sink: Any) -> None:
-        try:
-            while True:
-                self._flowing.wait()
-                data = source.recv(65536)
-                self._flowing.wait()
-                if not data:
-                    break
-                sink.sendall(data)
-        except (OSError, EOFError):  # the latter is eventlet's: another green thread closed the socket
-            pass
-        sink.close()
+@pytest.fixture
+def proxy(amqp_uri: str, proxied: Any) -> Any:
+    return proxied(amqp_uri)
 
 
 @pytest.fixture
-def proxy(amqp_uri: str) -> Iterator[Proxy]:
-    proxy = Proxy(amqp_uri)
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
-def publisher(toy: Any, proxy: Proxy) -> Iterator[ConfirmingPublisher]:
+def publisher(toy: Any, proxy: Any) -> Iterator[ConfirmingPublisher]:
     publisher = ConfirmingPublisher(proxy.uri, confirm_timeout_s=1)
     yield publisher
     publisher.close()
@@ -130,7 +82,7 @@ def test_an_answer_that_the_broker_does_not_take_holds_nobody_up(settings, proxy
 
 
 @pytest.fixture
-def core_behind(settings: dict[str, Any], proxy: Proxy, request: Any) -> Iterator[Any]:
+def core_behind(settings: dict[str, Any], proxy: Any, request: Any) -> Iterator[Any]:
     """The core of a toy that reaches its broker through the proxy."""
     settings["AMQP_URI"], settings["confirm_timeout_s"] = proxy.uri, 1
     yield request.getfixturevalue("core")
@@ -139,7 +91,7 @@ def core_behind(settings: dict[str, Any], proxy: Proxy, request: Any) -> Iterato
 
 @pytest.mark.parametrize("stall_at", ["handler", "commit"])
 def test_a_caller_hears_by_its_deadline_that_the_database_does_not_answer(settings, request, stall_at, monkeypatch):
-    database_proxy = Proxy(settings["MONGO_URI"])
+    database_proxy = request.getfixturevalue("proxied")(settings["MONGO_URI"])
     toy, bus, issuer = (request.getfixturevalue(name) for name in ("toy", "bus", "issuer"))
     core = request.getfixturevalue("core")
     with nameko.config.patch({"MONGO_URI": database_proxy.uri}):
@@ -173,4 +125,3 @@ def test_a_caller_hears_by_its_deadline_that_the_database_does_not_answer(settin
     assert took_s < 4
     database_proxy.resume()
     assert toy.started
-    database_proxy.close()

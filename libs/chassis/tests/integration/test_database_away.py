@@ -1,0 +1,77 @@
+"""While the database is away calls are answered, events wait without a worker, and nothing is counted against them."""
+
+import datetime
+import time
+import uuid
+from typing import Any
+
+import pytest
+
+from touchstone_chassis import handling
+from touchstone_contracts.assessment import BodyAccredited
+from touchstone_contracts.envelope import wrap
+from touchstone_contracts.topology import dead_letter, event_queue, retry_queue
+from touchstone_devkit.eventually import eventually
+
+QUEUE = event_queue("toy", BodyAccredited.type_name)
+DAY = datetime.date(2026, 1, 1)
+EVENTS = 24
+
+
+def an_accreditation(body_id: str) -> dict[str, Any]:
+    event = BodyAccredited(
+        body_id=body_id, name="B", standards=[], countries=[], activities=[], valid_from=DAY, valid_until=DAY
+    )
+    now = datetime.datetime.now(datetime.UTC)
+    return wrap(event, id=uuid.uuid4().hex, time=now, sequence=1, correlation_id="cor-1")
+
+
+@pytest.fixture
+def way_to_the_database(settings: dict[str, Any], proxied: Any) -> Any:
+    """A proxy that the toy reaches its database through."""
+    proxy = proxied(settings["MONGO_URI"])
+    settings["MONGO_URI"] = proxy.uri
+    return proxy
+
+
+def asked(bus: Any, timeout_s: float) -> tuple[dict[str, Any], float]:
+    """The answer to a query that needs the database, and how long it took."""
+    began = time.monotonic()
+    headers = {"nameko.deadline": int((time.time() + timeout_s) * 1000)}
+    return bus.call("get_thing", id="nothing", headers=headers), time.monotonic() - began
+
+
+def test_calls_are_answered_while_more_events_wait_than_there_are_workers(
+    way_to_the_database, toy, bus, core, database, runs
+):
+    way_to_the_database.stall()
+    for number in range(EVENTS):
+        bus.publish_event(an_accreditation(f"b-{number}"))
+    eventually(lambda: bus.count(QUEUE) == EVENTS - 8)  # the prefetch
+
+    first, first_took_s = asked(bus, 3)
+    eventually(lambda: core.availability.away_for_s > handling.PATIENCE_S, within_s=40)
+    later, later_took_s = asked(bus, 30)
+
+    way_to_the_database.resume()
+    back = time.monotonic()
+    eventually(lambda: database["things"].count_documents({}) == EVENTS, within_s=30)
+    went_on_s = time.monotonic() - back
+    assert first["error"]["code"] in ("unavailable", "deadline_exceeded") and first_took_s < 4
+    assert later["error"]["code"] == "unavailable" and later_took_s < 1.5
+    assert went_on_s < 15
+    assert database["inbox"].count_documents({"retries": {"$gt": 0}}) == 0
+    assert bus.count(dead_letter("toy")) == bus.count(retry_queue("toy", 1)) == 0
+
+
+def test_a_stop_does_not_wait_for_a_database_that_is_away(way_to_the_database, toy, bus, core):
+    way_to_the_database.stall()
+    for number in range(EVENTS):
+        bus.publish_event(an_accreditation(f"b-{number}"))
+    eventually(lambda: core.availability.away_for_s > 0, within_s=40)
+    began = time.monotonic()
+
+    toy.stop()
+
+    assert time.monotonic() - began < 25
+    way_to_the_database.resume()

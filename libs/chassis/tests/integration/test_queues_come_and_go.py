@@ -1,0 +1,77 @@
+"""A queue that is missing or deleted, and a channel that the broker closes: the other queues go on."""
+
+import datetime
+import uuid
+from typing import Any
+
+import pytest
+
+from touchstone_chassis.session import Session
+from touchstone_contracts.assessment import BodyAccredited
+from touchstone_contracts.envelope import wrap
+from touchstone_contracts.topology import event_queue
+from touchstone_devkit.eventually import eventually
+
+QUEUE = event_queue("toy", BodyAccredited.type_name)
+DAY = datetime.date(2026, 1, 1)
+
+
+def an_accreditation(body_id: str) -> dict[str, Any]:
+    event = BodyAccredited(
+        body_id=body_id, name="B", standards=[], countries=[], activities=[], valid_from=DAY, valid_until=DAY
+    )
+    now = datetime.datetime.now(datetime.UTC)
+    return wrap(event, id=uuid.uuid4().hex, time=now, sequence=1, correlation_id="cor-1")
+
+
+def consumers(core: Any) -> tuple[bool, str]:
+    return core.consumer._check()
+
+
+@pytest.fixture
+def missing(request: Any) -> list[str]:
+    return getattr(request, "param", [])
+
+
+@pytest.mark.parametrize("missing", [[QUEUE]], indirect=True)
+def test_a_queue_that_is_missing_at_the_start_keeps_nobody_from_the_others(bus, core, provisioned, database):
+    found = eventually(lambda: QUEUE in consumers(core)[1] and consumers(core))
+
+    answer = bus.call("get_thing", id="nothing")
+
+    assert answer["error"]["code"] == "not_found"
+    assert found == (False, f"not consuming {QUEUE}: it does not exist: run `touchstone provision`")
+    provisioned()
+    bus.publish_event(an_accreditation("b-1"))
+    assert eventually(lambda: database["things"].find_one({"_id": "b-1"}))
+    assert consumers(core)[0]
+
+
+def test_a_queue_that_is_deleted_under_us_is_missed_and_consumed_again_when_it_is_back(
+    bus, core, provisioned, database
+):
+    bus.channel.queue_delete(QUEUE)
+
+    eventually(lambda: not consumers(core)[0], within_s=5)
+    answer = bus.call("get_thing", id="nothing")
+    provisioned()
+    bus.publish_event(an_accreditation("b-1"))
+
+    assert answer["error"]["code"] == "not_found"
+    assert eventually(lambda: database["things"].find_one({"_id": "b-1"}))
+    assert eventually(lambda: consumers(core)[0])
+
+
+def test_a_channel_that_the_broker_closes_costs_the_other_queues_nothing(bus, core, database):
+    session: Session = core.consumer.session
+    connection = session.connection
+
+    with session._writing:
+        session._channels[QUEUE].basic_ack(4711)  # no such delivery: the broker closes the channel
+
+    eventually(lambda: not consumers(core)[0], within_s=5)
+    assert bus.call("get_thing", id="nothing")["error"]["code"] == "not_found"
+    assert eventually(lambda: consumers(core)[0])
+    bus.publish_event(an_accreditation("b-1"))
+    assert eventually(lambda: database["things"].find_one({"_id": "b-1"}))
+    assert core.consumer.session is session and session.connection is connection
