@@ -13,7 +13,10 @@ from harness.running import faulty_system
 from harness.workload import Say
 
 from touchstone_devkit.backing import Backing
+from touchstone_devkit.controlled import ControlledBacking
+from touchstone_devkit.processes import ProcessDidNotStart
 from touchstone_devkit.runner import System
+from touchstone_devkit.sources import Unavailable
 
 
 @pytest.fixture(scope="session")
@@ -35,4 +38,15 @@ def own_system(backing: Backing, say: Say) -> Iterator[System]:
     if not backing.management_uri:
         pytest.skip("without the management API this broker gives no virtual host of its own")
     with faulty_system(backing, say) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def hurtable_system(say: Say) -> Iterator[System]:
+    """A system on servers of its own that can be hurt, too: one broker node, three members of the database."""
+    try:
+        backing = ControlledBacking(mongo_members=3, announce=say)
+    except (Unavailable, ProcessDidNotStart, TimeoutError) as reason:
+        pytest.skip(f"native servers cannot be had here: {reason}")
+    with backing, faulty_system(backing, say) as system:
         yield system

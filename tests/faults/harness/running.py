@@ -26,6 +26,7 @@ from touchstone_devkit.folders import CHECKOUT
 from touchstone_devkit.runner import System
 
 SETTLE_S = 180
+FAULTS_TOLD = 20
 
 
 def faulty_system(backing: Backing | None, say: Say) -> System:
@@ -101,10 +102,9 @@ def _settle(scheme: Scheme, system: System, workload: Workload, say: Say, *, men
     yield from (checks.Fault(checks.WRONG, failure) for failure in workload.failures)
     try:
         system.wait_until_ready(timeout_s=SETTLE_S)
-        if mends:
-            reconcile(system, say)
         notices = len(workload.accepted) * len(workload.expected().contact_ids)
-        settle(scheme, system, notices, timeout_s=SETTLE_S, say=say)
+        meanwhile = (lambda: reconcile(system, say)) if mends else (lambda: None)
+        settle(scheme, system, notices, timeout_s=SETTLE_S, say=say, meanwhile=meanwhile)
     except TimeoutError as error:
         yield checks.Fault(checks.UNFINISHED, str(error))
 
@@ -127,12 +127,18 @@ def _result(case: Case, seed: int, run: _Run) -> Result:
         stall_s=stall_s(run.recorder.arrivals),
         recovery_s=max((seconds for _, seconds in recoveries if seconds is not None), default=None),
         calls=run.workload.history.counts(),
-        faults=[f"{fault.kind}: {fault.sentence}" for fault in run.problems],
+        faults=_told(run.problems),
         kind=case.kind,
         missed=missed(run.outcome, recoveries, run.repeated if drained else 0),
         repeated=run.repeated,
         recoveries=recoveries if isinstance(case, soak.Soak) else [],
     )
+
+
+def _told(problems: list[checks.Fault]) -> list[str]:
+    """The first of them: what a queue holds, when it is lost, is hundreds of sentences."""
+    more = [f"and {len(problems) - FAULTS_TOLD} more"] if len(problems) > FAULTS_TOLD else []
+    return [f"{fault.kind}: {fault.sentence}" for fault in problems[:FAULTS_TOLD]] + more
 
 
 def _keep(system: System, case: Case, seed: int, run: _Run) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness import cases, crashing, infrastructure
 from harness.blow import Blow
-from harness.infrastructure import ANY, ONE, REPLICAS, Fault
+from harness.infrastructure import ANY, ONE, REPLICAS, UNDER_LOAD, Fault
 from harness.outcome import Outcome
 from harness.striking import Target
 from harness.workload import Workload
@@ -43,13 +43,13 @@ def schedule(chance: random.Random, count: int, backing: Any) -> list[Fault | ca
 
 
 def possible_faults(backing: Any) -> Sequence[Fault]:
-    """Not those after which an operator must act, and not the absence of a fault."""
+    """Those that exist under load, but for those after which an operator must act."""
     groups = {ANY}
     if hasattr(backing, "broker"):
         groups |= {ONE} if len(backing.broker.nodes) == 1 else set()
         groups |= {REPLICAS} if len(backing.mongo.members) > 1 else set()
     known = infrastructure.FAULTS
-    return [f for f in known if f.servers in groups and not f.provisions and f.name != infrastructure.NO_FAULT]
+    return [f for f in known if f.servers in groups and not f.provisions and UNDER_LOAD not in f.not_in]
 
 
 class Play:

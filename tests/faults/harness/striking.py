@@ -30,10 +30,6 @@ BUSY_QUEUE = event_queue("certification", AuditAccepted.type_name)  # type: igno
 HOLDS_MESSAGES_S = 10.0
 
 
-class CouldNotStrike(RuntimeError):
-    """The fault cannot be inflicted here; the message says why."""
-
-
 @dataclasses.dataclass
 class Target:
     """What a fault strikes at. `backing` is a ControlledBacking for the faults that need servers of their own."""
@@ -128,8 +124,6 @@ def leader_killed(target: Target, blow: Blow) -> None:
 def node_cut_off(target: Target, blow: Blow) -> None:
     """A network partition: one node on this side, two on the other."""
     broker = target.backing.broker
-    if not hasattr(broker, "cut_off"):
-        raise CouldNotStrike("these brokers cannot be cut off from each other")
     blow.strike()
     broker.cut_off(broker.leader_of(BUSY_QUEUE))
     blow.recover(blow.struck_at)

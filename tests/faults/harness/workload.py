@@ -198,8 +198,19 @@ def prepare(scheme: Scheme) -> World:
     return world
 
 
-def settle(scheme: Scheme, system: System, notices: int, *, timeout_s: float, say: Say = lambda _line: None) -> None:
-    """Until so many notices were sent and nothing is under way. Raises TimeoutError; too many are found by checks."""
+def settle(
+    scheme: Scheme,
+    system: System,
+    notices: int,
+    *,
+    timeout_s: float,
+    say: Say = lambda _line: None,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> None:
+    """Until so many notices were sent and nothing is under way. Raises TimeoutError; too many are found by checks.
+
+    `meanwhile` is called every few seconds while notices are missing.
+    """
     until, shown = time.monotonic() + timeout_s, time.monotonic()
     while (sent := len(notices_sent(scheme))) < notices:
         if time.monotonic() > until:
@@ -207,6 +218,7 @@ def settle(scheme: Scheme, system: System, notices: int, *, timeout_s: float, sa
         if time.monotonic() - shown > 5:
             shown = time.monotonic()
             say(f"{sent} of {notices} notices sent")
+            meanwhile()
         time.sleep(0.1)
     left_s = max(1.0, until - time.monotonic())
     wait_until_quiet(system.amqp_uri, system.mongo_uri, system.database_prefix, timeout_s=left_s)

@@ -1,0 +1,47 @@
+"""A short selection of the infrastructure cases, each with shorter waits; `make faults` has them all."""
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+from harness import infrastructure, striking
+from harness.running import run_case, summary
+from harness.workload import Say
+
+from touchstone_devkit.runner import System
+
+AUDITS = 24
+SELECTION = [
+    "broker/kill/load",
+    "broker/connections-closed/load",
+    "broker/memory-alarm/load",
+    "database/primary-killed/load",
+    "mail/stop/load",
+    "consumer/certification-killed/backlog",
+]
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Long enough for what is to be seen: an alarm blocks, another primary is elected, a mail server is too slow."""
+    monkeypatch.setattr(striking, "BROKER_DOWN_S", 1.0)
+    monkeypatch.setattr(striking, "ALARM_S", 4.0)
+    monkeypatch.setattr(striking, "MEMBER_DOWN_S", 4.0)
+    monkeypatch.setattr(striking, "STOPPED_S", 11.0)
+    yield
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("name", SELECTION)
+def test_a_fault_there_loses_nothing_and_doubles_nothing(
+    name: str, hurtable_system: System, say: Say, short_waits: None
+) -> None:
+    seed = secrets.randbelow(1_000_000)
+
+    result = run_case(hurtable_system, infrastructure.named(name), seed, audits=AUDITS, say=say)
+
+    say(f"seed {seed}: {summary(result)}")
+    assert result.faults == []
+    assert result.reached and result.audits == AUDITS
+    assert result.recovery_s is not None
