@@ -29,7 +29,7 @@ def main() -> int:
     if options.merge or options.document:
         return _put_in_order(kept, options)
     chosen = _chosen(kept, options)
-    missing = [(case, seed) for case, seed in chosen if kept.of(case.name, seed) is None]
+    missing = [(case, seed) for case, seed in chosen if not _is_kept(kept, case, seed)]
     _say(f"{len(chosen)} cases, {len(missing)} of them to run; what is done is kept in {options.results.name}")
     code = 0
     try:
@@ -106,11 +106,17 @@ def _put_in_order(kept: results.Results, options: argparse.Namespace) -> int:
     return 0
 
 
+def _is_kept(kept: results.Results, case: catalogue.Case, seed: int) -> bool:
+    """Not one that could not be carried out."""
+    result = kept.of(case.name, seed)
+    return result is not None and result.audits > 0
+
+
 def _seed_to_go_on_with(kept: results.Results, pattern: str) -> int:
     """That of the last run if cases of it are missing, else a new one."""
     if kept.all:
         last = kept.all[-1].seed
-        if any(kept.of(case.name, last) is None for case in catalogue.schedule(last, pattern)):
+        if any(not _is_kept(kept, case, last) for case in catalogue.schedule(last, pattern)):
             return last
     return secrets.randbelow(1_000_000)
 
