@@ -1,0 +1,275 @@
+"""The books of a service: what it committed, handled and lacks is told; differences are kept; what was lost comes."""
+
+import datetime
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from touchstone_chassis.dead_letter_desk import DeadLetterDesk
+from touchstone_chassis.differences import Counting
+from touchstone_chassis.metrics import exposition
+from touchstone_chassis.reconciliation import Comparable, lacking_deadlines
+from touchstone_chassis.reconciliation_desk import ReconciliationDesk
+from touchstone_contracts.assessment import BodyAccredited
+from touchstone_contracts.envelope import wrap
+from touchstone_contracts.membership import OrganisationRegistered
+from touchstone_contracts.registry import REGISTRY
+from touchstone_contracts.roles import OPERATOR
+from touchstone_contracts.topology import event_queue
+from touchstone_devkit.eventually import eventually
+
+DAY = datetime.date(2026, 1, 1)
+ACCREDITED, REGISTERED = BodyAccredited.type_name, OrganisationRegistered.type_name  # type: ignore[attr-defined]
+HEARD = f"listener.{REGISTERED}"
+LONG_AGO = "2026-01-01T00:00:00+00:00"
+QUERIES = ("get_reconciliation_state", "list_committed_events", "list_processed_events", "list_unprocessed_events")
+QUERIES += ("list_facts", "list_differences")
+
+
+def labels(unit: Any, keys: list[str]) -> list[dict[str, Any]]:
+    return [{"id": d["_id"], "label": d["label"]} for d in unit.find("things", {"_id": {"$in": list(keys)}})]
+
+
+def due_reminder(unit: Any, key: str) -> Any:
+    thing = unit.find_one("things", {"_id": key})
+    return None if thing else (datetime.datetime.now(datetime.UTC), {"why": "restored"})
+
+
+def present_thing(unit: Any, id: str) -> Any:
+    thing = unit.find_one("things", {"_id": id})
+    told = OrganisationRegistered(member_id=id, legal_name=thing["label"], member_class="PT", country="DE")
+    return told, thing["version"]
+
+
+class Comparing(ReconciliationDesk, DeadLetterDesk):
+    comparable = Comparable(
+        facts={"labels": labels},
+        announced_in_full=[[OrganisationRegistered]],
+        deadlines={"reminder": due_reminder},
+        present={OrganisationRegistered: present_thing},
+    )
+
+
+@pytest.fixture
+def inherited() -> tuple[type, ...]:
+    return (Comparing,)
+
+
+@pytest.fixture(autouse=True)
+def registry() -> Iterator[None]:
+    """The toy's own types leave the registry again."""
+    before = dict(REGISTRY)
+    yield
+    REGISTRY.clear()
+    REGISTRY.update(before)
+
+
+@pytest.fixture
+def desk(bus: Any, issuer: Any) -> Callable[..., Any]:
+    def ask(method: str, **kwargs: Any) -> Any:
+        key = {} if method in QUERIES else {"idempotency_key": uuid.uuid4().hex}
+        reply = bus.call(method, issuer.token(OPERATOR), **key, **kwargs)
+        return reply["error"] or reply["result"]
+
+    return ask
+
+
+def accredit(bus: Any, body_id: str) -> str:
+    """Publish an event that the toy consumes; its id."""
+    event = BodyAccredited(
+        body_id=body_id, name="B", standards=[], countries=[], activities=[], valid_from=DAY, valid_until=DAY
+    )
+    now = datetime.datetime.now(datetime.UTC)
+    bus.publish_event(wrap(event, id=uuid.uuid4().hex, time=now, sequence=1, correlation_id="cor-1") | {"id": body_id})
+    return body_id
+
+
+def handle(bus: Any, database: Any, body_id: str) -> str:
+    """Have the toy handle an event; the id of the event that it announced."""
+    accredit(bus, body_id)
+    assert eventually(lambda: bus.take(HEARD))
+    row = eventually(lambda: database["outbox"].find_one({"subject": body_id, "pending": False}))
+    return str(row["_id"])
+
+
+def a_difference(id: str = "d-1") -> dict[str, Any]:
+    return {"id": id, "kind": "event_not_processed", "about": {"event": "e-1"}, "sentence": "It is lost."}
+
+
+def test_what_was_committed_is_listed_page_by_page_and_by_id_and_subject(bus, desk, database):
+    ids = [handle(bus, database, f"b-{number}") for number in range(3)]
+
+    first = desk("list_committed_events", since=LONG_AGO, limit=2)
+    rest = desk("list_committed_events", since=LONG_AGO, limit=2, after=first["next"])
+    by_id = desk("list_committed_events", ids=[ids[1], "unknown"])["items"]
+    by_subject = desk("list_committed_events", subjects=["b-2"])["items"]
+
+    assert [row["id"] for row in first["items"] + rest["items"]] == ids and rest["next"] is None
+    assert [row["id"] for row in by_id] == [ids[1]] and [row["id"] for row in by_subject] == [ids[2]]
+    assert (by_id[0]["type"], by_id[0]["subject"], by_id[0]["sequence"]) == (REGISTERED, "b-1", 1)
+    assert by_id[0]["published_at"] and not by_id[0]["pending"]
+    assert "body" not in by_id[0]
+
+
+def test_what_was_handled_is_listed_page_by_page(bus, desk, database):
+    for number in range(3):
+        handle(bus, database, f"b-{number}")
+
+    first = desk("list_processed_events", since=LONG_AGO, limit=2)
+    rest = desk("list_processed_events", since=LONG_AGO, limit=2, after=first["next"])
+
+    assert {row["id"] for row in first["items"] + rest["items"]} == {"b-0", "b-1", "b-2"}
+    assert {row["type"] for row in first["items"]} == {ACCREDITED}
+    assert desk("list_processed_events", since="2999-01-01T00:00:00+00:00")["items"] == []
+
+
+def test_an_event_is_unprocessed_until_it_is_handled_parked_or_discarded(bus, desk, database, behaviour):
+    def fail() -> None:
+        raise ValueError("no")
+
+    handle(bus, database, "b-1")
+    behaviour["b-2"] = fail
+    accredit(bus, "b-2")
+    (parked,) = eventually(lambda: desk("list_dead_letters")["items"], within_s=15)
+
+    asked = {ACCREDITED: ["b-1", "b-2", "b-3"], "nobody.consumes.v1": ["x"]}
+    before = desk("list_unprocessed_events", events=asked)
+    desk("discard_dead_letters", ids=[parked["id"]], why="not ours")
+    after = desk("list_unprocessed_events", events=asked)
+
+    assert {(row["id"], row["state"]) for row in before["items"]} == {("b-2", "parked"), ("b-3", "missing")}
+    assert [row["id"] for row in after["items"]] == ["b-3"]
+    assert after["queues"] == {ACCREDITED: 0} and after["retrying"] == 0
+
+
+def test_a_queue_that_is_not_there_is_told(bus, desk):
+    bus.channel.queue_delete(event_queue("toy", ACCREDITED))
+
+    found = desk("list_unprocessed_events", events={ACCREDITED: ["b-3"]})
+
+    assert found["queues"] == {ACCREDITED: None}
+
+
+def test_an_event_goes_out_again_with_its_id_and_it_is_recorded_who_wanted_it(bus, desk, database, core):
+    id = handle(bus, database, "b-1")
+    database["outbox"].update_one(
+        {"_id": id}, {"$set": {"recorded_at": datetime.datetime.now() - datetime.timedelta(9)}}
+    )
+
+    done = desk("republish_events", ids=[id, "unknown"], why="the queue was deleted")
+    properties, body = eventually(lambda: bus.take(HEARD))
+
+    row = eventually(lambda: database["outbox"].find_one({"_id": id, "pending": False}))
+    assert done["republished"] == [id] and done["refused"][0]["code"] == "not_found"
+    assert properties.message_id == id and b"b-1" in body
+    (action,) = row["republished"]
+    assert (action["who"], action["why"]) == ("operator-1", "the queue was deleted")
+    assert core._check_lag()[0]
+
+
+def test_an_event_that_waits_or_is_too_old_is_not_published_again(bus, desk, database):
+    waiting, old = handle(bus, database, "b-1"), handle(bus, database, "b-2")
+    far = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
+    database["outbox"].update_one({"_id": waiting}, {"$set": {"pending": True, "next_attempt_at": far}})
+    database["outbox"].update_one({"_id": old}, {"$set": {"recorded_at": far - datetime.timedelta(days=57)}})
+
+    refused = desk("republish_events", ids=[waiting, old], why="x")["refused"]
+
+    assert {row["id"]: row["code"] for row in refused} == {waiting: "pending", old: "too_old"}
+
+
+def test_an_event_whose_body_had_to_leave_tells_the_present_state(bus, desk, database, monkeypatch):
+    monkeypatch.setattr(OrganisationRegistered, "personal", True)
+    id = handle(bus, database, "b-1")
+    gone = database["outbox"].find_one({"_id": id})
+    database["things"].update_one({"_id": "b-1"}, {"$set": {"label": "renamed"}})
+
+    done = desk("republish_events", ids=[id], why="lost")
+    properties, body = eventually(lambda: bus.take(HEARD))
+
+    again = eventually(lambda: database["outbox"].find_one({"_id": id, "pending": False}))
+    assert done["republished"] == [id] and properties.message_id == id and b"renamed" in body
+    assert "body" not in gone and "body" not in again
+    assert gone["time"].encode() in body
+
+
+def test_a_difference_is_kept_and_announced_once_until_it_is_settled(bus, desk, database):
+    for _ in range(2):
+        desk("report_differences", found=[a_difference(), a_difference("d-2")])
+    counting = Counting("toy")
+    counting.count(database)
+    counted = exposition().decode()
+
+    desk("report_differences", settled=["d-1", "unknown"])
+    desk("report_differences", settled=["d-1"])
+    counting.count(database)
+
+    types = [row["type"] for row in database["outbox"].find({"subject": "d-1"}, sort=[("sequence", 1)])]
+    assert types == ["toy.difference_found.v1", "toy.difference_settled.v1"]
+    assert [d["id"] for d in desk("list_differences")["items"]] == ["d-2"]
+    assert [d["id"] for d in desk("list_differences", state="settled")["items"]] == ["d-1"]
+    line = 'touchstone_differences{kind="event_not_processed",service="toy"}'
+    assert f"{line} 2.0" in counted and f"{line} 1.0" in exposition().decode()
+
+
+def test_a_difference_that_comes_back_is_announced_again(desk, database):
+    desk("report_differences", found=[a_difference()])
+    desk("report_differences", settled=["d-1"])
+
+    again = desk("report_differences", found=[a_difference()])
+
+    (shown,) = desk("list_differences")["items"]
+    assert again["new"] == ["d-1"] and shown["times"] == 2
+    assert database["outbox"].count_documents({"subject": "d-1"}) == 3
+
+
+def test_the_state_names_what_is_consumed_what_is_overdue_and_what_differs(bus, desk, database):
+    id = handle(bus, database, "b-1")
+    long_ago = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
+    later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
+    late = {"pending": True, "recorded_at": long_ago, "next_attempt_at": later}
+    database["outbox"].update_one({"_id": id}, {"$set": late})
+    desk("report_differences", found=[a_difference()])
+
+    state = desk("get_reconciliation_state", overdue_s=60)
+
+    assert state["consumes"] == [ACCREDITED] and state["announced_in_full"] == [[REGISTERED]]
+    assert [row["id"] for row in state["overdue"]] == [id]
+    assert [d["id"] for d in state["differences"]] == ["d-1"]
+
+
+def test_facts_are_what_the_service_declares(bus, desk, database):
+    handle(bus, database, "b-1")
+
+    assert desk("list_facts", name="labels", keys=["b-1", "b-2"])["items"] == [{"id": "b-1", "label": "b-1"}]
+    assert desk("list_facts", name="secrets", keys=["b-1"])["code"] == "invalid_request"
+
+
+def test_a_deadline_that_ought_to_be_there_is_set_again_and_no_other(bus, desk, database, core):
+    handle(bus, database, "b-1")
+    lacking = lacking_deadlines(core.unit(), "reminder", ["b-1", "r-1"])
+
+    done = desk("restore_deadlines", kind="reminder", keys=["r-1", "b-1"], why="lost")
+    other = desk("restore_deadlines", kind="unknown", keys=["r-1"], why="lost")
+
+    assert eventually(lambda: database["things"].find_one({"_id": "r-1"}))["label"] == "restoredr-1"
+    assert lacking == {"b-1", "r-1"}
+    assert done["restored"] == ["r-1"] and done["refused"][0]["code"] == "not_due"
+    assert other["refused"][0]["code"] == "unknown_kind"
+
+
+@pytest.mark.parametrize(
+    ("method", "kwargs"),
+    [
+        ("list_committed_events", {}),
+        ("list_committed_events", {"since": LONG_AGO, "ids": ["x"]}),
+        ("list_committed_events", {"since": LONG_AGO, "after": "nonsense"}),
+        ("list_unprocessed_events", {"events": {"a": ["x"] * 600, "b": ["y"] * 600}}),
+        ("report_differences", {"found": [a_difference() | {"kind": "Not a kind"}]}),
+        ("republish_events", {"ids": ["x"], "why": " "}),
+    ],
+)
+def test_a_request_that_is_not_of_the_form_is_refused(desk, method, kwargs):
+    assert desk(method, **kwargs)["code"] == "invalid_request"
