@@ -4,9 +4,10 @@ import dataclasses
 import random
 from pathlib import Path
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import pytest
-from harness import cases, document, soak, table
+from harness import cases, document, plot, soak, table
 from harness.infrastructure import ALL as INFRASTRUCTURE
 from harness.infrastructure import BACKLOG, FAULTS, MOMENTS, UNDER_LOAD
 from harness.outcome import Outcome, missed
@@ -93,6 +94,17 @@ def test_the_page_gets_the_newest_result_of_each_case_and_keeps_what_stands_arou
     assert "| broker/term/load | 60 | 1 | 0 | 0 |" in text and "- broker/term/load: lost: one decision" in text
     assert "| 6.0 s! |" in text and "- broker/stop/load: recovery took 6.0 s" in text
     assert "parked: 3 messages" not in text
+
+
+def test_a_recovery_over_its_target_stands_out_in_the_picture() -> None:
+    in_time = dataclasses.replace(GOOD, recovery_s=4.0)
+
+    picture = plot.drawn([in_time, SLOW, LOST])
+
+    tree = ElementTree.fromstring(picture)
+    texts = {text.text: text.get("class") for text in tree.iter("{http://www.w3.org/2000/svg}text")}
+    assert texts["4.0 s"] is None and texts["6.0 s"] == "slow"
+    assert "broker/term" not in texts and plot.drawn([LOST]) == ""
 
 
 def test_a_page_without_a_place_for_the_results_is_refused(tmp_path: Path) -> None:

@@ -1,30 +1,34 @@
-"""Writes what the results say into docs/reliability.md, between its two marks."""
+"""Writes what the results say into docs/reliability.md, between its two marks, and draws the recoveries beside it."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness import table
+from harness import plot, table
 from harness.results import Result
 
 PAGE = Path(__file__).parents[3] / "docs" / "reliability.md"
+PLOT = "recovery.svg"
 BEGIN, END = "<!-- results: written by `python tests/faults --document` -->", "<!-- end of results -->"
 HEAD = ("case", "audits", "lost", "doubled", "parked", "stall", "recovery", "seed", "date")
 TITLES = {"infrastructure": "Infrastructure", "soak": "Soak", "crash": "Crash points"}
 
 
 def write(results: Sequence[Result], page: Path = PAGE) -> None:
-    """Replaces what stands between the marks. Raises ValueError when the page has none."""
+    """Puts the newest result of each case and seed between the marks. Raises ValueError when the page has none."""
     before, begin, rest = page.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"{page.name} has no place for the results: {BEGIN} ... {END}")
-    page.write_text(f"{before}{BEGIN}\n\n{rendered(results)}\n\n{END}{after}")
+    newest = list({(result.case, result.seed): result for result in results}.values())
+    picture = plot.drawn(newest)
+    if picture:
+        page.with_name(PLOT).write_text(picture)
+    page.write_text(f"{before}{BEGIN}\n\n{rendered(newest)}\n\n{END}{after}")
 
 
 def rendered(results: Sequence[Result]) -> str:
-    """Markdown: one table for each kind of case, of the newest result of each case and seed."""
-    newest = {(result.case, result.seed): result for result in results}.values()
-    parts = [_part(kind, sorted((r for r in newest if r.kind == kind), key=_order)) for kind in TITLES]
+    """Markdown: one table for each kind of case."""
+    parts = [_part(kind, sorted((r for r in results if r.kind == kind), key=_order)) for kind in TITLES]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -44,6 +48,8 @@ def _part(kind: str, results: Sequence[Result]) -> str:
         f"|{'---|' * len(HEAD)}",
         *(f"| {' | '.join([*table.row(r), str(r.seed), r.at[:10]])} |" for r in results),
     ]
+    if kind == "infrastructure" and plot.drawn(results):
+        lines += ["", f"![Recovery after each fault]({PLOT})"]
     remarks = [f"- {r.case}: {sentence}" for r in results for sentence in (*r.faults, *r.missed)]
     if remarks:
         lines += ["", "What was found, and what was missed (`!`):", "", *remarks]
