@@ -10,11 +10,17 @@ import amqp.serialization
 import amqp.spec
 import structlog
 
+from touchstone_contracts.addresses import addresses_of
+
 log = structlog.get_logger(__name__)
 
 CONNECTION_ERRORS = (amqp.AMQPError, OSError, EOFError)
 """Everything that a broken connection may raise: py-amqp's own, the socket's, and eventlet's when another green thread
 closed the socket."""
+
+CONNECT_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_EACH_S = 2.0
+"""For each step of connecting to one of several nodes: one that accepts and then says nothing must not take long."""
 
 UNREADABLE = "touchstone-unreadable"
 """The only property of a message whose properties cannot be read: their bytes."""
@@ -74,11 +80,36 @@ def _with_plain_routing_key(payload: bytes) -> bytes:
 
 class _Connection(amqp.Connection):
     Channel = _Channel
+    uri = ""
+    """The address that `connect` was given."""
+    address = ""
+    """That of the node it leads to."""
 
 
 def connect(uri: str, *, heartbeat_s: int = 0, name: str = "touchstone") -> amqp.Connection:
-    """An open connection to `uri` (`amqp://` or `amqps://`). Raises one of CONNECTION_ERRORS."""
-    parts = urllib.parse.urlsplit(uri)
+    """An open connection to `uri` (`amqp://` or `amqps://`). Raises one of CONNECTION_ERRORS.
+
+    Where `uri` names several hosts it is the first that lets us in; see touchstone_contracts.addresses for the order.
+    """
+    addresses = addresses_of(uri)
+    timeout_s = CONNECT_TIMEOUT_S if len(addresses) == 1 else CONNECT_TIMEOUT_EACH_S
+    *others, last = addresses.in_turn()
+    for address in others:
+        try:
+            return _connect(uri, address, timeout_s, heartbeat_s, name)
+        except CONNECTION_ERRORS as error:
+            log.info("broker_node_not_reached", error=type(error).__name__)
+    return _connect(uri, last, timeout_s, heartbeat_s, name)
+
+
+def avoid(connection: amqp.Connection | None) -> None:
+    """Its node did not answer in time: for a while, those that connect try the other nodes first."""
+    if isinstance(connection, _Connection):
+        addresses_of(connection.uri).avoid(connection.address)
+
+
+def _connect(uri: str, address: str, timeout_s: float, heartbeat_s: int, name: str) -> amqp.Connection:
+    parts = urllib.parse.urlsplit(address)
     host = parts.hostname or "127.0.0.1"
     secure = parts.scheme == "amqps"
     connection = _Connection(
@@ -87,12 +118,18 @@ def connect(uri: str, *, heartbeat_s: int = 0, name: str = "touchstone") -> amqp
         password=urllib.parse.unquote(parts.password or "guest"),
         virtual_host=urllib.parse.unquote(parts.path[1:]) or "/",
         ssl={"server_hostname": host, "cert_reqs": ssl.CERT_REQUIRED} if secure else False,
-        connect_timeout=5,
+        connect_timeout=timeout_s,
         write_timeout=10,
         heartbeat=heartbeat_s,
         client_properties={"connection_name": name},
     )
-    connection.connect()
+    connection.uri, connection.address = uri, address
+    try:
+        connection.connect()
+    except BaseException:  # also a caller's own time limit
+        avoid(connection)
+        close_quietly(connection)
+        raise
     return connection
 
 

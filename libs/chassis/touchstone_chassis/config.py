@@ -8,6 +8,7 @@ import yaml
 from marshmallow import Schema, ValidationError, fields, validate
 
 from touchstone_chassis.validation import field_errors
+from touchstone_contracts import addresses
 from touchstone_contracts.topology import RETRY_DELAYS_S
 
 _PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}")
@@ -188,13 +189,22 @@ def _address(*schemes: str) -> Callable[[str], None]:
     return check
 
 
+def _broker_address(value: str) -> None:
+    """As `_address`; several hosts are separated by commas."""
+    _address("amqp", "amqps")(value)
+    try:
+        addresses.split(value)
+    except ValueError as error:
+        raise ValidationError(f"Must be an address of one broker: {error}.") from None
+
+
 _NOT_EMPTY = validate.Length(min=1)
 
 
 class ConfigSchema(Schema):
     """The keys of a service's config.yaml; times in seconds, sizes in bytes. Every other key is an error."""
 
-    AMQP_URI = fields.String(required=True, validate=_address("amqp", "amqps"))
+    AMQP_URI = fields.String(required=True, validate=_broker_address)
     MONGO_URI = fields.String(required=True, validate=_address("mongodb", "mongodb+srv"))
     database = fields.String(
         required=True,

@@ -91,6 +91,7 @@ class ConfirmingPublisher:
                 self.last_error = None
             except (*broker.CONNECTION_ERRORS, ConfirmTimeout, AttributeError) as error:  # the last: a closed transport
                 self.last_error = type(error).__name__
+                broker.avoid(self._connection)
                 self._drop()
         outcomes |= window.outcomes
         return [outcomes.get(m.tag, Outcome.UNKNOWN) for m in messages]

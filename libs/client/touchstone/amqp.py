@@ -4,6 +4,7 @@ pika 1.5 deprecates it; whatever takes its place is put behind `open_connection`
 """
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Iterator
 
@@ -11,13 +12,19 @@ import pika
 import pika.exceptions
 from pika.adapters.blocking_connection import BlockingChannel as Channel
 from pika.adapters.blocking_connection import BlockingConnection as Connection
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 from touchstone.uris import redacted
+from touchstone_contracts.addresses import Addresses, addresses_of
 
-__all__ = ["BrokerRefused", "BrokerUnreachable", "Channel", "Connection", "open_connection", "parameters"]
+__all__ = ["BrokerRefused", "BrokerUnreachable", "Channel", "Connection", "Node", "nodes", "open_connection"]
 
 ANSWER_WITHIN_S = 10
+ANSWER_EACH_WITHIN_S = 4
+"""When there are other nodes to try."""
 _PAUSE_S = 0.5
+_FAILURES = (pika.exceptions.AMQPError, AMQPConnectorException, OSError)
+"""The second is pika's for a broker that accepts and then says nothing; it is no AMQPError."""
 
 
 class BrokerUnreachable(ConnectionError):
@@ -28,19 +35,35 @@ class BrokerRefused(ConnectionError):
     """The broker does not know the user, the password or the virtual host."""
 
 
-def parameters(amqp_uri: str, *, client_name: str) -> pika.URLParameters:
-    """Connection parameters with limits on every wait. `client_name` is what the broker's management page shows.
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """One node of the broker: how to connect to it, and to whom to say that it did not answer."""
 
-    Raises BrokerRefused when the address is not one.
+    parameters: pika.URLParameters
+    addresses: Addresses
+    address: str
+
+    def avoid(self) -> None:
+        """For a while, those of this process that connect try the other nodes first."""
+        self.addresses.avoid(self.address)
+
+
+def nodes(amqp_uri: str, *, client_name: str) -> list[Node]:
+    """The nodes in the order in which to try them; `amqp_uri` may name several hosts, separated by commas.
+
+    Their parameters have limits on every wait. `client_name` is what the broker's management page shows. Raises
+    BrokerRefused when the address is not one.
     """
     try:
-        made = pika.URLParameters(amqp_uri)
+        addresses = addresses_of(amqp_uri)
+        made = [Node(pika.URLParameters(address), addresses, address) for address in addresses.in_turn()]
     except (ValueError, TypeError) as error:
         raise BrokerRefused(f"{redacted(amqp_uri)} is not a broker address like amqp://user:password@host/") from error
-    made.socket_timeout = ANSWER_WITHIN_S
-    made.stack_timeout = ANSWER_WITHIN_S
-    made.blocked_connection_timeout = ANSWER_WITHIN_S
-    made.client_properties = {"connection_name": client_name}
+    for node in made:
+        node.parameters.socket_timeout = ANSWER_WITHIN_S if len(made) == 1 else ANSWER_EACH_WITHIN_S
+        node.parameters.stack_timeout = node.parameters.socket_timeout
+        node.parameters.blocked_connection_timeout = ANSWER_WITHIN_S
+        node.parameters.client_properties = {"connection_name": client_name}
     return made
 
 
@@ -61,19 +84,23 @@ def open_connection(amqp_uri: str, *, client_name: str = "touchstone", wait_s: f
 
 
 def _connect(amqp_uri: str, client_name: str, until: float) -> Connection:
-    wanted = parameters(amqp_uri, client_name=client_name)
     while True:
-        try:
-            return Connection(wanted)
-        except (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError) as error:
-            raise BrokerRefused(f"{redacted(amqp_uri)} refuses this user, password or virtual host.") from error
-        except pika.exceptions.ConnectionClosedByBroker as error:
-            # 530 NOT_ALLOWED is an unknown virtual host, 403 ACCESS_REFUSED a user without rights on it
-            if error.reply_code in (403, 530):
-                raise BrokerRefused(f"{redacted(amqp_uri)}: {error.reply_text}") from error
-            failure: Exception = error
-        except (pika.exceptions.AMQPError, OSError) as error:
-            failure = error
+        for node in nodes(amqp_uri, client_name=client_name):
+            try:
+                return Connection(node.parameters)
+            except _FAILURES as error:
+                failure = _failure(amqp_uri, error)
+                node.avoid()
         if time.monotonic() >= until:
             raise BrokerUnreachable(f"Nothing answers at {redacted(amqp_uri)}.") from failure
         time.sleep(_PAUSE_S)
+
+
+def _failure(amqp_uri: str, error: Exception) -> Exception:
+    """The same error, when another node or a later attempt may do better; else raises BrokerRefused."""
+    if isinstance(error, (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError)):
+        raise BrokerRefused(f"{redacted(amqp_uri)} refuses this user, password or virtual host.") from error
+    # 530 NOT_ALLOWED is an unknown virtual host, 403 ACCESS_REFUSED a user without rights on it
+    if isinstance(error, pika.exceptions.ConnectionClosedByBroker) and error.reply_code in (403, 530):
+        raise BrokerRefused(f"{redacted(amqp_uri)}: {error.reply_text}") from error
+    return error

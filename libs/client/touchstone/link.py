@@ -15,11 +15,14 @@ from typing import Any
 
 import pika
 import pika.exceptions
+from pika.adapters.select_connection import IOLoop
 
-from touchstone.amqp import BrokerRefused, BrokerUnreachable, parameters
+from touchstone.amqp import BrokerRefused, BrokerUnreachable, Node, nodes
 from touchstone.uris import redacted
 from touchstone_contracts.topology import RPC_EXCHANGE
 
+HEARTBEAT_S = 10
+"""A broker that says nothing for half as long again is given up; the broker's own proposal is a minute."""
 _TRANSIENT = 1
 # a quorum queue, which a virtual host may have as its default, cannot be exclusive
 _QUEUE_ARGUMENTS = {"x-queue-type": "classic"}
@@ -59,12 +62,9 @@ class Link:
         self._failure: Exception | None = None
         self._ready = False
         self._channel: Any = None
-        self._connection = pika.SelectConnection(
-            parameters(amqp_uri, client_name=client_name),
-            on_open_callback=lambda connection: connection.channel(on_open_callback=self._on_channel_open),
-            on_open_error_callback=lambda _connection, error: self._end(error),
-            on_close_callback=lambda _connection, error: self._end(error),
-        )
+        self._nodes = iter(nodes(amqp_uri, client_name=client_name))
+        self._loop = IOLoop()
+        self._connect_to(next(self._nodes))
         self._thread = threading.Thread(target=self._run, name=client_name, daemon=True)
         self._thread.start()
 
@@ -79,7 +79,7 @@ class Link:
                 raise _copy(self._failure)
             self._unsent.append(request)
             self._waiting[request.correlation_id] = request
-        self._connection.ioloop.add_callback_threadsafe(self._flush)
+        self._loop.add_callback_threadsafe(self._flush)
 
     def forget(self, request: Request) -> None:
         """Nobody waits for this reply any more."""
@@ -89,20 +89,46 @@ class Link:
     def close(self) -> None:
         """Close the connection; requests that still wait fail with ConnectionLost."""
         if self.usable:
-            self._connection.ioloop.add_callback_threadsafe(self._close)
+            self._loop.add_callback_threadsafe(self._close)
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout=5)
 
     # What follows runs in the link's own thread.
 
     def _run(self) -> None:
-        loop = self._connection.ioloop
         try:
-            loop.start()
+            self._loop.start()
         except Exception as error:  # an edge: whatever stops the loop must not leave callers waiting
             self._end(error)
         finally:
-            loop.close()
+            self._loop.close()
+
+    def _connect_to(self, node: Node) -> None:
+        if node.parameters.heartbeat is None:  # the address did not say
+            node.parameters.heartbeat = HEARTBEAT_S
+        self._node = node
+        self._connection = pika.SelectConnection(
+            node.parameters,
+            on_open_callback=lambda connection: connection.channel(on_open_callback=self._on_channel_open),
+            on_open_error_callback=lambda _connection, error: self._on_not_open(error),
+            on_close_callback=lambda _connection, error: self._on_closed(error),
+            custom_ioloop=self._loop,
+        )
+
+    def _on_not_open(self, error: Exception) -> None:
+        """The next node, unless this one has told us that no other will do better."""
+        explained = self._explained(error)
+        following = None if isinstance(explained, BrokerRefused) else next(self._nodes, None)
+        if following is None or not self.usable:
+            self._end(error)
+            return
+        self._node.avoid()
+        self._connect_to(following)
+
+    def _on_closed(self, error: Exception) -> None:
+        if not isinstance(error, pika.exceptions.ConnectionClosedByClient):
+            self._node.avoid()
+        self._end(error)
 
     def _on_channel_open(self, channel: Any) -> None:
         self._channel = channel
@@ -174,7 +200,7 @@ class Link:
 
     def _end(self, error: Exception) -> None:
         self._fail(error)
-        self._connection.ioloop.stop()
+        self._loop.stop()
 
     def _fail(self, error: Exception) -> None:
         with self._lock:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from touchstone_devkit.broker import management_answers
 from touchstone_devkit.ports import answers
-from touchstone_devkit.sources import Servers, Unavailable, host_and_port
+from touchstone_devkit.sources import Servers, Unavailable, hosts_and_ports
 
 MANAGEMENT_PORT = 15672
 
@@ -21,9 +21,10 @@ def start(environment: Mapping[str, str] = os.environ) -> Servers:
     if missing or not amqp_uri or not mongo_uri:
         raise Unavailable(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set")
     for name, uri, default_port in (("AMQP_URI", amqp_uri, 5672), ("MONGO_URI", mongo_uri, 27017)):
-        host, port = host_and_port(uri, default_port)
-        if not uri.startswith("mongodb+srv:") and not answers(host, port, timeout_s=5):
-            raise ConnectionError(f"{name} is set, but nothing answers at {host}:{port}")
+        places = hosts_and_ports(uri, default_port)
+        if not uri.startswith("mongodb+srv:") and not any(answers(*place, timeout_s=5) for place in places):
+            named = " or ".join(f"{host}:{port}" for host, port in places)
+            raise ConnectionError(f"{name} is set, but nothing answers at {named}")
     return Servers(
         amqp_uri=amqp_uri,
         mongo_uri=mongo_uri,

@@ -25,8 +25,13 @@ class Servers:
     stop: Callable[[], None]
 
 
+def hosts_and_ports(uri: str, default_port: int) -> list[tuple[str, int]]:
+    """Of an AMQP or MongoDB URI, which may name several hosts."""
+    locations = urlsplit(uri).netloc.rpartition("@")[2].split(",")
+    parts = [urlsplit(f"//{location}") for location in locations]
+    return [(part.hostname or "127.0.0.1", part.port or default_port) for part in parts]
+
+
 def host_and_port(uri: str, default_port: int) -> tuple[str, int]:
     """Of the first host of an AMQP or MongoDB URI."""
-    location = urlsplit(uri).netloc.rpartition("@")[2].split(",")[0]
-    parts = urlsplit(f"//{location}")
-    return parts.hostname or "127.0.0.1", parts.port or default_port
+    return hosts_and_ports(uri, default_port)[0]

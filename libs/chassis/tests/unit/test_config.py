@@ -120,6 +120,18 @@ def test_no_problem_quotes_a_value(folder: Path) -> None:
     assert "pa55" not in "".join(found)
 
 
+def test_the_broker_may_have_several_addresses(folder: Path) -> None:
+    several = "amqp://guest:guest@one:5001,two,three:5003/vhost"
+
+    assert loaded(folder, COMPLETE, AMQP_URI=several)["AMQP_URI"] == several
+
+
+def test_a_broker_address_with_an_empty_host_is_refused(folder: Path) -> None:
+    found = problems(folder, COMPLETE, AMQP_URI="amqp://guest:pa55word@one,/")
+
+    assert found == ["AMQP_URI: must be an address of one broker: host 2 of 2 is not of the form host or host:port."]
+
+
 def test_an_empty_variable_counts_as_not_set(folder: Path) -> None:
     assert problems(folder, COMPLETE, AMQP_URI="") == ["AMQP_URI: the environment variable AMQP_URI is not set"]
     assert loaded(folder, COMPLETE, CERTIFICATION_HTTP_PORT="")["http_port"] == 8103
