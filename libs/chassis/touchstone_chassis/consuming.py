@@ -71,6 +71,11 @@ class Delivery:
         return bool(self.message.delivery_info.get("redelivered"))
 
     @property
+    def is_call(self) -> bool:
+        """Whether somebody waits for an answer."""
+        return self.consumer.takes_calls(self.queue)
+
+    @property
     def pointless(self) -> bool:
         """Whether there is no use in starting on it: it will be delivered again, here or elsewhere."""
         return self.consumer.draining or not self.current
@@ -153,6 +158,9 @@ class QueueConsumer(SharedExtension):
 
     def consumes(self, queue: str) -> bool:
         return queue in self._queues
+
+    def takes_calls(self, queue: str) -> bool:
+        return self._queues[queue].lane is self._calls
 
     def line_up(self, delivery: Delivery) -> None:
         self._queues[delivery.queue].lane.put(delivery)

@@ -22,6 +22,7 @@ from touchstone_chassis.mongo import Mongo
 from touchstone_chassis.outbox import WINDOW_MAX, Relay, relay_quietly
 from touchstone_chassis.parking import Parking
 from touchstone_chassis.publishing import ConfirmingPublisher
+from touchstone_chassis.starts import Starts
 from touchstone_chassis.units import Changes, UnitOfWork
 
 log = structlog.get_logger(__name__)
@@ -77,6 +78,10 @@ class Core(SharedExtension):
         """Of the database: reported lost by whoever found it away."""
         writable = WritableDatabase(lambda: self.mongo.database)
         return Availability(lambda: writable()[0])
+
+    @once_started
+    def starts(self) -> Starts:
+        return Starts(self.mongo.database, self.parking, self.availability)
 
     def unit(self) -> UnitOfWork:
         return UnitOfWork(self.mongo.database)

@@ -21,8 +21,10 @@ from touchstone_chassis.given_up import (
     new_document,
     parked_again,
     queue_of,
+    reason_of,
     split,
 )
+from touchstone_chassis.mongo import is_transient
 from touchstone_chassis.parking import KEPT_PROPERTIES
 from touchstone_chassis.units import Origin, UnitOfWork
 from touchstone_chassis.work import Work, WorkEntrypoint, handled_by
@@ -148,7 +150,12 @@ class KeptDeadLetters(DependencyProvider):
 
 
 class OnDeadLetter(WorkEntrypoint):
-    """Takes what comes into the service's dead-letter queue. Acknowledged when it is durably kept, and only then."""
+    """Takes what comes into the service's dead-letter queue. Acknowledged when it is durably kept, and only then.
+
+    What the broker gave up though no handler was at fault goes back to its queue.
+    """
+
+    counted = False
 
     def setup(self) -> None:
         self.core.consumer.register(dead_letter(self.core.service), self.spawn, last_stop=True)
@@ -161,6 +168,8 @@ class OnDeadLetter(WorkEntrypoint):
         structlog.contextvars.clear_contextvars()
         found = _given_up(delivery)
         try:
+            if self._is_innocent(delivery, found) and self.core.parking.put_back(delivery, queue_of(found) or ""):
+                return
             handling.run(
                 self.core, work.unit, lambda: method(found), origin=Origin(""), complete=lambda _kept: Completion()
             )
@@ -168,12 +177,23 @@ class OnDeadLetter(WorkEntrypoint):
             delivery.put_off()
             return
         except Exception as error:
+            if is_transient(error):
+                self.core.availability.lost()
+                delivery.put_off()
+                return
             # Rejected, it would be lost: it stays in the queue until the connection closes, and comes again.
             log.error("dead_letter_not_kept", error=type(error).__name__, exc_info=error)
             delivery.abandon()
             return
         delivery.ack()
         metrics.DEAD_LETTERS_KEPT.labels(service=self.core.service).inc()
+
+    def _is_innocent(self, delivery: Delivery, found: GivenUp) -> bool:
+        """Whether it was only near when processes died: the broker counts each time that it was handed out."""
+        queue = queue_of(found)
+        if reason_of(found) != "delivery_limit" or queue is None or not self.core.consumer.consumes(queue):
+            return False
+        return not self.core.starts.blames(delivery, queue)
 
 
 def _given_up(delivery: Delivery) -> GivenUp:

@@ -69,6 +69,11 @@ def queue_of(found: GivenUp) -> str | None:
     return _origin(found, datetime.datetime.now(datetime.UTC)).queue
 
 
+def reason_of(found: GivenUp) -> str:
+    """Why it was given up: a code of ours, or the broker's word."""
+    return _origin(found, datetime.datetime.now(datetime.UTC)).reason
+
+
 def new_document(found: GivenUp, service: str, now: datetime.datetime) -> dict[str, Any]:
     """The document of a message that is kept for the first time, body aside (see `split`)."""
     origin, event = _origin(found, now), facts_of(found.body)

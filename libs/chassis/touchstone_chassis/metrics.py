@@ -28,6 +28,9 @@ DEAD_LETTERS = Counter("touchstone_dead_letters", "Messages given up, by queue a
 DEAD_LETTERS_KEPT = Counter(
     "touchstone_dead_letters_kept", "Dead letters written to the database for an operator.", ["service"]
 )
+PUT_BACK = Counter(
+    "touchstone_messages_put_back", "Messages that the broker gave up and no handler was at fault for.", ["queue"]
+)
 DEADLINES_RUN = Counter(
     "touchstone_deadlines_run", "Durable deadlines handled, by kind and outcome.", ["kind", "outcome"]
 )

@@ -11,9 +11,10 @@ from nameko.extensions import SharedExtension
 
 from touchstone_chassis import metrics
 from touchstone_chassis.consuming import Delivery
+from touchstone_chassis.identity import has_identity, identity
 from touchstone_chassis.lazily import once_started
 from touchstone_chassis.mongo import is_transient
-from touchstone_chassis.publishing import ConfirmingPublisher, Outcome, Outgoing
+from touchstone_chassis.publishing import ConfirmingPublisher, Outcome, Outgoing, is_sendable
 from touchstone_contracts.topology import dead_letter, retry_queue
 
 log = structlog.get_logger(__name__)
@@ -21,6 +22,7 @@ log = structlog.get_logger(__name__)
 ATTEMPT = "touchstone-attempt"
 TOKENS = ("nameko.authorization", "authorization", "nameko.auth_token")
 """Headers that leave a message when it is given up: people look at it, and a token is never stored."""
+_THE_BROKERS = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
 KEPT_PROPERTIES = (
     "content_type",
     "content_encoding",
@@ -62,7 +64,7 @@ class Parking(SharedExtension):
             "handler_failed_retrying", queue=delivery.queue, error=type(error).__name__, retry_in_s=delays_s[attempt]
         )
         # The retry queue returns the message to the queue that its routing key names.
-        self._move(delivery, exchange, delivery.headers | {ATTEMPT: attempt + 1})
+        self._move(delivery, _copy(delivery, exchange, delivery.queue, delivery.headers | {ATTEMPT: attempt + 1}))
 
     def give_up(self, delivery: Delivery, reason: str, error: BaseException | str) -> None:
         """Dead-letter at once. `reason` is a code; the headers say who gave up, when, and on what."""
@@ -81,21 +83,25 @@ class Parking(SharedExtension):
         }
         log.error("message_dead_lettered", queue=delivery.queue, reason=reason)
         metrics.DEAD_LETTERS.labels(queue=delivery.queue, reason=reason).inc()
-        self._move(delivery, dead_letter(service), _without_tokens(delivery.headers) | headers)
+        headers = _without_tokens(delivery.headers) | headers
+        self._move(delivery, _copy(delivery, dead_letter(service), delivery.queue, headers))
+
+    def put_back(self, delivery: Delivery, queue: str) -> bool:
+        """Send what the broker gave up back to its queue, as if for the first time. False when it cannot be copied."""
+        headers = {name: value for name, value in delivery.headers.items() if not name.startswith(_THE_BROKERS)}
+        message = _copy(delivery, "", queue, headers)
+        if not is_sendable(message):
+            return False
+        log.warning("message_put_back", queue=queue)
+        metrics.PUT_BACK.labels(queue=queue).inc()
+        self._move(delivery, message)
+        return True
 
     @once_started
     def _service(self) -> str:
         return self.container.service_name
 
-    def _move(self, delivery: Delivery, exchange: str, headers: dict[str, Any]) -> None:
-        message = Outgoing(
-            exchange=exchange,
-            routing_key=delivery.queue,
-            body=delivery.body,
-            tag=uuid.uuid4().hex,
-            properties=_kept(delivery),
-            headers=headers,
-        )
+    def _move(self, delivery: Delivery, message: Outgoing) -> None:
         while True:
             (outcome,) = self.publisher.publish([message])
             if outcome is Outcome.CONFIRMED:
@@ -115,6 +121,18 @@ class Parking(SharedExtension):
 def attempts_of(delivery: Delivery) -> int:
     attempt = delivery.headers.get(ATTEMPT, 0)
     return attempt if isinstance(attempt, int) and attempt >= 0 else 0
+
+
+def _copy(delivery: Delivery, exchange: str, routing_key: str, headers: dict[str, Any]) -> Outgoing:
+    return Outgoing(
+        exchange=exchange,
+        routing_key=routing_key,
+        body=delivery.body,
+        # Where the broker's yes is lost, a second copy goes out sooner or later: it is known by its tag.
+        tag=identity(delivery, delivery.queue) if has_identity(delivery) else uuid.uuid4().hex,
+        properties=_kept(delivery),
+        headers=headers,
+    )
 
 
 def _kept(delivery: Delivery) -> dict[str, Any]:

@@ -29,6 +29,8 @@ class WorkEntrypoint(Entrypoint):
     """An entrypoint whose workers carry out a piece of work and settle it themselves, whatever happens."""
 
     core = Core()
+    counted = True
+    """Whether a message that ends the process again and again is given up."""
 
     def spawn(self, subject: Any) -> None:
         """Start a worker; waits while all workers are busy."""
@@ -51,7 +53,10 @@ def handled_by(entrypoint: WorkEntrypoint) -> Callable[[Callable[..., Any]], Cal
         @functools.wraps(method)
         def carry_out(service: Any, work: Work) -> Any:
             try:
-                return work.entrypoint.carry_out(work, functools.partial(method, service), service)
+                start = functools.partial(work.entrypoint.carry_out, work, functools.partial(method, service), service)
+                if isinstance(work.subject, Delivery) and work.entrypoint.counted:
+                    return work.entrypoint.core.starts.run(work.subject, start)
+                return start()
             except eventlet.greenlet.GreenletExit:  # the container is being killed
                 raise
             except BaseException as error:  # a timer that a handler forgot may go off anywhere

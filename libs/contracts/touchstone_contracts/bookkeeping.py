@@ -20,6 +20,7 @@ MIGRATIONS = "migrations"
 DEAD_LETTERS = "dead_letters"
 DEAD_LETTER_PARTS = "dead_letter_parts"
 DIFFERENCES = "differences"
+STARTS = "starts"
 
 _PARKED_ORDER = (("parked_at", 1), ("_id", 1))
 
@@ -39,5 +40,6 @@ BOOKKEEPING_INDEXES = (
     Index(collection=DEAD_LETTERS, keys=[("event_id", 1)]),
     Index(collection=DEAD_LETTERS, keys=[("expires_at", 1)], expire_after_s=0),
     Index(collection=DIFFERENCES, keys=[("state", 1), ("kind", 1), ("_id", 1)]),
+    Index(collection=STARTS, keys=[("expires_at", 1)], expire_after_s=0),
     Index(collection=DIFFERENCES, keys=[("expires_at", 1)], expire_after_s=0),
 )

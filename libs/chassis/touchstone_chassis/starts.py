@@ -1,0 +1,90 @@
+"""Tells a message that ends its process from its neighbours: the broker counts against all that were prefetched.
+
+A message that comes again is counted in the database when a handler starts on it. The broker's own limit says nothing
+of that, so that what it gives up without so many starts goes back to its queue (see `dead_letters`).
+"""
+
+import contextlib
+import datetime
+from collections.abc import Callable
+from typing import Any
+
+import pymongo
+import structlog
+from eventlet.semaphore import Semaphore
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+
+from touchstone_chassis.availability import Availability
+from touchstone_chassis.consuming import Delivery
+from touchstone_chassis.identity import identity
+from touchstone_chassis.mongo import RELAXED
+from touchstone_chassis.parking import Parking
+
+log = structlog.get_logger(__name__)
+
+STARTS_MAX = 20
+"""A message whose handler was started so often without an end is given up; its first start is not counted."""
+ALONE_FROM = 3
+"""From so many starts on it runs only when no other such message does: one of them ends the process, but which?"""
+KEPT = datetime.timedelta(days=7)
+COUNTED_WITHIN_S = 5.0
+
+
+class Starts:
+    """How often each message that came again was started on, and what follows from it."""
+
+    def __init__(
+        self,
+        database: Database,
+        parking: Parking,
+        availability: Availability,
+        now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
+    ):
+        self._counts = database["starts"].with_options(write_concern=RELAXED)
+        self._parking, self._availability, self._now = parking, availability, now
+        self._alone = Semaphore(1)
+
+    def of(self, delivery: Delivery, queue: str) -> int:
+        """How often a handler was started on it, first deliveries aside. Raises PyMongoError."""
+        with pymongo.timeout(COUNTED_WITHIN_S):
+            document = self._counts.find_one({"_id": identity(delivery, queue)})
+        return document["count"] if document else 0
+
+    def blames(self, delivery: Delivery, queue: str) -> bool:
+        """Whether the message itself is why it was handed out so often. Raises PyMongoError."""
+        return self.of(delivery, queue) >= STARTS_MAX
+
+    def run(self, delivery: Delivery, start: Callable[[], Any]) -> Any:
+        """`start` on a message, unless it ended the process too often: then it is parked."""
+        if not delivery.redelivered:
+            return start()
+        try:
+            count = self.of(delivery, delivery.queue)
+        except PyMongoError as error:
+            return self._uncounted(delivery, start, error)
+        if count >= STARTS_MAX:
+            self._parking.give_up(delivery, "process_died", f"the process died {count} times while it was handled")
+            return None
+        with self._alone if count >= ALONE_FROM else contextlib.nullcontext():
+            if delivery.pointless:
+                delivery.abandon()
+                return None
+            try:
+                self._note(delivery)
+            except PyMongoError as error:
+                return self._uncounted(delivery, start, error)
+            return start()
+
+    def _note(self, delivery: Delivery) -> None:
+        started = {"$inc": {"count": 1}, "$set": {"queue": delivery.queue, "expires_at": self._now() + KEPT}}
+        with pymongo.timeout(COUNTED_WITHIN_S):
+            self._counts.update_one({"_id": identity(delivery, delivery.queue)}, started, upsert=True)
+
+    def _uncounted(self, delivery: Delivery, start: Callable[[], Any], error: PyMongoError) -> Any:
+        log.info("start_not_counted", queue=delivery.queue, error=type(error).__name__)
+        self._availability.lost()
+        if delivery.is_call:
+            return start()  # its caller is told that the database is away
+        delivery.put_off()
+        return None
