@@ -25,7 +25,7 @@ class ProcessDidNotStart(RuntimeError):
 
 
 class LocalProcess:
-    """One process of a run: ready when its TCP port accepts, or when `ready_uri` answers with 2xx."""
+    """One process of a run: ready when its TCP port accepts, or `ready_uri` answers with 2xx; without port, at once."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class LocalProcess:
         command: Sequence[str],
         *,
         ledger: Ledger,
-        port: int,
+        port: int | None,
         ready_uri: str | None = None,
         environment: Mapping[str, str] | None = None,
         cwd: Path | None = None,
@@ -52,7 +52,7 @@ class LocalProcess:
         self._start_timeout_s = start_timeout_s
         self._stop_timeout_s = stop_timeout_s
         self._stop_signal = stop_signal
-        self._executor: Executor | None = None
+        self._executor: SimpleExecutor | None = None
         self._asked_to_stop = False
 
     @property
@@ -69,7 +69,7 @@ class LocalProcess:
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("a") as log:
             self._executor = self._new_executor(log.fileno())
-            if self._executor.pre_start_check():
+            if isinstance(self._executor, Executor) and self._executor.pre_start_check():
                 raise ProcessDidNotStart(f"{self.name}: port {self._port} is taken")
             SimpleExecutor.start(self._executor)  # Executor.start would wait
         self._ledger.add_process(self.pid, self._stop_signal)
@@ -78,6 +78,8 @@ class LocalProcess:
         """Raises ProcessDidNotStart if it ends first or takes too long."""
         executor = self._executor
         assert executor is not None, f"{self.name} was not launched"
+        if not isinstance(executor, Executor):
+            return
 
         def answers() -> bool:
             if not executor.running():
@@ -100,6 +102,8 @@ class LocalProcess:
         """Asks it now. Mirakuru's own check is for the start alone: it says no once the time for that is over."""
         if not self.is_running():
             return False
+        if self._port is None:
+            return True
         if self._ready_uri is None:
             return answers("127.0.0.1", self._port, timeout_s=CHECK_TIMEOUT_S)
         try:
@@ -141,7 +145,7 @@ class LocalProcess:
             self._executor.kill()
             self._ledger.remove_process(pid)
 
-    def _new_executor(self, log: int) -> Executor:
+    def _new_executor(self, log: int) -> SimpleExecutor:
         options: dict[str, Any] = {
             "timeout": self._start_timeout_s,
             "cwd": self._cwd,
@@ -154,6 +158,8 @@ class LocalProcess:
             return HTTPExecutor(
                 self._command, self._ready_uri, method="GET", request_timeout=CHECK_TIMEOUT_S, **options
             )
+        if self._port is None:
+            return SimpleExecutor(self._command, **options)
         return TCPExecutor(self._command, "127.0.0.1", self._port, **options)
 
     def _failure(self, what: str) -> ProcessDidNotStart:
