@@ -1,5 +1,6 @@
 """The RPC entrypoints: nameko's wire protocol, with deadlines, callers, repeatable commands and one error object."""
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,6 +25,8 @@ from touchstone_contracts.topology import RPC_EXCHANGE, rpc_queue
 
 log = structlog.get_logger(__name__)
 
+_MILLISECONDS = re.compile(r"[0-9]{1,19}")
+
 
 class ReplyTimeout(Exception):
     """The broker did not take an answer in time."""
@@ -38,8 +41,8 @@ class Replies(SharedExtension):
         self._channel: amqp.Channel | None = None
 
     def send(self, delivery: Delivery, result: bytes | None, error: Refusal | None) -> None:
-        reply_to = delivery.attribute("reply_to")
-        if not isinstance(reply_to, str) or not reply_to:
+        reply_to = _reply_to(delivery)
+        if reply_to is None:
             return
         body = b'{"result":' + (result or b"null") + b',"error":' + _error_json(error) + b"}"
         correlation_id = delivery.attribute("correlation_id")
@@ -117,7 +120,7 @@ class RpcServer(SharedExtension):
             self.container.spawn_managed_thread(lambda: self._answer_unknown(delivery, name[:100]))
 
     def _answer_unknown(self, delivery: Delivery, name: str) -> None:
-        if delivery.attribute("reply_to"):
+        if _reply_to(delivery):
             self.replies.send(delivery, None, UnknownMethod(f"{self.core.service} has no method {name!r}."))
             delivery.ack()
         else:
@@ -148,7 +151,7 @@ class Method(WorkEntrypoint):
         result: bytes | None = None
         error: Refusal | None = None
         try:
-            if not isinstance(delivery.attribute("reply_to"), str):
+            if not _reply_to(delivery):
                 raise BadMessage("no_reply_to", "a request without reply_to cannot be answered")
             result = self._answer(work, delivery, method)
         except BadMessage as bad:
@@ -192,6 +195,12 @@ class Method(WorkEntrypoint):
         return self.execution.command(method, arguments, caller, work.unit, origin, until)
 
 
+def _reply_to(delivery: Delivery) -> str | None:
+    """Where the answer goes; None when the caller left no address, or an empty one."""
+    reply_to = delivery.attribute("reply_to")
+    return reply_to if isinstance(reply_to, str) and reply_to else None
+
+
 def _failed() -> InternalError:
     return InternalError("The service failed; its log has the details under the correlation id.")
 
@@ -201,7 +210,7 @@ def _deadline(delivery: Delivery) -> float:
     given = delivery.headers.get("nameko.deadline")
     if given is None:
         return delivery.received_at + config["rpc_timeout_default_s"]
-    if isinstance(given, str) and given.isdigit():
+    if isinstance(given, str) and _MILLISECONDS.fullmatch(given):
         given = int(given)
     if isinstance(given, bool) or not isinstance(given, int):
         raise BadMessage("headers", "nameko.deadline is not a unix time in milliseconds")

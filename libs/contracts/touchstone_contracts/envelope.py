@@ -29,6 +29,21 @@ class Envelope:
     traceparent: str | None = None
 
 
+_TRACE_LENGTH_MAX = 200
+
+
+class _Moment(fields.AwareDateTime):
+    """A time that UTC has, too: the year 9999 ends earlier elsewhere, and no database could keep the rest of it."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> datetime.datetime:
+        moment: datetime.datetime = super()._deserialize(value, *args, **kwargs)
+        try:
+            moment.astimezone(datetime.UTC)
+        except OverflowError:
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE) from None
+        return moment
+
+
 class _EnvelopeSchema(Schema):
     class Meta:
         unknown = EXCLUDE
@@ -38,10 +53,10 @@ class _EnvelopeSchema(Schema):
     type = fields.String(required=True)
     source = fields.String(required=True, validate=validate.Length(1, 200))
     subject = fields.String(required=True, validate=validate.Length(1, 200))
-    time = fields.AwareDateTime(required=True)
+    time = _Moment(required=True)
     sequence = fields.Integer(required=True, strict=True, validate=validate.Range(min=0))
     correlationid = fields.String(required=True, validate=validate.Length(1, 200))
-    causationid = fields.String(load_default=None, allow_none=True)
+    causationid = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=200))
     traceparent = fields.String(load_default=None, allow_none=True)
     datacontenttype = fields.String(load_default="application/json")
     data = fields.Dict(required=True, keys=fields.String())
@@ -50,6 +65,8 @@ class _EnvelopeSchema(Schema):
     def build(self, loaded: dict, **_: Any) -> tuple[Envelope, dict]:
         data = loaded.pop("data")
         del loaded["specversion"], loaded["datacontenttype"]
+        if loaded["traceparent"] and len(loaded["traceparent"]) > _TRACE_LENGTH_MAX:
+            loaded["traceparent"] = None  # it would travel on in every event that follows; losing it costs nothing
         return Envelope(**loaded), data
 
 

@@ -121,3 +121,19 @@ def test_data_that_breaks_the_types_schema_is_refused_and_says_where() -> None:
         unwrap(broken, expected=CorrectiveActionPlanReviewed)
 
     assert sorted(refused.value.normalized_messages()) == ["criterion", "plan_state"]
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+def test_a_time_that_utc_does_not_have_is_refused(time: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        unwrap(a_message(time=time))
+
+    assert set(refusal.value.messages_dict) == {"time"}
+
+
+def test_what_would_travel_on_for_ever_is_bounded() -> None:
+    with pytest.raises(ValidationError):
+        unwrap(a_message(causationid="x" * 201))
+
+    envelope, _ = unwrap(a_message(traceparent="0" * 900_000))
+    assert envelope.traceparent is None
