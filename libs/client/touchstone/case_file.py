@@ -1,9 +1,11 @@
 """One case as a whole: what the four services know of an audit, gathered by the client."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from touchstone.render import Output, masked
-from touchstone.rpc import Client, UnknownService
+from touchstone.rpc import Client, NoAnswer, UnknownService
 from touchstone_contracts.errors import Forbidden, NotFound
 
 _PAGE = 200
@@ -21,22 +23,23 @@ _SHOWN = {
 _NOTICE_COLUMNS = ("type", "party", "contact_id", "address", "state", "sent_at", "attempts")
 
 
-def case_file(client: Client, case: str) -> dict[str, Any]:
+def case_file(client: Client, case: str, *, timeout_s: float | None = None) -> dict[str, Any]:
     """`audit`, `case`, `certificate` and `notices` of a case; each None while there is none.
 
-    `missing` says why a part is None where it is the caller's role or an absent service, not time. Raises NotFound when
-    neither the audit nor the case is known.
+    `missing` says why a part is None where it is the caller's role or an absent or silent service (`timeout_s` for
+    each answer), not time. Raises NotFound when neither the audit nor the case is known.
     """
     missing: dict[str, str] = {}
-    audit = _part(missing, "audit", lambda: client.assessment.get_audit(audit_id=case))
-    opened = _part(missing, "case", lambda: client.certification.get_case(case_id=case))
+    ask = functools.partial(client.call, timeout_s=timeout_s)
+    audit = _part(missing, "audit", lambda: ask("assessment", "get_audit", audit_id=case))
+    opened = _part(missing, "case", lambda: ask("certification", "get_case", case_id=case))
     if audit is None and opened is None and not missing:
         raise NotFound(f"There is no audit and no case {case!r}.")
     number = _certificate_number(opened)
     certificate = None
     if number is not None:
-        certificate = _part(missing, "certificate", lambda: client.certification.get_certificate(number=number))
-    notices = _part(missing, "notices", lambda: _all_notices(client, case))
+        certificate = _part(missing, "certificate", lambda: ask("certification", "get_certificate", number=number))
+    notices = _part(missing, "notices", lambda: _all_notices(ask, case))
     return {"audit": audit, "case": opened, "certificate": certificate, "notices": notices, "missing": missing}
 
 
@@ -45,7 +48,7 @@ def _part(missing: dict[str, str], name: str, ask: Any) -> Any:
         return ask()
     except NotFound:
         return None
-    except (Forbidden, UnknownService) as error:
+    except (Forbidden, UnknownService, NoAnswer) as error:
         missing[name] = str(error)
         return None
 
@@ -61,12 +64,12 @@ def _certificate_number(case: Any) -> int | None:
     return None
 
 
-def _all_notices(client: Client, audit_id: str) -> list[dict[str, Any]]:
+def _all_notices(ask: Callable[..., Any], audit_id: str) -> list[dict[str, Any]]:
     notices: list[dict[str, Any]] = []
-    page: dict[str, Any] = client.notification.list_notices(audit_id=audit_id, limit=_PAGE)
+    page: dict[str, Any] = ask("notification", "list_notices", audit_id=audit_id, limit=_PAGE)
     notices += page["items"]
     while page.get("next"):
-        page = client.notification.list_notices(audit_id=audit_id, limit=_PAGE, after=page["next"])
+        page = ask("notification", "list_notices", audit_id=audit_id, limit=_PAGE, after=page["next"])
         notices += page["items"]
     return notices
 

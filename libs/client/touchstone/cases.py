@@ -9,7 +9,7 @@ import typer
 
 from touchstone.case_file import case_file
 from touchstone.case_trail import gather
-from touchstone.following import Follower
+from touchstone.following import ANSWER_WITHIN_S, Follower
 from touchstone.queues_left import Queue, unconsumed_queues
 from touchstone.render import Output
 from touchstone.session import Session, age_s, calling
@@ -72,7 +72,7 @@ def case(
     """Show the way of one case, from submission to last notice: what led to what, when, and what is yet to come."""
     follower = Follower(session.client)
     id = _case_id(session, number)
-    found = case_file(session.client, id)
+    found = case_file(session.client, id, timeout_s=ANSWER_WITHIN_S)
     trail = gather(follower, id, _subjects(found))
     now = datetime.datetime.now(datetime.UTC)
     taken = [*from_records(found, trail), *steps(trail, now)]

@@ -32,7 +32,7 @@ def _names() -> Iterator[tuple[str, str]]:
     for service in SERVICES:
         yield service, rpc_queue(service)
         yield service, dead_letter(service)
-        for type_name in sorted(REGISTRY):
+        for type_name in sorted(name for name in REGISTRY if not name.startswith(f"{service}.")):
             yield service, event_queue(service, type_name)
 
 
