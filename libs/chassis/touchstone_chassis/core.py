@@ -16,6 +16,7 @@ from touchstone_chassis.callers import Verifier
 from touchstone_chassis.clock import clock_for
 from touchstone_chassis.committing import Committer
 from touchstone_chassis.consuming import QueueConsumer
+from touchstone_chassis.drift import QueueArguments
 from touchstone_chassis.health import Checks, WritableDatabase
 from touchstone_chassis.lazily import once_started
 from touchstone_chassis.mongo import Mongo
@@ -24,6 +25,13 @@ from touchstone_chassis.parking import Parking
 from touchstone_chassis.publishing import ConfirmingPublisher
 from touchstone_chassis.starts import Starts
 from touchstone_chassis.units import Changes, UnitOfWork
+from touchstone_contracts.topology import (
+    dead_letter,
+    dead_letter_arguments,
+    retry_queue,
+    retry_queue_arguments,
+    work_queue_arguments,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -88,6 +96,7 @@ class Core(SharedExtension):
 
     def setup(self) -> None:
         self.checks.add("outbox_lag", self._check_lag)
+        self.checks.add("queue_arguments", QueueArguments(lambda: config["AMQP_URI"], self._expected_queues))
         self.consumer.start_only_when(lambda timeout_s: self.availability.wait(timeout_s))
 
     def start(self) -> None:
@@ -137,6 +146,15 @@ class Core(SharedExtension):
                     pass
             except (Exception, eventlet.Timeout) as error:  # database or broker away: at the next turn
                 log.warning("sweep_failed", error=type(error).__name__)
+
+    def _expected_queues(self) -> dict[str, dict[str, Any]]:
+        """The arguments of every queue that the service consumes or parks messages in."""
+        service = self.service
+        expected = {queue: work_queue_arguments(service) for queue in self.consumer.queues}
+        for delay_s in config["retry_delays_s"]:
+            expected[retry_queue(service, delay_s)] = retry_queue_arguments(delay_s)
+        expected[dead_letter(service)] = dead_letter_arguments()
+        return expected
 
     def _check_lag(self) -> tuple[bool, str]:
         count, age_s = self.relay.pending()

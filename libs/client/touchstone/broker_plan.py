@@ -7,8 +7,6 @@ from typing import Any
 from touchstone_contracts import topology as names
 from touchstone_contracts.topology import ServiceTopology
 
-# The default limit of RabbitMQ 4 is 20 deliveries. Looking at a dead letter is a delivery: it must survive all of them.
-_DEAD_LETTER_ARGUMENTS = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000_000}
 _UNCONSUMED_ARGUMENTS = {
     "x-queue-type": "quorum",
     "x-max-length": names.UNCONSUMED_LENGTH_MAX,
@@ -72,7 +70,7 @@ def _add_service(plan: BrokerPlan, topology: ServiceTopology) -> None:
     service = topology.service
     work = names.work_queue_arguments(service)
     _add_producer(plan, service)
-    plan.add_fanout(names.dead_letter(service), _DEAD_LETTER_ARGUMENTS)
+    plan.add_fanout(names.dead_letter(service), names.dead_letter_arguments())
     for delay_s in names.RETRY_DELAYS_S:
         plan.add_fanout(names.retry_queue(service, delay_s), names.retry_queue_arguments(delay_s))
     plan.add_queue(names.rpc_queue(service), work, exchange=names.RPC_EXCHANGE, routing_key=f"{service}.*")

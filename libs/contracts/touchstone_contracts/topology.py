@@ -50,6 +50,11 @@ def work_queue_arguments(service: str) -> dict[str, Any]:
     }
 
 
+def dead_letter_arguments() -> dict[str, Any]:
+    """The default limit of RabbitMQ 4 is 20 deliveries. Looking at a dead letter is a delivery: it must survive all."""
+    return {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000_000}
+
+
 def retry_queue_arguments(delay_s: int) -> dict[str, Any]:
     """Expired messages return through the default exchange: their routing key is the queue that they came from."""
     return {
