@@ -13,7 +13,7 @@ LOCKS := dev mongod mail-sink client $(SERVICES)
 FAST_TESTS := $(wildcard libs/*/tests/unit services/*/tests/unit tests/contract tests/architecture tests/model/unit)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults up down check unit fmt lock record clean
+.PHONY: help setup demo test faults upgrade up down check unit fmt lock record clean
 
 help: ## print this
 	@echo 'Touchstone: a submitted audit becomes a certificate and its notices.'
@@ -23,7 +23,10 @@ help: ## print this
 	@echo 'Needs Python 3.11 to 3.13 (PYTHON=... picks one), make and git. RabbitMQ and MongoDB are found or started:'
 	@echo 'AMQP_URI and MONGO_URI, else Docker, else native processes; TOUCHSTONE_BACKING=environment|docker|native forces one.'
 
-setup: $(STAMP) ## make .venv with everything that is locked, and our packages
+setupgrade: $(STAMP) ## restart each service in every mix of two releases, under load; make test runs a part of it
+	@TOUCHSTONE_UPGRADE=every-mix $(BIN)/python -m pytest -q tests/upgrade
+
+up: $(STAMP) ## make .venv with everything that is locked, and our packages
 
 $(STAMP): requirements/dev.txt $(PACKAGES:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || { \

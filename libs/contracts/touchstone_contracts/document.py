@@ -30,7 +30,8 @@ Every event is a CloudEvents 1.0 message in structured mode, content type `{CONT
 properties `message_id` (the event's `id`) and `type`. Delivery is at least once and in no promised order: know an event
 again by its `id`, and of two events with the same `subject` keep the one with the higher `sequence` (an integer, the
 version of the aggregate as it was then). Attributes that you do not know are to be ignored; a new one may come at any
-time. Anything else that changes gets a new version beside the old.
+time. Anything else that changes gets a new version beside the old. For a release or two an event is then published in
+both, under one `id`: take the first that comes, or bind one version only ([how an event changes](evolving.md)).
 
 To receive a type, bind a queue of your own to the exchange with the routing key that stands with the type. What nobody
 has bound goes to a bounded queue behind the exchange (`{unconsumed("<service>")}`): it is seen and does not pile up.
@@ -78,12 +79,17 @@ def _attributes(cls: Any) -> str:
 
 def _event_section(event: Any) -> str:
     personal = "\n\nCarries contact details: never shown in a tool or a log." if event.personal else ""
+    replaces = f"\n\nReplaces version {event.replaces.version}{_beside(event)}." if event.replaces else ""
     return (
-        f"### {event.__name__} (version {event.version})\n\n{event.summary}{personal}\n\n"
+        f"### {event.__name__} (version {event.version})\n\n{event.summary}{personal}{replaces}\n\n"
         f"`type` `{event.type_name}` · exchange `{events_exchange(event.producer)}` · "
         f"routing key `{event.routing_key}` · `subject` is `{event.subject_field}` · "
         f"[example](../libs/contracts/touchstone_contracts/examples/{event.type_name}.json)\n\n{_attributes(event)}\n"
     )
+
+
+def _beside(event: Any) -> str:
+    return ", which is published too, with the same id" if hasattr(event, "downcast") else ""
 
 
 def _value_section(part: Any) -> str:

@@ -123,9 +123,15 @@ class System:
                 raise TimeoutError(f"not ready after {timeout_s:.0f} s: {', '.join(p.name for p in waiting)}")
             time.sleep(0.1)
 
-    def restart(self, name: str, environment: Mapping[str, str] | None = None) -> None:
-        """Starts one service anew, with these variables besides the usual ones; returns when it is ready."""
-        self.processes[name].restart_with({**self.environment, **(environment or {})})
+    def restart(
+        self, name: str, environment: Mapping[str, str] | None = None, *, services: Path = CHECKOUT / "services"
+    ) -> None:
+        """Starts one service anew, with these variables besides the usual ones; returns when it is ready.
+
+        `services` is the folder where its configuration is: of another release, whose code PYTHONPATH names.
+        """
+        command = _command(name, services)
+        self.processes[name].restart_with({**self.environment, **(environment or {})}, command=command)
 
     def token(self, role: str, *, sub: str | None = None, cab: str | None = None, member: str | None = None) -> str:
         """A caller token of the development issuer; `sub` is `<role>-dev` by default."""
@@ -227,10 +233,9 @@ class System:
             MAIL_SINK, [sys.executable, *sink], ledger=ledger, port=self._smtp_port, start_timeout_s=START_TIMEOUT_S
         )
         for name in SERVICES:
-            config = CHECKOUT / "services" / name / "config.yaml"
             self.processes[name] = Supervised(
                 name,
-                [sys.executable, "-m", "touchstone_chassis", name, "--config", str(config)],
+                _command(name, CHECKOUT / "services"),
                 ledger=ledger,
                 port=self._http_ports[name],
                 ready_uri=f"{self.http_uris[name]}/ready",
@@ -264,3 +269,7 @@ class System:
         if done.returncode != 0:
             raise SystemDidNotStart(f"provisioning failed:\n{(done.stdout + done.stderr)[-2000:]}")
         self._announce(f"provisioned: queues and indexes ({time.monotonic() - begun:.1f} s)")
+
+
+def _command(service: str, services: Path) -> list[str]:
+    return [sys.executable, "-m", "touchstone_chassis", service, "--config", str(services / service / "config.yaml")]

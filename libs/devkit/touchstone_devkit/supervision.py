@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from touchstone_devkit.processes import LocalProcess, ProcessDidNotStart
 
@@ -27,13 +27,16 @@ class Supervised(LocalProcess):
         self._launched_at = time.monotonic()
         self._restart_at = None
 
-    def restart_with(self, environment: Mapping[str, str], *, timeout_s: float = 60) -> None:
-        """Asks it to stop; the supervisor then starts it with this environment. Returns when it is ready.
+    def restart_with(
+        self, environment: Mapping[str, str], *, command: Sequence[str] | None = None, timeout_s: float = 60
+    ) -> None:
+        """Asks it to stop; the supervisor then starts it with this environment (and command). Returns when it is ready.
 
         Raises TimeoutError. It counts in `restarts`, and the pause before it is the first.
         """
         before, until = self.pid, time.monotonic() + timeout_s
         self._environment = dict(environment)
+        self._command = list(command or self._command)
         self.forget_deaths()
         self.ask_to_stop()
         while self.pid in (0, before) or not self.is_ready():
