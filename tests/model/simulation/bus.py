@@ -1,4 +1,4 @@
-"""A bus that delivers at least once and in any order: what is not acknowledged stays, what is not marked comes again."""
+"""A bus that delivers at least once, in any order: what is not acknowledged stays, what is not marked comes again."""
 
 import dataclasses
 from collections.abc import Iterable

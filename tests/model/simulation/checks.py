@@ -89,7 +89,11 @@ def sequences(picture: Picture) -> Iterator[str]:
         numbers = said.get((service, id), [])
         if max(numbers, default=0) > version:
             yield f"{collection}/{id} is at version {version} and announced {max(numbers)}"
-        if collection not in SILENT_VERSIONS and service != "notification" and set(numbers) != set(range(1, version + 1)):
+        if (
+            collection not in SILENT_VERSIONS
+            and service != "notification"
+            and set(numbers) != set(range(1, version + 1))
+        ):
             yield f"{collection}/{id} is at version {version} and announced {sorted(set(numbers))}"
 
 
@@ -102,7 +106,9 @@ def decisions(picture: Picture) -> Iterator[str]:
             yield f"{audit_id} was decided {count} times"
         if audit_id not in accepted:
             yield f"{audit_id} was decided and is not accepted"
-    yield from (f"{case['_id']} has a case and is not accepted" for case in picture.cases if case["_id"] not in accepted)
+    yield from (
+        f"{case['_id']} has a case and is not accepted" for case in picture.cases if case["_id"] not in accepted
+    )
 
 
 def certificates(picture: Picture) -> Iterator[str]:
@@ -178,9 +184,9 @@ def notices(picture: Picture) -> Iterator[str]:
             if state != "sent" and not (state == "cancelled" and left):
                 yield f"the notice on {message['type']} {message['id']} to {contact_id} is {state}"
     for key, notice in found.items():
-        if key not in due and notice["state"] not in ("not_due", "cancelled"):
-            if notice["state"] != "sent" or notice["_id"] in surely:
-                yield f"the notice on {notice['about']} to {notice['contact_id']} is {notice['state']} and not due"
+        harmless = ("not_due", "cancelled") if notice["_id"] in surely else ("not_due", "cancelled", "sent")
+        if key not in due and notice["state"] not in harmless:
+            yield f"the notice on {notice['about']} to {notice['contact_id']} is {notice['state']} and not due"
 
 
 def _to_tell(message: dict[str, Any], picture: Picture) -> Iterator[tuple[str, list[tuple[datetime.datetime, bool]]]]:

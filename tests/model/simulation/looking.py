@@ -28,7 +28,9 @@ def _traces(system: System) -> Iterator[Trace]:
     """Each event with each of its consumers. An event of several versions is one event."""
     queued = {(message.queue, message.about) for message in system.bus.waiting}
     pending = {
-        row["_id"] for p in system.processes.values() for row in p.database["outbox"].find({"pending": True}, {"_id": 1})
+        row["_id"]
+        for p in system.processes.values()
+        for row in p.database["outbox"].find({"pending": True}, {"_id": 1})
     }
     inboxes = {name: set(process.database["inbox"].kept) for name, process in system.processes.items()}
     for id, row in system.emitted.items():

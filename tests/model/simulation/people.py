@@ -32,7 +32,12 @@ FINDINGS = {
     "too many majors": [("major_nonconformity", "approved")] * 4,
     "critical breach": [("critical_breach", "approved")],
 }
-STATEMENTS = ("information_true", "findings_evidence_based", "scope_and_method_sufficient", "confidential_and_impartial")
+STATEMENTS = (
+    "information_true",
+    "findings_evidence_based",
+    "scope_and_method_sufficient",
+    "confidential_and_impartial",
+)
 
 
 def accredit(system: System) -> None:
@@ -126,7 +131,9 @@ def review_plan(system: System, audit: dict[str, Any], *, approved: bool, **trou
         return None
     review = {"criterion": open_plans[0], "plan_state": "approved" if approved else "rejected"}
     caller = body(audit["body_id"])
-    return system.call("assessment", "review_corrective_action_plan", caller, audit_id=audit["_id"], **review, **trouble)
+    return system.call(
+        "assessment", "review_corrective_action_plan", caller, audit_id=audit["_id"], **review, **trouble
+    )
 
 
 def sign_mandate(system: System, standard: int, *, from_day: datetime.date, **trouble: Any) -> Any:

@@ -55,7 +55,7 @@ class Fault(enum.Enum):
 
 @dataclasses.dataclass
 class Sent:
-    """A mail that the mail server took, and whether all that was known then of its party had been told and looked at."""
+    """A mail that the mail server took; `all_known`: no news of a contact was on its way or still to be looked at."""
 
     notice_id: str
     recipient: str
@@ -94,6 +94,8 @@ class System:
         """Versions of aggregates that did not follow the one before."""
         self.sent: list[Sent] = []
         self.parked: list[str] = []
+        self.interleaved = False
+        """Whether anything was ever done between another handler's reading and its writing."""
         self.mails_to_put_off = 0
         self._known: dict[tuple[str, str], dict[Any, bytes]] = {}
         for process in self.processes.values():
@@ -184,9 +186,7 @@ class System:
         if not trouble.crashed and message in self.bus.waiting:
             self.bus.acknowledge(message)
 
-    def run_deadline(
-        self, process: Process, id: str, fault: Fault = Fault.NONE, meanwhile: Move | None = None
-    ) -> None:
+    def run_deadline(self, process: Process, id: str, fault: Fault = Fault.NONE, meanwhile: Move | None = None) -> None:
         if fault is Fault.LOST_ON_THE_WAY:
             return
         with self._trouble(process, fault, meanwhile):
@@ -232,6 +232,7 @@ class System:
 
     def _at_commit(self, process: Process, fault: Fault, meanwhile: Move | None, stage: str) -> None:
         if stage == "begin" and meanwhile is not None:
+            self.interleaved = True
             meanwhile()
         if stage == "commit" and fault is Fault.CRASH_BEFORE_COMMIT:
             raise Crash
@@ -263,10 +264,10 @@ class System:
         if self.mails_to_put_off:
             self.mails_to_put_off -= 1
             return mailer.PutOff(451, "not now")
-        waiting = {m.queue for m in self.bus.waiting if m.queue.startswith("notification.")}
+        waiting = [m for m in self.bus.waiting if m.queue.startswith("notification.membership.contact_changed")]
         pending = [r for r in self.documents("membership", "outbox") if r["pending"] and r["personal"]]
-        due = [d for d in self.processes["notification"].due() if not d.startswith("send_notice/")]
-        all_known = not (waiting or pending or due)
+        looking = [id for id in self.processes["notification"].due() if id.startswith("catch_up/")]
+        all_known = not (waiting or pending or looking or self.interleaved)
         self.sent.append(Sent(mail["X-Touchstone-Notice"], mail["To"], mail["Message-ID"], all_known))
         return mailer.Taken()
 
@@ -307,7 +308,11 @@ def _settings() -> dict[str, dict[str, Any]]:
     """What the services start with, from the code and the configuration that is shipped."""
     config = Path(notification.service.__file__).parents[1] / "config.yaml"
     written = yaml.safe_load(config.read_text())["settings"]
-    plain = {"message_id_domain": "touchstone.example", "sender": "notices@touchstone.example", "sender_name": "Register"}
+    plain = {
+        "message_id_domain": "touchstone.example",
+        "sender": "notices@touchstone.example",
+        "sender_name": "Register",
+    }
     smtp = {"host": "x", "port": 25, "tls": "none", "helo_name": "x", "timeout_s": 1, "exchange_s_max": 5}
     told = written | plain | {"smtp": smtp, "register_url": None, "retry_delays_s": [10] * 50, "batch": 3}
     return {
