@@ -31,7 +31,10 @@ def connect(uri: str) -> MongoClient:
         connect=False,
         tz_aware=True,
         serverSelectionTimeoutMS=5_000,
-        connectTimeoutMS=5_000,
+        # A member that is frozen, its connections open, is given up when it has said nothing for the sum of these two:
+        # long before the others have elected a new primary, so that no operation waits for the old one by then.
+        heartbeatFrequencyMS=2_000,
+        connectTimeoutMS=3_000,
         socketTimeoutMS=10_000,
         maxPoolSize=100,
         w="majority",
