@@ -49,6 +49,29 @@ def test_a_refusal_ends_it() -> None:
     assert history.counts() == {FAIL: 1}
 
 
+def test_a_run_that_is_broken_off_asks_for_no_answer_again() -> None:
+    history = History()
+    register = register_that(NoAnswer("too late", "key"), {"done": True})
+    history.end()
+
+    with pytest.raises(CallFailed, match="key: NoAnswer"):
+        history.until_answered(register, None, "service.method", "key", give_up_s=10)
+
+
+def test_a_message_that_was_not_confirmed_is_remembered_as_unknown() -> None:
+    history = History()
+
+    with pytest.raises(ConnectionError), history.sending("queue", "id"):
+        raise ConnectionError
+    with history.sending("queue", "id"):
+        pass
+
+    assert [(call.method, call.key, call.outcome) for call in history.calls] == [
+        ("queue", "id", UNKNOWN),
+        ("queue", "id", OK),
+    ]
+
+
 def test_what_has_not_come_through_is_waited_for() -> None:
     history = History()
     register = register_that(NotFound("not yet"), "there")

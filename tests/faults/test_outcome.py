@@ -35,6 +35,21 @@ def test_a_target_that_was_missed_is_named(recovery_s: float | None, repeated: i
     assert missed(outcome, [("a fault", recovery_s)], repeated) == sentences
 
 
+def test_a_silence_that_follows_a_first_sign_of_life_counts() -> None:
+    def notice(made_s: int) -> dict[str, str]:
+        return {"type": "notification.notice_sent.v1", "time": f"1970-01-01T00:00:{made_s:02}+00:00"}
+
+    arrivals = [(9.0, notice(9)), (10.5, notice(9)), (11.0, notice(11)), (31.0, notice(31)), (59.0, notice(59))]
+
+    def recoveries(**more: float) -> list[tuple[str, float | None]]:
+        return Outcome(reached=True, strikes=[("a fault", 10.0)], **more).recoveries_s(arrivals)
+
+    assert recoveries() == [("a fault", 1.0)]
+    assert recoveries(worked_until=30.0) == [("a fault", 20.0)]
+    assert recoveries(worked_until=32.0) == [("a fault", 28.0)]
+    assert recoveries(worked_until=10.6) == [("a fault", 1.0)]
+
+
 def test_without_a_target_none_is_missed() -> None:
     assert missed(Outcome(reached=True, strikes=[("a fault", None)]), [("a fault", None)], 0) == []
 

@@ -39,6 +39,15 @@ class History:
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self._lock = threading.Lock()
+        self._ended = threading.Event()
+
+    def end(self) -> None:
+        """The run is broken off: a call that is not answered is not asked again."""
+        self._ended.set()
+
+    @property
+    def ended(self) -> bool:
+        return self._ended.is_set()
 
     def until_answered(
         self,
@@ -64,9 +73,9 @@ class History:
                 known = isinstance(failure, Refusal) and not failure.retryable and failure.code != "internal_error"
                 early = isinstance(failure, Refusal) and failure.code == not_yet
                 self._end(call, FAIL if known else UNKNOWN, f"{type(failure).__name__}: {failure}")
-                if (known and not early) or time.monotonic() > until:
+                if (known and not early) or time.monotonic() > until or self.ended:
                     raise CallFailed(f"{method} {key}: {call.detail}") from failure
-                time.sleep(0.05)
+                self._ended.wait(0.05)
             else:
                 self._end(call, OK)
                 return answer

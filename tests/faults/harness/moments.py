@@ -17,8 +17,10 @@ from touchstone_devkit.runner import SERVICES
 
 AUDITS = {AT_REST: 24, UNDER_LOAD: 60, BACKLOG: 200, DEPLOY: 80}
 FREE_SHARE = 0.4
-"""Of the audits, so many are handed in at once; the others at this pace until the fault is over."""
+"""Of the audits, so many are handed in at once; others at this pace while the fault lasts."""
 PACE_PER_S = 2.0
+HELD_BACK_FROM = 0.8
+"""The last ones show that work goes on: they are handed in when all is over."""
 STRIKE_WITHIN_S = 300.0
 
 
@@ -29,7 +31,9 @@ class Play:
         self.blow = Blow()
         self._case, self._target, self._workload, self._repeats = case, target, workload, repeats
         self._begun = time.monotonic()
-        self._deploying = threading.Event()
+        self._deployed_at: float | None = None
+        self._deploying, self._ended = threading.Event(), threading.Event()
+        target.pause = self._ended.wait
         self._beside_it: list[Future[None]] = []
         self._strike_share = self._target.random.uniform(0.1, FREE_SHARE)
 
@@ -41,13 +45,21 @@ class Play:
             BACKLOG: self._during_a_backlog,
             DEPLOY: self._during_a_deploy,
         }[self._case.moment]()
+        worked_until = max((call.ended_at or 0.0) for call in self._workload.history.calls)
         fault = self._case.fault
         return Outcome(
             reached=self.blow.struck_at is not None,
-            strikes=[(fault.name, self.blow.recovers_from)],
+            strikes=[(fault.name, self._recovers_from())],
             shows_recovery=fault.shows_recovery,
             recovery_s_max=fault.recovery_s_max,
+            worked_until=worked_until,
         )
+
+    def _recovers_from(self) -> float | None:
+        """In a deploy, not before it is done: every service is silent for a while, fault or not."""
+        if self.blow.recovers_from is None or self._deployed_at is None:
+            return self.blow.recovers_from
+        return max(self.blow.recovers_from, self._deployed_at)
 
     def _at_rest(self) -> None:
         with self._beside(self._strike):
@@ -82,11 +94,14 @@ class Play:
         def deploy() -> None:
             _wait_for(self._has_reached_its_share)
             for number, service in enumerate(order):
+                if self._ended.is_set():
+                    return
                 if number == struck_during:
                     self._deploying.set()
                 self._repeats.look([service])
                 system = self._target.system
                 system.processes[service].restart_with(system.environment, timeout_s=STRIKE_WITHIN_S)
+            self._deployed_at = time.time()
 
         def strike_meanwhile() -> None:
             self._deploying.wait(STRIKE_WITHIN_S)
@@ -111,7 +126,8 @@ class Play:
 
     def _may_start(self, index: int) -> bool:
         """Whether this audit may be begun: the work must not be done before the fault is over."""
-        free = FREE_SHARE * self._workload.audits + PACE_PER_S * (time.monotonic() - self._begun)
+        paced = FREE_SHARE * self._workload.audits + PACE_PER_S * (time.monotonic() - self._begun)
+        free = min(paced, HELD_BACK_FROM * self._workload.audits)
         return index < free or all(future.done() for future in self._beside_it)
 
     @contextmanager
@@ -119,7 +135,11 @@ class Play:
         """Runs each task in a thread of its own while the block runs, and waits for all of them."""
         with ThreadPoolExecutor(len(tasks)) as pool:
             self._beside_it = [pool.submit(task) for task in tasks]
-            yield
+            try:
+                yield
+            except BaseException:  # Ctrl-C: a fault that lasts is cut short
+                self._ended.set()
+                raise
             for future in self._beside_it:
                 future.result()
 

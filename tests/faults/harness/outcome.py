@@ -23,10 +23,16 @@ class Outcome:
     time: int = 0
     """Of a crash point: the how manieth time that it was reached."""
     recovery_s_max: float | None = None
+    worked_until: float | None = None
+    """Until when audits were handed in, at a pace that leaves no pause: then recovery is the longest silence. Without
+    it recovery ends with the first new work."""
 
     def recoveries_s(self, arrivals: Arrivals) -> list[tuple[str, float | None]]:
-        """Of each fault, from when it was over (or had struck, where others take over) to the first new work."""
-        return [(name, recovery_s(arrivals, self.shows_recovery, at)) for name, at in self.strikes]
+        """Of each fault, from when it was over (or had struck, where others take over) until work goes on."""
+        if self.worked_until is None:
+            return [(name, recovery_s(arrivals, self.shows_recovery, at)) for name, at in self.strikes]
+        until = self.worked_until
+        return [(name, silence_s(arrivals, self.shows_recovery, at, until)) for name, at in self.strikes]
 
 
 def recovery_s(arrivals: Arrivals, shows_recovery: str, since: float | None) -> float | None:
@@ -38,6 +44,23 @@ def recovery_s(arrivals: Arrivals, shows_recovery: str, since: float | None) -> 
         if message["type"].startswith(shows_recovery) and datetime.datetime.fromisoformat(message["time"]) > moment:
             return round(at - since, 2)
     return None
+
+
+def silence_s(arrivals: Arrivals, shows_recovery: str, since: float | None, until: float) -> float | None:
+    """The longest time without such an event that was made since, of those times that began before `until`.
+
+    A first event alone says little: it may have been on its way when the fault struck.
+    """
+    if since is None or recovery_s(arrivals, shows_recovery, since) is None:
+        return None
+    moment = datetime.datetime.fromtimestamp(since, datetime.UTC)
+    longest, before = 0.0, since
+    for at, message in arrivals:
+        if message["type"].startswith(shows_recovery) and datetime.datetime.fromisoformat(message["time"]) > moment:
+            if before > until:
+                break
+            longest, before = max(longest, at - before), at
+    return round(longest, 2)
 
 
 def stall_s(arrivals: Arrivals) -> float | None:

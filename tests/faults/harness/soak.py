@@ -60,6 +60,7 @@ class Play:
         self._faults = schedule(target.random, max(1, workload.audits // AUDITS_EACH), target.backing)
         self._strikes: list[tuple[str, float | None]] = []
         self._ended = threading.Event()
+        target.pause = self._ended.wait
 
     def run(self) -> Outcome:
         """Returns when all audits are answered and all faults over. Raises what a strike raised."""
@@ -67,8 +68,9 @@ class Play:
             striking = pool.submit(self._strike_all)
             try:
                 self._workload.run(lambda index: index <= self._allowed() or striking.done())
-            finally:
+            except BaseException:  # Ctrl-C: a fault that lasts is cut short
                 self._ended.set()
+                raise
             striking.result()
         return Outcome(reached=len(self._strikes) == len(self._faults), strikes=self._strikes)
 
@@ -78,6 +80,8 @@ class Play:
 
     def _strike_all(self) -> None:
         for number, fault in enumerate(self._faults):
+            if self._ended.is_set():
+                return
             due = self._workload.audits * (number + 0.3) / len(self._faults)
             self._wait_for_work(due)
             accepted = len(self._workload.accepted)

@@ -80,6 +80,8 @@ class Workload:
             until = time.monotonic() + GIVE_UP_S
             while not may_start(index):
                 assert time.monotonic() < until, "the faults do not get on"
+                if self.history.ended:
+                    return
                 time.sleep(0.02)
             self._carry_out(self._steps(index))
 
@@ -103,7 +105,12 @@ class Workload:
 
     def _for_each(self, carry_out: Callable[[int], None]) -> None:
         with self._register, ThreadPoolExecutor(SUBMITTERS) as pool:
-            list(pool.map(carry_out, range(self.audits)))
+            try:
+                list(pool.map(carry_out, range(self.audits)))
+            except BaseException:  # Ctrl-C: nobody waits for the rest
+                self.history.end()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def _carry_out(self, steps: collections.deque[Step], without: str | None = None) -> None:
         """Up to the first step that needs the service `without`."""
@@ -166,7 +173,7 @@ class Workload:
                 with self.history.sending(INTAKE, message_id):
                     self._send(report, message_id)
             except UNCONFIRMED as failure:
-                if time.monotonic() > until:
+                if time.monotonic() > until or self.history.ended:
                     raise CallFailed(f"{INTAKE} {message_id}: {failure!r}") from failure
                 time.sleep(0.1)
             else:
