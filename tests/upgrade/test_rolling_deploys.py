@@ -10,7 +10,7 @@ import pytest
 from harness.running import faulty_system
 from harness.workload import Say
 from rolling import releases
-from rolling.plans import every_restart_in_every_mix, there_and_back
+from rolling.plans import NEW, OLD, every_restart_in_every_mix, there_and_back
 from rolling.releases import Release
 from rolling.running import AUDITS_EACH, Outcome, roll
 
@@ -81,3 +81,13 @@ def test_the_next_release_with_changed_events_follows_ours_and_gives_way_to_it(
     assert 0 < types[ISSUED_V2] < types[ISSUED_V1]
     urgencies = [e["data"].get("urgency") for e in outcome.events if e["type"] == "assessment.audit_accepted.v1"]
     assert set(urgencies) == {None, "high"} and len(urgencies) == AUDITS_EACH * len(plan)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not EVERY_MIX, reason="in make upgrade only")
+def test_a_release_that_forgets_its_neighbours_is_seen(rolled_system: System, tmp_path: Path, say: Say) -> None:
+    forgetful = releases.following(tmp_path, forgets_the_old=True)
+    plan = [("certification", NEW), ("certification", OLD)]
+
+    with pytest.raises(TimeoutError, match="notices sent"):
+        roll(rolled_system, releases.current(), forgetful, plan, say, settle_s=15)

@@ -97,16 +97,19 @@ def previous(folder: Path, commit: str = PREVIOUS) -> Release:
     return Release(f"commit {commit[:7]}", tuple(p for p in path if p.name != "devkit"), folder / "services")
 
 
-def following(folder: Path) -> Release:
+def following(folder: Path, *, forgets_the_old: bool = False) -> Release:
     """A release after ours: AuditAccepted has one more attribute, CertificateIssued a second version.
 
-    Only what has to differ is copied and changed. Raises AssertionError when ours no longer reads as expected.
+    One that `forgets_the_old` publishes the second only, a release too early. Only what has to differ is copied and
+    changed. Raises AssertionError when ours no longer reads as expected.
     """
     shutil.copytree(Path(touchstone_contracts.__file__).parent, folder / "touchstone_contracts")
     for service in ("assessment", "certification", "notification"):
         shutil.copytree(CHECKOUT / "services" / service / service, folder / service)
     _add_an_attribute(folder)
     _add_a_version(folder)
+    if forgets_the_old:
+        _replace(folder / "touchstone_contracts" / "certification.py", "def downcast(", "def told_before(")
     return Release("the next", (folder,), queues=("notification.certification.certificate_issued.v2",))
 
 

@@ -68,10 +68,13 @@ class _Deploying:
         self._ended.set()
 
 
-def roll(system: System, old: Release, new: Release, steps: Sequence[Step], say: Say) -> Outcome:
+def roll(
+    system: System, old: Release, new: Release, steps: Sequence[Step], say: Say, *, settle_s: float = SETTLE_S
+) -> Outcome:
     """All services on the old release; the new one's queues; then the steps, under load; then the comparison.
 
     A plan ends where it began. What the new release's queues still hold then is read by it once more: it counts once.
+    Raises TimeoutError when something does not come to its end within `settle_s`.
     """
     deploy_everywhere(system, old)
     say(f"all services run {old.name}")
@@ -82,11 +85,11 @@ def roll(system: System, old: Release, new: Release, steps: Sequence[Step], say:
         new.provision(system)
         workload = Workload(system, world, AUDITS_EACH * len(steps))
         deploying = _work_through(system, workload, {OLD: old, NEW: new}, steps, say)
-        settle(scheme, system, 3 * len(workload.accepted), timeout_s=SETTLE_S, say=say)
+        settle(scheme, system, 3 * len(workload.accepted), timeout_s=settle_s, say=say)
         if new.queues:
             deploy_everywhere(system, new)
             wait_until_read(system, new)
-        settle(scheme, system, 3 * len(workload.accepted), timeout_s=SETTLE_S, say=say)
+        settle(scheme, system, 3 * len(workload.accepted), timeout_s=settle_s, say=say)
         found = find(scheme, system, world, mandates=workload.mandates, mails_before=mails_before)
         faults = checks.faults(workload.expected(), found)
     return Outcome(
