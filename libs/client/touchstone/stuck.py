@@ -39,6 +39,7 @@ def unfinished(follower: Follower, now: datetime.datetime, window: datetime.time
     for service in SERVICES:
         found = follower.ask(service, "list_hindrances")
         if found is not None:
+            found["parked"] = list(_completed(follower, found["parked"]))
             lines += hindrances(service, found, now)
     lines += _unprocessed(follower, now, now - window)
     lines += [silence(service, why) for service, why in follower.silent.items()]
@@ -121,6 +122,18 @@ def _unpublished(service: str, item: Mapping[str, Any], now: datetime.datetime) 
         waits_for=f"the broker to confirm {item['type'] or 'a message'}, for {waited}{said}",
         who=OPERATOR,
     )
+
+
+def _completed(follower: Follower, parked: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Where a parked body does not say which case it is about, its producer may still have the event as it was."""
+    mute = [item["event_id"] for item in parked if item["event_id"] and not item["facts"].get("audit_id")]
+    known: dict[str, dict[str, Any]] = {}
+    for start in range(0, len(mute), IDS_AT_ONCE):
+        for service in SERVICES:
+            events = follower.every(service, "find_events", ids=mute[start : start + IDS_AT_ONCE])
+            known |= {event["id"]: event["facts"] for event in events}
+    for item in parked:
+        yield item | {"facts": known.get(item["event_id"], {}) | item["facts"]}
 
 
 def _parked(service: str, item: Mapping[str, Any]) -> Line:

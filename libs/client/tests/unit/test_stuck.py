@@ -74,8 +74,9 @@ def test_more_than_is_shown_is_said():
 class TableClient(Client):
     """Assessment announced two events; certification, if it answers, processed the first of them."""
 
-    def __init__(self, *, certification_answers: bool = True):
+    def __init__(self, *, certification_answers: bool = True, parked: list[dict[str, Any]] | None = None):
         super().__init__("amqp://guest:guest@broker/")
+        self._parked = parked or []
         self._answers = certification_answers
         self.asked: list[str] = []
 
@@ -86,7 +87,7 @@ class TableClient(Client):
         if method == "list_unfinished":
             return {"items": [], "next": None}
         if method == "list_hindrances":
-            return NOTHING
+            return NOTHING | ({"parked": self._parked} if service == "certification" else {})
         if method == "trace_events":
             return self._trace(service, arguments["ids"])
         found = [ROW | {"id": id, "published_at": AGO, "recorded_at": AGO} for id in ("e-1", "e-2")]
@@ -97,7 +98,8 @@ class TableClient(Client):
     def _trace(self, service: str, ids: list[str]) -> dict[str, Any]:
         consumes = [ROW["type"]] if service == "certification" else []
         processed = [{"event_id": id} for id in ids if id == "e-1" and consumes]
-        return {"consumes": consumes, "processed": processed, "dead_letters": []}
+        given_up = [{"event_id": letter["event_id"]} for letter in self._parked if consumes]
+        return {"consumes": consumes, "processed": processed, "dead_letters": given_up}
 
 
 def test_an_event_that_its_consumer_did_not_process_is_found():
@@ -105,6 +107,14 @@ def test_an_event_that_its_consumer_did_not_process_is_found():
 
     assert (found.case, found.service, found.state) == ("aud-1", "certification", "event not processed")
     assert "published 3 min ago" in found.waits_for
+
+
+def test_a_parked_body_that_cannot_be_read_is_known_from_its_producer():
+    letter = {"id": "d-1", "event_id": "e-2", "event_type": None, "reason": "headers", "parked_at": AGO, "facts": {}}
+
+    found = unfinished(Follower(TableClient(parked=[letter])), NOW, datetime.timedelta(days=7))
+
+    assert [(line.case, line.state) for line in found] == [("aud-1", "event parked")]
 
 
 def test_a_silent_service_is_asked_once_and_said_and_accused_of_nothing_else():
