@@ -52,7 +52,7 @@ class Release:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def environment(self, system: System) -> dict[str, str]:
-        path = ":".join(str(folder) for folder in (_PROBE, *self.path))
+        path = os.pathsep.join([str(folder) for folder in (_PROBE, *self.path)] + _inherited())
         notes = str(system.folder / "origins")
         return {"PYTHONPATH": path, "UPGRADE_ORIGINS": notes, "UPGRADE_PACKAGES": " ".join(PACKAGES)}
 
@@ -70,6 +70,10 @@ class Release:
             if (folder / package).is_dir():
                 return folder / package / "__init__.py"
         raise LookupError(package)
+
+
+def _inherited() -> list[str]:
+    return [os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else []
 
 
 def _ours() -> list[Path]:
