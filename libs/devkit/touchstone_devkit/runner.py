@@ -19,7 +19,8 @@
 Arguments, all by name and all optional: `backing` (a started Backing; else one is started here and stopped with the
 system), `own_vhost` (False: the one in the broker's address), `database_prefix`, `sandbox` (True lets the clock be
 moved), `http_ports` and `smtp_port` (else free ones), `keys_folder` (else keys of its own), `environment` (more
-variables for the services), `announce` (called with each line of progress; prints by default).
+variables for the services), `announce` (called with each line of progress; prints by default), `reconcile_every_s`
+(seconds between the rounds of a reconciler that runs beside the services and mends what it may; none by default).
 """
 
 import contextlib
@@ -46,7 +47,7 @@ from touchstone_devkit.sources import Announce
 from touchstone_devkit.supervision import Supervised, Supervisor
 
 SERVICES = ("membership", "assessment", "certification", "notification")
-MAIL_SINK = "mail-sink"
+MAIL_SINK, RECONCILER = "mail-sink", "reconciler"
 ISSUER = keys.DEFAULT_ISSUER
 START_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 30
@@ -72,6 +73,7 @@ class System:
         keys_folder: Path | None = None,
         environment: Mapping[str, str] | None = None,
         announce: Announce = print,
+        reconcile_every_s: int | None = None,
     ) -> None:
         self.database_prefix = database_prefix or f"touchstone_{secrets.token_hex(4)}"
         self.processes: dict[str, Supervised] = {}
@@ -85,6 +87,7 @@ class System:
         self._keys_folder = keys_folder
         self._more_environment = dict(environment or {})
         self._announce = announce
+        self._reconcile_every_s = reconcile_every_s
         self._steps_down = contextlib.ExitStack()
 
     def start(self) -> "System":
@@ -167,6 +170,8 @@ class System:
         self._start_process_group([MAIL_SINK])
         self._provision()
         self._start_process_group(SERVICES)
+        if RECONCILER in self.processes:
+            self._start_process_group([RECONCILER])
         supervisor = Supervisor(self.processes.values())
         self._steps_down.callback(supervisor.stop)
         supervisor.start()
@@ -243,6 +248,14 @@ class System:
                 start_timeout_s=START_TIMEOUT_S,
                 stop_timeout_s=STOP_TIMEOUT_S,
             )
+        if self._reconcile_every_s is not None:
+            self.processes[RECONCILER] = self._reconciler(ledger, self._reconcile_every_s)
+
+    def _reconciler(self, ledger: Ledger, every_s: int) -> Supervised:
+        command = [sys.executable, "-m", "touchstone.cli", "reconcile", "--every", str(every_s), "--mend", "--json"]
+        operator = {"TOUCHSTONE_ROLE": "operator", "TOUCHSTONE_SUBJECT": RECONCILER}
+        environment = self.environment | operator
+        return Supervised(RECONCILER, command, ledger=ledger, port=None, environment=environment)
 
     def _start_process_group(self, names: Sequence[str]) -> None:
         """All at once; each is waited for after all were launched."""

@@ -28,6 +28,7 @@ SHELL_FILE = STATE / "up.env"
 DATABASE_PREFIX = "touchstone"
 HTTP_PORT_FIRST = 8101
 SMTP_PORT = 1025
+RECONCILE_EVERY_S = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,6 +136,7 @@ def _system(found: backing.Backing) -> System:
         http_ports={name: port for name, port in usual.items() if is_free(port)},
         smtp_port=SMTP_PORT if is_free(SMTP_PORT) else None,
         keys_folder=STATE / "keys",
+        reconcile_every_s=RECONCILE_EVERY_S,
     )
 
 
