@@ -25,7 +25,17 @@ _OF_A_ROW = (
     *("type", "subject", "sequence", "correlation_id", "causation_id", "trigger", "by", "recorded_at"),
     *("published_at", "pending", "attempts", "last_outcome", "next_attempt_at"),
 )
-_OF_A_DEAD_LETTER = ("event_id", "event_type", "queue", "reason", "state", "parked_at", "attempts", "replays")
+_OF_A_DEAD_LETTER = (
+    "event_id",
+    "message_id",
+    "event_type",
+    "queue",
+    "reason",
+    "state",
+    "parked_at",
+    "attempts",
+    "replays",
+)
 
 
 class Trail:
@@ -56,7 +66,8 @@ class Trail:
         """What was given up of these events, and what was done with it by whom."""
         found = self._unit.find(
             DEAD_LETTERS,
-            {"event_id": {"$in": list(ids)}},
+            # A body that cannot be read gives no id; the message still has the event's as its own.
+            {"$or": [{"event_id": {"$in": list(ids)}}, {"message_id": {"$in": list(ids)}}]},
             projection=dict.fromkeys([*_OF_A_DEAD_LETTER, "actions", "error"], 1),
         )
         return [_dead_letter(document) | masked({"actions": document["actions"]}) for document in found]
@@ -162,4 +173,5 @@ def _processed(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _dead_letter(document: Mapping[str, Any]) -> dict[str, Any]:
     shown = {name: document[name] for name in _OF_A_DEAD_LETTER}
+    shown["event_id"] = document["event_id"] or document["message_id"]
     return {"id": document["_id"], **shown, "error": masked(document["error"])}

@@ -38,6 +38,7 @@ BOOKKEEPING_INDEXES = (
     Index(collection=DEAD_LETTERS, keys=[("state", 1), ("event_type", 1), *_PARKED_ORDER]),
     Index(collection=DEAD_LETTERS, keys=[("state", 1), ("reason", 1), *_PARKED_ORDER]),
     Index(collection=DEAD_LETTERS, keys=[("event_id", 1)]),
+    Index(collection=DEAD_LETTERS, keys=[("message_id", 1)]),
     Index(collection=DEAD_LETTERS, keys=[("expires_at", 1)], expire_after_s=0),
     Index(collection=DIFFERENCES, keys=[("state", 1), ("kind", 1), ("_id", 1)]),
     Index(collection=STARTS, keys=[("expires_at", 1)], expire_after_s=0),
