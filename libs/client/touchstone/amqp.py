@@ -17,9 +17,20 @@ from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from touchstone.uris import redacted
 from touchstone_contracts.addresses import Addresses, addresses_of
 
-__all__ = ["BrokerRefused", "BrokerUnreachable", "Channel", "Connection", "Node", "nodes", "open_connection"]
+__all__ = [
+    "HEARTBEAT_S",
+    "BrokerRefused",
+    "BrokerUnreachable",
+    "Channel",
+    "Connection",
+    "Node",
+    "nodes",
+    "open_connection",
+]
 
 ANSWER_WITHIN_S = 10
+HEARTBEAT_S = 5
+"""For connections that are served all the time: a node that froze, its connections open, is left after ten seconds."""
 ANSWER_EACH_WITHIN_S = 4
 """When there are other nodes to try."""
 _PAUSE_S = 0.5
@@ -48,11 +59,12 @@ class Node:
         self.addresses.avoid(self.address)
 
 
-def nodes(amqp_uri: str, *, client_name: str) -> list[Node]:
+def nodes(amqp_uri: str, *, client_name: str, heartbeat_s: int | None = None) -> list[Node]:
     """The nodes in the order in which to try them; `amqp_uri` may name several hosts, separated by commas.
 
-    Their parameters have limits on every wait. `client_name` is what the broker's management page shows. Raises
-    BrokerRefused when the address is not one.
+    Their parameters have limits on every wait. `client_name` is what the broker's management page shows. A broker that
+    says nothing for `heartbeat_s` and five seconds more is given up, where the address itself does not say otherwise.
+    Raises BrokerRefused when the address is not one.
     """
     try:
         addresses = addresses_of(amqp_uri)
@@ -63,17 +75,21 @@ def nodes(amqp_uri: str, *, client_name: str) -> list[Node]:
         node.parameters.socket_timeout = ANSWER_WITHIN_S if len(made) == 1 else ANSWER_EACH_WITHIN_S
         node.parameters.stack_timeout = node.parameters.socket_timeout
         node.parameters.blocked_connection_timeout = ANSWER_WITHIN_S
+        node.parameters.heartbeat = heartbeat_s if node.parameters.heartbeat is None else node.parameters.heartbeat
         node.parameters.client_properties = {"connection_name": client_name}
     return made
 
 
 @contextlib.contextmanager
-def open_connection(amqp_uri: str, *, client_name: str = "touchstone", wait_s: float = 0) -> Iterator[Connection]:
+def open_connection(
+    amqp_uri: str, *, client_name: str = "touchstone", wait_s: float = 0, heartbeat_s: int | None = None
+) -> Iterator[Connection]:
     """A connection that is closed at the end of the block. Tries for `wait_s` seconds while nobody answers.
 
-    Raises BrokerUnreachable, or BrokerRefused (at once) when the broker answers and does not let us in.
+    `heartbeat_s` as for `nodes`, and only for those that never leave the connection alone for longer; else it is the
+    broker's, a minute. Raises BrokerUnreachable, or BrokerRefused (at once) when the broker answers and refuses us.
     """
-    connection = _connect(amqp_uri, client_name, time.monotonic() + wait_s)
+    connection = _connect(amqp_uri, client_name, time.monotonic() + wait_s, heartbeat_s)
     try:
         yield connection
     except (pika.exceptions.StreamLostError, pika.exceptions.ConnectionWrongStateError) as error:
@@ -83,9 +99,9 @@ def open_connection(amqp_uri: str, *, client_name: str = "touchstone", wait_s: f
             connection.close()
 
 
-def _connect(amqp_uri: str, client_name: str, until: float) -> Connection:
+def _connect(amqp_uri: str, client_name: str, until: float, heartbeat_s: int | None) -> Connection:
     while True:
-        for node in nodes(amqp_uri, client_name=client_name):
+        for node in nodes(amqp_uri, client_name=client_name, heartbeat_s=heartbeat_s):
             try:
                 return Connection(node.parameters)
             except _FAILURES as error:

@@ -17,12 +17,10 @@ import pika
 import pika.exceptions
 from pika.adapters.select_connection import IOLoop
 
-from touchstone.amqp import BrokerRefused, BrokerUnreachable, Node, nodes
+from touchstone.amqp import HEARTBEAT_S, BrokerRefused, BrokerUnreachable, Node, nodes
 from touchstone.uris import redacted
 from touchstone_contracts.topology import RPC_EXCHANGE
 
-HEARTBEAT_S = 10
-"""A broker that says nothing for half as long again is given up; the broker's own proposal is a minute."""
 _TRANSIENT = 1
 # a quorum queue, which a virtual host may have as its default, cannot be exclusive
 _QUEUE_ARGUMENTS = {"x-queue-type": "classic"}
@@ -62,7 +60,7 @@ class Link:
         self._failure: Exception | None = None
         self._ready = False
         self._channel: Any = None
-        self._nodes = iter(nodes(amqp_uri, client_name=client_name))
+        self._nodes = iter(nodes(amqp_uri, client_name=client_name, heartbeat_s=HEARTBEAT_S))
         self._loop = IOLoop()
         self._connect_to(next(self._nodes))
         self._thread = threading.Thread(target=self._run, name=client_name, daemon=True)
@@ -104,8 +102,6 @@ class Link:
             self._loop.close()
 
     def _connect_to(self, node: Node) -> None:
-        if node.parameters.heartbeat is None:  # the address did not say
-            node.parameters.heartbeat = HEARTBEAT_S
         self._node = node
         self._connection = pika.SelectConnection(
             node.parameters,

@@ -13,15 +13,18 @@ import contextlib
 import json
 import struct
 import time
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 ALIVE, ALIVE_ANSWER, PORT_PLEASE, PORT_ANSWER, NAMES = 120, 118, 122, 119, 110
 CHUNK_BYTES = 65_536
+Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Network:
     """Nodes `[{"name", "epmd", "dist"}]` and the ports that lead from each to each: `links[from][to]`."""
 
-    def __init__(self, nodes: list[dict], links: list[list[int]]) -> None:
+    def __init__(self, nodes: list[dict[str, Any]], links: list[list[int]]) -> None:
         self._nodes, self._links = nodes, links
         self._registered: set[str] = set()
         self._cut: set[int] = set()
@@ -49,7 +52,7 @@ class Network:
             await writer.drain()
         writer.close()
 
-    def _mapper_of(self, here: int):  # type: ignore[no-untyped-def]
+    def _mapper_of(self, here: int) -> Conversation:
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with contextlib.suppress(asyncio.IncompleteReadError, OSError):
                 (length,) = struct.unpack(">H", await reader.readexactly(2))
@@ -86,7 +89,7 @@ class Network:
         head = struct.pack(">BBHBBHHH", PORT_ANSWER, 0, port, 77, 0, 6, 5, len(name))
         return head + name.encode() + struct.pack(">H", 0)
 
-    def _link(self, here: int, there: int):  # type: ignore[no-untyped-def]
+    def _link(self, here: int, there: int) -> Conversation:
         async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with contextlib.suppress(OSError):
                 await self._until_joined(here, there)
