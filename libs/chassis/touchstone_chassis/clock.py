@@ -1,4 +1,4 @@
-"""The domain's clock: the machine's time, which a sandbox, and nothing else, may shift for all its services at once."""
+"""The domain's clock: real time, which a sandbox, and nothing else, may shift for all its services at once."""
 
 import datetime
 import math
@@ -11,6 +11,7 @@ from nameko.extensions import DependencyProvider
 from pymongo import MongoClient
 
 from touchstone_chassis.mongo import Mongo, connect
+from touchstone_chassis.server_time import DatabaseTime, machine_time
 
 CACHED_S = 0.25
 OFFSET_S_MAX = 50 * 366 * 24 * 3600.0
@@ -34,20 +35,28 @@ class ClockNotMovable(Exception):
 
 
 class SystemClock:
-    """The machine's time."""
+    """Real time: of the database in a service, so that its replicas agree; else of the machine."""
+
+    def __init__(self, real: Callable[[], datetime.datetime] = machine_time):
+        self._real = real
 
     def now(self) -> datetime.datetime:
-        return datetime.datetime.now(datetime.UTC)
+        return self._real()
 
     def today(self) -> datetime.date:
         return self.now().date()
 
 
 class MovableClock:
-    """The machine's time plus an offset that somebody else may change; asked for again after CACHED_S."""
+    """Real time plus an offset that somebody else may change; asked for again after CACHED_S."""
 
-    def __init__(self, read_offset_s: Callable[[], float], monotonic: Callable[[], float] = time.monotonic):
-        self._read_offset_s = read_offset_s
+    def __init__(
+        self,
+        read_offset_s: Callable[[], float],
+        monotonic: Callable[[], float] = time.monotonic,
+        real: Callable[[], datetime.datetime] = machine_time,
+    ):
+        self._read_offset_s, self._real = read_offset_s, real
         self._monotonic = monotonic
         self._offset = datetime.timedelta()
         self._read_at = -math.inf
@@ -57,7 +66,7 @@ class MovableClock:
         if asked_at - self._read_at >= CACHED_S:
             self._offset = datetime.timedelta(seconds=self._read_offset_s())
             self._read_at = asked_at
-        return datetime.datetime.now(datetime.UTC) + self._offset
+        return self._real() + self._offset
 
     def today(self) -> datetime.date:
         return self.now().date()
@@ -68,17 +77,19 @@ def database_prefix(database: str) -> str:
     return database.rpartition("_")[0]
 
 
-def clock_for(config: Mapping[str, Any], client: MongoClient) -> Clock:
+def clock_for(
+    config: Mapping[str, Any], client: MongoClient, real: Callable[[], datetime.datetime] = machine_time
+) -> Clock:
     """The clock of the installation that `config` belongs to. Outside a sandbox a stored offset is ignored."""
     if not config["sandbox"]:
-        return SystemClock()
+        return SystemClock(real)
     collection = client[f"{database_prefix(config['database'])}_sandbox"][_COLLECTION]
 
     def read_offset_s() -> float:
         document = collection.find_one({"_id": _DOCUMENT})
         return _checked(document["offset_s"]) if document else 0.0
 
-    return MovableClock(read_offset_s)
+    return MovableClock(read_offset_s, real=real)
 
 
 def move(mongo_uri: str, prefix: str, offset_s: float, sandbox: bool) -> None:
@@ -109,12 +120,13 @@ class DomainClock(DependencyProvider):
     """The domain's clock in a handler: `.now()` and `.today()`."""
 
     mongo = Mongo()
+    time = DatabaseTime()
 
     def __init__(self) -> None:
         self._clock: Clock = SystemClock()
 
     def setup(self) -> None:
-        self._clock = clock_for(nameko.config, self.mongo.client)
+        self._clock = clock_for(nameko.config, self.mongo.client, self.time.now)
 
     def get_dependency(self, worker_ctx: Any) -> Clock:
         return self._clock

@@ -14,6 +14,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.mongo import DURABLE, SNAPSHOT
+from touchstone_chassis.server_time import machine_time
 from touchstone_chassis.units import Changes, Emitted, Origin, UnitOfWork
 from touchstone_contracts.envelope import amqp_properties, wrap
 from touchstone_contracts.topology import events_exchange
@@ -62,10 +63,6 @@ class Completion:
     claim: tuple[str, str] | None = None
 
 
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
 class Committer:
     """Commits units of work one by one and then hands their events over."""
 
@@ -75,9 +72,13 @@ class Committer:
         *,
         event_time: Callable[[], datetime.datetime],
         committed: Callable[[Sequence[dict], Changes], None],
+        now: Callable[[], datetime.datetime] = machine_time,
     ):
-        """`event_time` is the domain's clock; `committed` gets the outbox rows and the changes after each commit."""
-        self._database, self._event_time, self._committed = database, event_time, committed
+        """`event_time` is the domain's clock; `committed` gets the outbox rows and the changes after each commit.
+
+        `now` is the time by which replicas agree on what is due and what may go.
+        """
+        self._database, self._event_time, self._committed, self._now = database, event_time, committed, now
 
     def commit(self, unit: UnitOfWork, origin: Origin, completion: Completion) -> None:
         """All or nothing. Raises AlreadyProcessed, AnswerStored, Clash, ClaimLost, IndexViolated or a PyMongoError."""
@@ -89,12 +90,12 @@ class Committer:
             # A duplicate key must leave the callback as an exception: the server has aborted the transaction by then,
             # and committing it would be retried for two minutes.
             session.with_transaction(
-                lambda s: _Writing(self._database, s).write(changes, rows, completion, origin),
+                lambda s: _Writing(self._database, s, self._now()).write(changes, rows, completion, origin),
                 read_concern=SNAPSHOT,
                 write_concern=DURABLE,
             )
         reach("after_commit")
-        now = _now()
+        now = self._now()
         # What is to go later is left to the sweep.
         self._committed([row for row in rows if row["next_attempt_at"] <= now + RELAY_GRACE], changes)
 
@@ -107,7 +108,7 @@ class Committer:
         return [row, *(_copy(self._row(emitted, older, origin)) for older in older_copies(emitted.event))]
 
     def _row(self, emitted: Emitted, event: Any, origin: Origin) -> dict[str, Any]:
-        now = _now()
+        now = self._now()
         message = wrap(
             event,
             id=emitted.id,
@@ -149,8 +150,8 @@ def _copy(row: dict[str, Any]) -> dict[str, Any]:
 class _Writing:
     """The writes of one transaction."""
 
-    def __init__(self, database: Database, session: ClientSession):
-        self._database, self._session = database, session
+    def __init__(self, database: Database, session: ClientSession, now: datetime.datetime):
+        self._database, self._session, self._now = database, session, now
 
     def write(self, changes: Changes, rows: Sequence[dict], completion: Completion, origin: Origin) -> None:
         self._complete(completion)
@@ -167,7 +168,7 @@ class _Writing:
         reach("before_commit")
 
     def _complete(self, completion: Completion) -> None:
-        now = _now()
+        now = self._now
         if completion.inbox:
             document = {"_id": completion.inbox, "at": now, "expires_at": now + INBOX_KEPT}
             document |= {"retries": completion.retries} if completion.retries else {}

@@ -23,6 +23,7 @@ from touchstone_chassis.mongo import Mongo
 from touchstone_chassis.outbox import WINDOW_MAX, Relay, relay_quietly
 from touchstone_chassis.parking import Parking
 from touchstone_chassis.publishing import ConfirmingPublisher
+from touchstone_chassis.server_time import DatabaseTime
 from touchstone_chassis.starts import Starts
 from touchstone_chassis.units import Changes, UnitOfWork
 from touchstone_contracts.topology import (
@@ -43,6 +44,7 @@ class Core(SharedExtension):
     """What entrypoints share. Everything is made when first used, after the process was monkey-patched."""
 
     mongo = Mongo()
+    time = DatabaseTime()
     consumer = QueueConsumer()
     parking = Parking()
     checks = Checks()
@@ -55,7 +57,7 @@ class Core(SharedExtension):
 
     @once_started
     def clock(self) -> Any:
-        return clock_for(config, self.mongo.client)
+        return clock_for(config, self.mongo.client, self.time.now)
 
     @once_started
     def verifier(self) -> Verifier:
@@ -63,7 +65,9 @@ class Core(SharedExtension):
 
     @once_started
     def committer(self) -> Committer:
-        return Committer(self.mongo.database, event_time=self.clock.now, committed=self._after_commit)
+        return Committer(
+            self.mongo.database, event_time=self.clock.now, committed=self._after_commit, now=self.time.now
+        )
 
     @once_started
     def relay(self) -> Relay:
@@ -71,7 +75,7 @@ class Core(SharedExtension):
             config["AMQP_URI"], confirm_timeout_s=config["confirm_timeout_s"], name="touchstone relay"
         )
         self._publisher = publisher
-        return Relay(self.mongo.database, publisher)
+        return Relay(self.mongo.database, publisher, self.time.now)
 
     @property
     def service(self) -> str:
@@ -89,7 +93,7 @@ class Core(SharedExtension):
 
     @once_started
     def starts(self) -> Starts:
-        return Starts(self.mongo.database, self.parking, self.availability)
+        return Starts(self.mongo.database, self.parking, self.availability, self.time.now)
 
     def unit(self) -> UnitOfWork:
         return UnitOfWork(self.mongo.database)
@@ -160,4 +164,7 @@ class Core(SharedExtension):
         count, age_s = self.relay.pending()
         metrics.OUTBOX_PENDING.set(count)
         metrics.OUTBOX_OLDEST_AGE_S.set(age_s)
-        return age_s <= config["outbox_lag_limit_s"], f"{count} unpublished, oldest {age_s:.0f} s"
+        waiting, limit_s = f"{count} unpublished, oldest {age_s:.0f} s", config["outbox_lag_limit_s"]
+        if age_s <= limit_s:
+            return True, waiting
+        return False, f"{waiting}, limit {limit_s:.0f} s: see whether the broker takes messages, runbook outbox-lag"

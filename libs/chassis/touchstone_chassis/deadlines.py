@@ -147,11 +147,11 @@ class DeadlineRunner(SharedExtension):
         ids = [deadline.id for deadline in self._running.values()]
         self.core.mongo.database["deadlines"].update_many(
             {"_id": {"$in": ids}, "claim": {"$in": list(self._running)}},
-            {"$set": {"claimed_until": datetime.datetime.now(datetime.UTC) + CLAIM}},
+            {"$set": {"claimed_until": self.core.time.now() + CLAIM}},
         )
 
     def _claim(self) -> Deadline | None:
-        now, claim = datetime.datetime.now(datetime.UTC), uuid.uuid4().hex
+        now, claim = self.core.time.now(), uuid.uuid4().hex
         document = self.core.mongo.database["deadlines"].find_one_and_update(
             {
                 "due_at": {"$lte": self.core.clock.now()},
@@ -182,7 +182,7 @@ class DeadlineRunner(SharedExtension):
         delay_s = min(BACKOFF_S_MAX, 2 ** min(deadline.attempt, 10))
         self.core.mongo.database["deadlines"].update_one(
             {"_id": deadline.id, "claim": deadline.claim},
-            {"$set": {"claimed_until": datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=delay_s)}},
+            {"$set": {"claimed_until": self.core.time.now() + datetime.timedelta(seconds=delay_s)}},
         )
 
 

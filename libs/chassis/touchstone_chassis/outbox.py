@@ -2,7 +2,7 @@
 
 import datetime
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -16,6 +16,7 @@ from touchstone_chassis.committing import OUTBOX_KEPT, RELAY_GRACE
 from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.mongo import RELAXED
 from touchstone_chassis.publishing import ConfirmingPublisher, Outcome, Outgoing
+from touchstone_chassis.server_time import machine_time
 from touchstone_contracts.envelope import amqp_properties
 
 log = structlog.get_logger(__name__)
@@ -23,21 +24,19 @@ log = structlog.get_logger(__name__)
 WINDOW_MAX = 200
 LEASE = datetime.timedelta(seconds=10)
 BACKOFF_S_MAX = 60
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
+COUNTED_MAX = 10_000
 
 
 class Lease:
     """A right that one replica holds at a time, until it lets it lapse."""
 
-    def __init__(self, database: Database, name: str):
-        self._leases, self._name, self._owner = database["leases"], name, uuid.uuid4().hex
+    def __init__(self, database: Database, name: str, now: Callable[[], datetime.datetime] = machine_time):
+        """`now` must be the same for all replicas, or one whose clock is fast takes what others hold."""
+        self._leases, self._name, self._owner, self._now = database["leases"], name, uuid.uuid4().hex, now
 
     def take(self) -> bool:
         """Whether the lease is ours for the next ten seconds."""
-        now = _now()
+        now = self._now()
         try:
             self._leases.find_one_and_update(
                 {"_id": self._name, "$or": [{"owner": self._owner}, {"until": {"$lt": now}}]},
@@ -50,17 +49,24 @@ class Lease:
 
     def give_back(self) -> None:
         """Let others have it at once."""
-        self._leases.update_one({"_id": self._name, "owner": self._owner}, {"$set": {"until": _now()}})
+        self._leases.update_one({"_id": self._name, "owner": self._owner}, {"$set": {"until": self._now()}})
 
 
 class Relay:
     """Moves outbox rows to the broker. Knows no framework: whoever runs it calls `publish` and `sweep`."""
 
-    def __init__(self, database: Database, publisher: ConfirmingPublisher):
+    def __init__(
+        self,
+        database: Database,
+        publisher: ConfirmingPublisher,
+        now: Callable[[], datetime.datetime] = machine_time,
+    ):
+        """`now` must be the same for all replicas."""
+        self._now = now
         self._outbox = database["outbox"]
         self._marks = self._outbox.with_options(write_concern=RELAXED)
         self._publisher = publisher
-        self._lease = Lease(database, "outbox-sweep")
+        self._lease = Lease(database, "outbox-sweep", now)
 
     def publish(self, rows: Sequence[dict[str, Any]]) -> int:
         """Publish `rows` in windows and mark what the broker confirmed. What it did not take stays for the sweep.
@@ -86,7 +92,7 @@ class Relay:
 
     def sweep(self) -> int:
         """Publish the rows that are due, if the lease can be had; how many there were, or 0 when none was taken."""
-        due = {"pending": True, "next_attempt_at": {"$lte": _now()}}
+        due = {"pending": True, "next_attempt_at": {"$lte": self._now()}}
         if self._outbox.find_one(due, {"_id": 1}) is None or not self._lease.take():
             return 0
         rows = list(self._outbox.find(due, sort=[("next_attempt_at", 1)], limit=WINDOW_MAX))
@@ -96,17 +102,26 @@ class Relay:
         return len(rows)
 
     def pending(self) -> tuple[int, float]:
-        """How many rows wait (counted to a thousand), and the age of the oldest in seconds."""
-        count = self._outbox.count_documents({"pending": True}, limit=1000)
-        since = {"recorded_at": 1, "waits_since": 1}
-        oldest = self._outbox.find_one({"pending": True}, since, sort=[("next_attempt_at", 1)])
-        if oldest is None:
-            return count, 0.0
-        waits_since = oldest.get("waits_since", oldest["recorded_at"])  # it may be an old one that goes out again
-        return count, max(0.0, (_now() - waits_since).total_seconds())
+        """How many rows wait (counted to COUNTED_MAX), and the age of the oldest in seconds.
+
+        Not of the one that is due first: what was refused is due later with every try.
+        """
+        waits_since = {"$ifNull": ["$waits_since", "$recorded_at"]}  # it may be an old one that goes out again
+        found = self._outbox.aggregate(
+            [
+                {"$match": {"pending": True}},
+                {"$sort": {"next_attempt_at": 1}},
+                {"$limit": COUNTED_MAX},
+                {"$group": {"_id": None, "count": {"$sum": 1}, "oldest": {"$min": waits_since}}},
+            ]
+        )
+        waiting = next(iter(found), None)
+        if waiting is None:
+            return 0, 0.0
+        return waiting["count"], max(0.0, (self._now() - waiting["oldest"]).total_seconds())
 
     def _mark_published(self, rows: Sequence[dict[str, Any]]) -> None:
-        now = _now()
+        now = self._now()
         done = {"pending": False, "published_at": now, "expires_at": now + OUTBOX_KEPT}
         # A copy, or what is no event of ours, is kept elsewhere.
         leaving = [r["_id"] for r in rows if "properties" in r]
@@ -123,25 +138,24 @@ class Relay:
         """An absent broker is no fault of the rows: one line and one write for all, and another try at each sweep."""
         if rows:
             log.warning("events_not_published", rows=len(rows), outcome=Outcome.UNKNOWN.value)
-            again = _later(1) | {"last_outcome": Outcome.UNKNOWN.value}
+            again = self._later(1) | {"last_outcome": Outcome.UNKNOWN.value}
             self._marks.update_many(
                 {"_id": {"$in": [r["_id"] for r in rows]}, "pending": True}, {"$set": again, "$inc": {"attempts": 1}}
             )
 
+    def _later(self, delay_s: int) -> dict[str, Any]:
+        return {"next_attempt_at": self._now() + datetime.timedelta(seconds=delay_s)}
+
     def _postpone(self, row: dict[str, Any], outcome: Outcome) -> None:
         """A mistake in routing, or a full queue, lasts longer."""
         log.warning("event_not_published", event_type=row["type"], event_id=row["_id"], outcome=outcome.value)
-        again = _later(min(BACKOFF_S_MAX, 2 ** min(row["attempts"], 6))) | {"last_outcome": outcome.value}
+        again = self._later(min(BACKOFF_S_MAX, 2 ** min(row["attempts"], 6))) | {"last_outcome": outcome.value}
         self._marks.update_one({"_id": row["_id"]}, {"$set": again, "$inc": {"attempts": 1}})
 
 
 def _without_body(row: dict[str, Any], done: dict[str, Any]) -> UpdateOne:
     happened_at = {"time": orjson.loads(row["body"])["time"]}
     return UpdateOne({"_id": row["_id"]}, {"$set": done | happened_at, "$unset": {"body": ""}})
-
-
-def _later(delay_s: int) -> dict[str, Any]:
-    return {"next_attempt_at": _now() + datetime.timedelta(seconds=delay_s)}
 
 
 def message_row(

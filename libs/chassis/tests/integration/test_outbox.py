@@ -203,3 +203,18 @@ def test_an_absent_broker_is_asked_once_a_sweep_however_much_waits(core, databas
     assert published == [200]
     assert database["rows"].count_documents({"attempts": 1, "last_outcome": "unknown"}) == 200
     assert Relay(database, publisher)._lease.take(), "another replica may try at once"
+
+
+def test_the_oldest_that_waits_is_seen_though_it_is_due_later_than_others(core, database):
+    now = datetime.datetime.now(datetime.UTC)
+    for name, age_s, due_in_s in (("refused", 120, 50), ("fresh", 1, 4)):
+        recorded_at, due = now - datetime.timedelta(seconds=age_s), now + datetime.timedelta(seconds=due_in_s)
+        database["outbox"].insert_one(
+            {"_id": name, "pending": True, "recorded_at": recorded_at, "next_attempt_at": due}
+        )
+
+    count, age_s = core.relay.pending()
+    ok, detail = core._check_lag()
+
+    assert count == 2 and 119 <= age_s < 150
+    assert not ok and detail.startswith("2 unpublished, oldest 12") and "runbook outbox-lag" in detail
