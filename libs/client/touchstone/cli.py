@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import track
 
-from touchstone import cases, dead_letters, keys, reconcile, submission, tokens
+from touchstone import backup_commands, cases, dead_letters, keys, reconcile, submission, tokens
 from touchstone.case_file import case_file, show_case_file
 from touchstone.render import Output, error_object
 from touchstone.rpc import MalformedReply, NoAnswer
@@ -46,6 +46,8 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(cases.app, name="cases")
 app.command(name="case")(cases.case)
 app.command("reconcile")(reconcile.command)
+app.command("backup")(backup_commands.backup)
+app.command("restore")(backup_commands.restore)
 
 Audit = Annotated[str, typer.Argument(metavar="AUDIT", help="The audit's id.")]
 Number = Annotated[int, typer.Argument(metavar="NUMBER", help="A certificate's number.")]
