@@ -10,7 +10,7 @@ from touchstone.event_words import age
 from touchstone.render import Output, clean
 from touchstone.stuck import Line
 
-_CASE_WIDTH_MAX, _STATE_WIDTH_MAX, _WHO_WIDTH_MAX = 34, 22, 16
+_CASE_WIDTH_MAX, _STATE_WIDTH_MAX, _WHO_WIDTH_MAX = 36, 26, 16
 
 
 def show_lines(output: Output, lines: Sequence[Line], now: datetime.datetime) -> None:

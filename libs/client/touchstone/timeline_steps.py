@@ -124,11 +124,13 @@ def _gaps(event: Event, trail: CaseTrail, now: datetime.datetime) -> Iterator[tu
     done = {row["service"] for row in trail.processed.get(event.id, ())}
     waiting_s = (now - event.published_at).total_seconds()
     for service in trail.consumers.get(event.type, ()):
-        if service in done:
-            continue
         states = {letter["state"] for letter in trail.parked.get(event.id, ()) if letter["service"] == service}
-        if "parked" in states:
+        if "parked" in states and service in done:
+            yield "took effect all the same: its dead letter can be discarded", service
+        elif "parked" in states:
             yield "waits for a person: touchstone dead-letters show", service
+        elif service in done:
+            continue
         elif "discarded" in states and "replayed" not in states:
             yield "never processed: discarded", service
         else:

@@ -92,6 +92,15 @@ def test_a_parked_event_waits_for_a_person_and_says_its_dead_letter():
     assert texts(found, "gap") == ["waits for a person: touchstone dead-letters show"]
 
 
+def test_a_second_copy_that_is_parked_stays_open_though_the_first_took_effect():
+    parked = letter("parked", ("parked", "", "schema"))
+    row = {"service": "certification", "handler": "open_case", "at": later(0.1).isoformat(), "retries": 0}
+
+    found = steps(trail(accepted(), parked={"e-1": [parked]}, processed={"e-1": [row]}), NOW)
+
+    assert texts(found, "gap") == ["took effect all the same: its dead letter can be discarded"]
+
+
 def test_a_replay_says_by_whom_and_why_and_is_a_gap_until_it_takes_effect():
     sent = letter("replayed", ("parked", "", "schema"), ("replayed", "operator-1", "mended in 0.1.1"))
     row = {"service": "certification", "handler": "open_case", "at": later(90).isoformat(), "retries": 0}
