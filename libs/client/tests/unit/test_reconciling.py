@@ -1,0 +1,253 @@
+"""A round asks little, reports before it mends, mends in batches, and goes on where a service was away."""
+
+import datetime
+import json
+from typing import Any
+
+import pytest
+import typer
+
+from touchstone import reconcile, reconciling
+from touchstone.books import Difference, Mend
+from touchstone.looking import SERVICES, Seeds
+from touchstone.reconcile import moment
+from touchstone.reconciling import REPORTED_MAX, Terms
+from touchstone_contracts.errors import Unavailable
+
+NOW = datetime.datetime.now(datetime.UTC)
+SINCE = NOW - datetime.timedelta(hours=1)
+ACCEPTED = "assessment.audit_accepted.v1"
+
+
+class Services:
+    """Answers as four services do whose books hold these audits, of which certification handled some."""
+
+    def __init__(self, audits: int, handled: int = 0):
+        published = (NOW - datetime.timedelta(minutes=10)).isoformat()
+        self.rows = [
+            {"id": f"e-{n:05}", "type": ACCEPTED, "subject": f"aud-{n}", "sequence": 2, "pending": False}
+            | {"recorded_at": published, "published_at": published}
+            for n in range(audits)
+        ]
+        self.missing = {row["id"] for row in self.rows[handled:]}
+        self.open: dict[str, dict[str, Any]] = {}
+        self.asked: list[tuple[str, str, dict[str, Any]]] = []
+        self.refused: list[dict[str, Any]] = []
+
+    def __call__(self, service: str, method: str, **arguments: Any) -> Any:
+        self.asked.append((service, method, arguments))
+        return getattr(self, method)(service, **arguments)
+
+    def commands(self) -> list[tuple[str, str, dict[str, Any]]]:
+        return [asked for asked in self.asked if asked[1].startswith(("report", "republish", "restore"))]
+
+    def get_reconciliation_state(self, service: str, overdue_s: int) -> Any:
+        consumes = [ACCEPTED] if service == "certification" else []
+        opened = list(self.open.values()) if service == "certification" else []
+        return {"consumes": consumes, "announced_in_full": [], "overdue": [], "differences": opened}
+
+    def list_committed_events(self, service: str, ids: Any = None, after: str = "", **_: Any) -> Any:
+        rows = [row for row in self.rows if service == "assessment" and (ids is None or row["id"] in ids)]
+        page = [row for row in rows if row["id"] > after][:1000]
+        return {"items": page, "next": page[-1]["id"] if ids is None and page and page[-1] != rows[-1] else None}
+
+    def list_processed_events(self, service: str, **_: Any) -> Any:
+        return {"items": [], "next": None}
+
+    def list_unprocessed_events(self, service: str, events: dict[str, list[str]]) -> Any:
+        items = [{"id": id, "type": ACCEPTED, "state": "missing"} for id in events[ACCEPTED] if id in self.missing]
+        return {"items": items, "queues": {ACCEPTED: 0} if items else {}, "retrying": 0}
+
+    def list_facts(self, service: str, name: str, keys: list[str]) -> Any:
+        if name == "audits":
+            return {"items": [{"audit_id": key, "state": "accepted", "accepted_at": "x"} for key in keys]}
+        case = {"state": "held", "outcome": None, "number": None}
+        empty: dict[str, Any] = {"certificates": [], "announced": [], "lacks_expiry": []}
+        return {"items": [{"audit_id": key, **case, **empty} for key in keys] if name == "cases" else []}
+
+    def report_differences(self, service: str, found: Any = (), settled: Any = ()) -> Any:
+        self.open |= {difference["id"]: difference for difference in found}
+        for id in settled:
+            del self.open[id]
+        return {"new": [difference["id"] for difference in found]}
+
+    def republish_events(self, service: str, ids: list[str], why: str) -> Any:
+        self.missing -= set(ids)
+        return {"republished": ids, "refused": self.refused}
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Nobody waits; how long each pause would have been, in seconds."""
+    taken: list[float] = []
+    monkeypatch.setattr(reconciling.time, "sleep", taken.append)
+    return taken
+
+
+def test_an_idle_round_is_a_few_calls_and_no_command() -> None:
+    services = Services(0)
+
+    done = reconciling.reconcile(services, SINCE, Terms(mend=True))
+
+    assert done.calls == len(services.asked) == 2 * len(SERVICES) + 1
+    assert services.commands() == [] and done.left == []
+
+
+def test_without_leave_to_mend_it_reports_and_changes_nothing_else() -> None:
+    services = Services(3, handled=1)
+
+    done = reconciling.reconcile(services, SINCE, Terms())
+    again = reconciling.reconcile(services, SINCE, Terms())
+
+    assert [method for _, method, _ in services.commands()] == ["report_differences"]
+    assert done.counts() == again.counts() == {"event_not_processed": 2}
+    assert (done.new, again.new, len(again.left)) == (2, 0, 2)
+
+
+def test_without_leave_to_report_it_sends_no_command_at_all() -> None:
+    services = Services(3)
+
+    reconciling.reconcile(services, SINCE, Terms(report=False))
+
+    assert services.commands() == []
+
+
+def test_it_reports_before_it_mends_in_batches_at_a_rate_and_settles_afterwards(pauses: list[float]) -> None:
+    services = Services(250)
+
+    done = reconciling.reconcile(services, SINCE, Terms(mend=True, rate_per_s=50))
+    after = reconciling.reconcile(services, SINCE, Terms())
+
+    methods = [method for _, method, _ in services.commands()]
+    assert methods == ["report_differences"] * 3 + ["republish_events"] * 3 + ["report_differences"] * 3
+    assert pauses == [2.0, 2.0, 2.0, 1.0]  # before the second look, and after each batch
+    assert len(done.mended) == 250 and done.left == [] and len(after.settled) == 250
+
+
+def test_more_than_it_may_report_is_mended_all_the_same() -> None:
+    services = Services(REPORTED_MAX + 1100)
+
+    done = reconciling.reconcile(services, SINCE, Terms(mend=True))
+
+    assert done.new == REPORTED_MAX and len(done.mended) == REPORTED_MAX + 1100
+    assert services.missing == set()
+
+
+def test_what_is_killed_between_two_batches_is_found_by_the_next_run() -> None:
+    services = Services(250)
+    publish = services.republish_events
+
+    def die(service: str, ids: list[str], why: str) -> Any:
+        if "e-00100" in ids:
+            raise KeyboardInterrupt
+        return publish(service, ids, why)
+
+    services.republish_events = die  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        reconciling.reconcile(services, SINCE, Terms(mend=True))
+    services.republish_events = publish  # type: ignore[method-assign]
+
+    rest = reconciling.reconcile(services, SINCE, Terms(mend=True))
+
+    assert len(rest.mended) == 150 and services.missing == set() and rest.new == 0
+
+
+def test_what_only_one_look_shows_is_no_difference() -> None:
+    services = Services(1)
+    look_twice = services.list_unprocessed_events
+
+    def once(service: str, events: Any) -> Any:
+        answer = look_twice(service, events)
+        services.missing.clear()
+        return answer
+
+    services.list_unprocessed_events = once  # type: ignore[method-assign]
+
+    assert reconciling.reconcile(services, SINCE, Terms(mend=True)).differences == []
+    assert services.commands() == []
+
+
+def test_what_a_service_refuses_to_mend_is_told() -> None:
+    services = Services(1)
+    services.refused = [{"id": "e-00000", "code": "too_old", "message": "Too old."}]
+
+    done = reconciling.reconcile(services, SINCE, Terms(mend=True))
+
+    assert done.refused == [{"service": "assessment", **services.refused[0]}]
+
+
+def test_the_same_id_is_asked_for_once_though_two_consumers_lack_it() -> None:
+    lacks = [
+        Difference(
+            consumer, "event_not_processed", {"event": "e-1"}, "x", Mend("assessment", "republish_events", ("e-1",))
+        )
+        for consumer in ("certification", "notification")
+    ]
+
+    assert list(reconciling._mends(lacks)) == [Mend("assessment", "republish_events", ("e-1",))]
+
+
+def test_what_a_difference_is_about_is_looked_at_again() -> None:
+    seeds = Seeds()
+
+    seeds.add("certification", "event_not_processed", {"event": "e-1", "producer": "assessment", "subject": "aud"})
+    seeds.add("certification", "event_unknown_upstream", {"event": "e-2", "producer": "assessment", "type": ACCEPTED})
+    seeds.add("assessment", "sequence_gap", {"producer": "assessment", "subject": "aud-2"})
+    seeds.add("certification", "audit_without_case", {"audit": "aud-3"})
+    seeds.add("certification", "queue_missing", {"queue": "q"})
+
+    assert seeds.events == {"assessment": {"e-1"}}
+    assert seeds.handled == {"certification": {("e-2", ACCEPTED)}}
+    assert seeds.subjects == {"assessment": {"aud-2", "aud-3"}}
+    assert seeds.audits == {"aud-3"}
+
+
+@pytest.mark.parametrize(("text", "hours"), [("2h", 2), ("90m", 1.5), ("3d", 72), ("7200s", 2)])
+def test_an_age_is_so_long_ago(text: str, hours: float) -> None:
+    begun = moment(text)
+
+    assert abs(datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=hours) - begun) < datetime.timedelta(
+        seconds=9
+    )
+
+
+def test_a_moment_is_in_utc_unless_it_says_otherwise() -> None:
+    assert moment("2026-11-22T12:00:00") == moment("2026-11-22T13:00:00+01:00")
+
+
+@pytest.mark.parametrize("text", ["soon", "2w", "999999999d", ""])
+def test_what_is_no_moment_is_wrong_usage(text: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        moment(text)
+
+
+def test_a_service_that_is_away_ends_one_round_and_not_the_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begins: list[datetime.datetime] = []
+
+    class Ended(Exception):
+        """The test has seen enough."""
+
+    def round_of(_ask: Any, since: datetime.datetime, _terms: Terms) -> Any:
+        begins.append(since)
+        if len(begins) == 1:
+            raise Unavailable("away")
+        if len(begins) == 4:
+            raise Ended
+        return reconciling.Round(since)
+
+    monkeypatch.setattr(reconcile, "reconcile", round_of)
+    with pytest.raises(Ended):
+        reconcile.command(every=1, since="5d", as_json=True, amqp_uri="amqp://nobody", **_nobody())
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["event"] for line in lines] == ["not_reconciled", "reconciled", "reconciled"]
+    assert lines[0]["error"] == "unavailable"
+    assert begins[0] == begins[1] and begins[2] > begins[1] + datetime.timedelta(days=4)
+    assert begins[2] <= datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=2)
+
+
+def _nobody() -> dict[str, Any]:
+    options = dict.fromkeys(("token", "key", "subject", "role", "cab", "member", "issuer"))
+    return {**options, "timeout_s": 1.0, "mend": False, "report": True, "rate": 50.0, "grace": 60.0, "overdue": 300}
