@@ -43,8 +43,8 @@ class Fault:
     """Whether an operator has to provision, and to reconcile, afterwards."""
 
 
-def _broker(name: str, strike: striking.Strike, **more: object) -> Fault:
-    return Fault(f"broker/{name}", strike, ONE, recovery_s_max=BROKER_BACK_S, **more)  # type: ignore[arg-type]
+def _broker(name: str, strike: striking.Strike) -> Fault:
+    return Fault(f"broker/{name}", strike, ONE, recovery_s_max=BROKER_BACK_S)
 
 
 def _database(name: str, strike: striking.Strike, recovery_s_max: float | None = PRIMARY_LOST_S) -> Fault:
@@ -85,9 +85,10 @@ FAULTS = (
     _broker("memory-alarm", striking.alarm("memory")),
     _broker("disk-alarm", striking.alarm("disk")),
     _broker("connections-closed", striking.connections_closed),
-    _broker(
-        "queue-deleted",
+    Fault(
+        "broker/queue-deleted",
         striking.queue_deleted,
+        ONE,
         not_in={AT_REST: "at rest the queue holds nothing that could be lost with it"},
         provisions=True,
     ),
