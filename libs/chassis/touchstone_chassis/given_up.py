@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from touchstone_chassis.parking import ATTEMPT, TOKENS
+from touchstone_chassis.parking import ATTEMPT, COPIES_TO, TOKENS
 from touchstone_contracts.registry import REGISTRY
 
 PART_BYTES = 4 * 1024 * 1024
@@ -166,7 +166,7 @@ def _time(value: Any, now: datetime.datetime) -> datetime.datetime:
 
 
 def _is_theirs(name: str) -> bool:
-    return not name.startswith(_OURS) and name.lower() not in TOKENS
+    return not name.startswith(_OURS) and name.lower() not in (*TOKENS, *COPIES_TO)
 
 
 def facts_of(body: bytes) -> dict[str, str]:

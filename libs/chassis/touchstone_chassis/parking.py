@@ -23,6 +23,8 @@ ATTEMPT = "touchstone-attempt"
 TOKENS = ("nameko.authorization", "authorization", "nameko.auth_token")
 """Headers that leave a message when it is given up: people look at it, and a token is never stored."""
 _THE_BROKERS = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
+COPIES_TO = ("cc", "bcc")
+"""Headers by which the broker puts copies into other queues: each retry of each copy would do so again."""
 KEPT_PROPERTIES = (
     "content_type",
     "content_encoding",
@@ -131,7 +133,7 @@ def _copy(delivery: Delivery, exchange: str, routing_key: str, headers: dict[str
         # Where the broker's yes is lost, a second copy goes out sooner or later: it is known by its tag.
         tag=identity(delivery, delivery.queue) if has_identity(delivery) else uuid.uuid4().hex,
         properties=_kept(delivery),
-        headers=headers,
+        headers={name: value for name, value in headers.items() if str(name).lower() not in COPIES_TO},
     )
 
 

@@ -1,5 +1,6 @@
 """Messages whose frames hold what no client library would send: parked one by one, and nobody else is disturbed."""
 
+import json
 import struct
 import uuid
 from collections.abc import Callable, Iterator
@@ -94,3 +95,21 @@ def test_headers_that_leave_no_room_for_ours_park_their_message_and_hold_no_work
 
     assert eventually(lambda: database["things"].find_one({"_id": "b-1"}), within_s=5)
     assert eventually(lambda: bus.count(dead_letter("toy")) == 10)
+
+
+def test_a_retry_makes_no_copies_whatever_the_sender_wished(bus, database, behaviour):
+    failures = [ValueError("once")]
+
+    def fail_once() -> None:
+        if failures:
+            raise failures.pop()
+
+    behaviour["b-1"] = fail_once
+    bystander, event = "listener.membership.organisation_registered.v1", _an_accreditation("b-1")
+    wish = {"content_type": "application/cloudevents+json", "message_id": event["id"], "headers": {"CC": [bystander]}}
+
+    bus.put(QUEUE, event, **wish)
+
+    assert eventually(lambda: database["things"].find_one({"_id": "b-1"}))
+    heard = [json.loads(body)["type"] for _, body in iter(lambda: bus.take(bystander), None)]
+    assert heard.count(BodyAccredited.type_name) == 1  # the broker's own copy; not another with the retry

@@ -90,6 +90,14 @@ def test_a_token_is_not_kept_however_its_header_is_written():
     assert document["headers"] == {}
 
 
+def test_a_replay_goes_to_no_other_queue_whatever_the_sender_wished():
+    document = new_document(
+        given_up(headers=OURS | {"CC": ["another.queue"], "bcc": ["x"], "cc-note": "kept"}), "toy", NOW
+    )
+
+    assert document["headers"] == {"cc-note": "kept"}
+
+
 def test_the_same_message_has_the_same_document_and_another_parking_another_key():
     first, again = (given_up(headers=OURS | {"touchstone-tag": tag}, message_id="m-1") for tag in "ab")
     other_body = given_up(b"[]", message_id="m-1")
