@@ -186,9 +186,16 @@ def json_of(body: bytes) -> dict[str, Any]:
 
 
 def is_personal(service: str, queue: str | None, event_type: str | None) -> bool:
-    """Whether the body may hold contact addresses, by what it says it is or by the queue that it came from."""
-    types = (event_type or "", (queue or "").removeprefix(f"{service}."))
-    return any(getattr(REGISTRY.get(name), "personal", False) for name in types)
+    """Whether the body may hold contact addresses, by what it says it is or by the queue that it came from.
+
+    Of an event that is personal in any version, also one that only a newer release knows is taken for personal.
+    """
+    names = {_without_version(event_type or ""), _without_version((queue or "").removeprefix(f"{service}."))}
+    return any(getattr(e, "personal", False) and _without_version(name) in names for name, e in REGISTRY.items())
+
+
+def _without_version(type_name: str) -> str:
+    return type_name.rpartition(".v")[0]
 
 
 def split(body: bytes) -> list[bytes]:

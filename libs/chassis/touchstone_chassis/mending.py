@@ -1,6 +1,7 @@
 """What an operator may do with a kept dead letter: replay it, edit it, discard it; no I/O."""
 
 import datetime
+import re
 from typing import Any
 
 import orjson
@@ -33,6 +34,7 @@ HISTORY_KEPT = datetime.timedelta(days=365)
 """How long a dead letter stays in the database after it was replayed or discarded."""
 SURE_FOR = INBOX_KEPT - datetime.timedelta(days=5)
 """For how long the inbox surely knows whether a message took effect before it was parked."""
+_EVENT = re.compile(r"[a-z_]+\.[a-z_]+\.v[0-9]+")
 
 Obstacle = tuple[str, str]
 """Why something cannot be done with a dead letter: a code and a sentence."""
@@ -52,7 +54,10 @@ def obstacle_to_replay(
     if document["state"] != PARKED:
         return "not_parked", f"It is {document['state']}."
     queue = document["queue"] or ""
-    if queue.removeprefix(f"{service}.") not in REGISTRY:
+    type_name = queue.removeprefix(f"{service}.")
+    if type_name not in REGISTRY and _EVENT.fullmatch(type_name):  # a newer release was here, or this one is newer
+        return "unknown_version", f"This release does not know {type_name}: one that does can replay it."
+    if type_name not in REGISTRY:
         return "not_an_event", "Only events are replayed: a call or a submission is made again by who made it."
     if not consumed:
         return "not_consumed", f"The service does not consume {queue} any more."

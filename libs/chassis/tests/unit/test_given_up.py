@@ -128,6 +128,7 @@ def test_the_type_or_the_queue_says_that_a_body_is_personal():
 
     assert is_personal("toy", None, contact) and is_personal("toy", f"toy.{contact}", None)
     assert not is_personal("toy", QUEUE, "assessment.body_accredited.v1")
+    assert is_personal("toy", None, "membership.contact_changed.v9")
 
 
 def test_a_large_body_is_split_and_a_small_one_is_not():

@@ -51,6 +51,7 @@ LONG_AGO = NOW - datetime.timedelta(days=56)
         ({"state": "discarded"}, "not_parked"),
         ({"queue": "rpc-toy"}, "not_an_event"),
         ({"queue": "toy.intake"}, "not_an_event"),
+        ({"queue": "toy.membership.contact_changed.v9"}, "unknown_version"),
         ({"queue": None}, "not_an_event"),
         ({"body": b"x" * 100_001}, "too_large"),
         ({"parts": 2}, "too_large"),

@@ -1,5 +1,7 @@
 """What is declared on the broker for a service."""
 
+from types import SimpleNamespace
+
 from touchstone.broker_plan import Binding, broker_plan
 from touchstone_contracts.assessment import AuditAccepted
 from touchstone_contracts.membership import MembershipActivated
@@ -33,6 +35,18 @@ def test_a_consumed_event_gets_a_queue_bound_to_the_exchange_of_its_producer_eve
     assert plan.queues[queue].arguments["x-dead-letter-exchange"] == "certification.dead-letter"
     assert {"assessment.events", "membership.events", "assessment.unconsumed"} <= set(plan.exchanges)
     assert "rpc-membership" not in plan.queues
+
+
+def test_an_event_that_may_come_in_an_older_version_gets_a_queue_for_each():
+    older = SimpleNamespace(type_name="scales.lot_weighed.v1", routing_key="lot_weighed.v1", producer="scales")
+    newer = SimpleNamespace(
+        type_name="scales.lot_weighed.v2", routing_key="lot_weighed.v2", producer="scales", replaces=older
+    )
+
+    plan = broker_plan([ServiceTopology(service="yard", consumes=[newer])])
+
+    assert Binding("scales.events", "yard.scales.lot_weighed.v1", "lot_weighed.v1") in plan.bindings
+    assert Binding("scales.events", "yard.scales.lot_weighed.v2", "lot_weighed.v2") in plan.bindings
 
 
 def test_an_extra_queue_is_a_work_queue_without_a_binding():

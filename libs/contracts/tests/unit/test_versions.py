@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from touchstone_contracts import document
 from touchstone_contracts.registry import detail, event
 from touchstone_contracts.topology import ServiceTopology
 from touchstone_contracts.versions import older_copies, upcast, versions
@@ -74,6 +75,14 @@ def test_a_service_receives_what_it_consumes_in_every_version() -> None:
     first, second, third = three_versions()
 
     assert ServiceTopology(service="scales", consumes=[third]).receives == (third, second, first)
+
+
+def test_the_page_of_events_says_what_a_version_replaces_and_whether_that_is_still_published() -> None:
+    first, second, third = three_versions()
+
+    assert "Replaces version 2, which is published too, with the same id." in document._event_section(third)
+    assert "Replaces version 1." in document._event_section(second)
+    assert "Replaces" not in document._event_section(first)
 
 
 def test_a_version_must_say_how_it_is_made_from_the_one_before() -> None:
