@@ -32,6 +32,8 @@ LEFT_OUT = {LEASES, RESTORES}
 """What is only true while processes run, and the notes of earlier restores."""
 COUNTERS = {"certification": "certificates"}
 """Counters that give numbers to the outside, by service: what was given after the backup must not be given again."""
+VERSIONS_SKIPPED = 1_000_000
+"""What was announced after the backup had versions that must not come again: consumers keep the newest they saw."""
 _RAW: CodecOptions = CodecOptions(document_class=RawBSONDocument)
 _SNAPSHOT_TOO_OLD = 239
 
@@ -136,7 +138,7 @@ def restore(
     skip: int = 10_000,
     above: int | None = None,
 ) -> Summary:
-    """Put a backup back. Counters then stand `skip` higher than in it, and above `above`.
+    """Put a backup back. Numbers then go on `skip` higher than in it and above `above`, and versions a million higher.
 
     The service must be stopped. With `replace` what is in the database goes first; without it, a database that is not
     empty is refused. A restore that died is repeated with `replace`. Raises RestoreFailed.
@@ -146,10 +148,7 @@ def restore(
         raise RestoreFailed(f"{path} is a backup of {summary.service}, not of {service}.")
     counter = COUNTERS.get(service)
     if counter and above is None and not summary.counts.get("sequences"):
-        raise RestoreFailed(
-            f"At the time of the backup {service} had given no number: say above which one it is to go on"
-            " (--numbers-above), 0 if none was given afterwards either."
-        )
+        raise RestoreFailed(_no_number_yet(service))
     try:
         with _client(mongo_uri) as client:
             database = client[f"{database_prefix}_{service}"]
@@ -158,11 +157,47 @@ def restore(
             noted = database[RESTORES].insert_one(began | {"finished": False}).inserted_id
             for name, batch in _batches(_documents(path)):
                 database[name].with_options(codec_options=_RAW).insert_many(batch)
-            numbers = _raise_counter(database, counter, skip, above) if counter else None
+            numbers = _go_on_beyond(database, counter, skip, above)
             database[RESTORES].update_one({"_id": noted}, {"$set": {"finished": True, "numbers_above": numbers}})
     except pymongo.errors.PyMongoError as error:
         raise RestoreFailed(f"{_explained(error, mongo_uri)}; repeat it with --replace") from error
     return summary
+
+
+def go_on_beyond(
+    mongo_uri: str, database_prefix: str, service: str, *, skip: int = 10_000, above: int | None = None
+) -> int | None:
+    """What `restore` does last, for a database that was put back by other means, before the service is started.
+
+    Gives the number above which certificates go on, where there are any. May be repeated; it skips again. Raises
+    RestoreFailed.
+    """
+    counter = COUNTERS.get(service)
+    try:
+        with _client(mongo_uri) as client:
+            database = client[f"{database_prefix}_{service}"]
+            if counter and above is None and database["sequences"].find_one({"_id": counter}) is None:
+                raise RestoreFailed(_no_number_yet(service))
+            numbers = _go_on_beyond(database, counter, skip, above)
+            now = datetime.datetime.now(datetime.UTC)
+            database[RESTORES].insert_one({"at": now, "finished": True, "numbers_above": numbers})
+    except pymongo.errors.PyMongoError as error:
+        raise RestoreFailed(_explained(error, mongo_uri)) from error
+    return numbers
+
+
+def _no_number_yet(service: str) -> str:
+    return (
+        f"At the time of the backup {service} had given no number: say above which one it is to go on"
+        " (--numbers-above), 0 if none was given afterwards either."
+    )
+
+
+def _go_on_beyond(database: Database, counter: str | None, skip: int, above: int | None) -> int | None:
+    """Let nothing be given again that others may have seen: versions of aggregates, and numbers."""
+    for name in database.list_collection_names():
+        database[name].update_many({"version": {"$type": "number"}}, {"$inc": {"version": VERSIONS_SKIPPED}})
+    return _raise_counter(database, counter, skip, above) if counter else None
 
 
 def _make_room(database: Database, *, replace: bool) -> None:

@@ -36,7 +36,12 @@ def backup(
 
 def restore(
     service: Service,
-    file: Annotated[pathlib.Path, typer.Argument(metavar="FILE", help="What `touchstone backup` wrote.")],
+    file: Annotated[
+        pathlib.Path | None, typer.Argument(metavar="[FILE]", help="What `touchstone backup` wrote.")
+    ] = None,
+    put_back_otherwise: Annotated[
+        bool, typer.Option("--put-back-otherwise", help="No FILE: it was put back by mongorestore or a snapshot.")
+    ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Remove what is in the database.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read the file, and change nothing.")] = False,
     skip_numbers: Annotated[
@@ -52,18 +57,26 @@ def restore(
 ) -> None:
     """Put a service's database back as it was at the time of a backup. The service must be stopped (operator).
 
+    Numbers and versions go on far above those of the backup, so that none is given twice.
     See docs/runbooks/restore-a-database.md for what to do before and after.
     """
     backups, output = _backups(), Output(as_json=as_json)
+    if (file is None) is not put_back_otherwise:
+        raise typer.BadParameter("give a FILE, or --put-back-otherwise")
     with told(output, backups.RestoreFailed, ServiceIsRunning):
-        if dry_run:
+        if dry_run and file:
             output.answer("would restore", _shown(backups.read_summary(file), as_json))
             return
         database = required(mongo_uri, "--mongo-uri", "MONGO_URI")
         _refuse_while_running(required(amqp_uri, "--amqp-uri", "TOUCHSTONE_AMQP_URI"), service)
         numbers = {"skip": skip_numbers, "above": numbers_above}
-        summary = backups.restore(database, database_prefix, service, file, replace=replace, **numbers)
-        output.answer(f"restored {service}; next: touchstone provision, then start it", _shown(summary, as_json))
+        done = f"restored {service}; next: touchstone provision, then start it"
+        if file is None:
+            above = backups.go_on_beyond(database, database_prefix, service, **numbers)
+            output.answer(done, {"service": service, "numbers_above": above})
+        else:
+            summary = backups.restore(database, database_prefix, service, file, replace=replace, **numbers)
+            output.answer(done, _shown(summary, as_json))
 
 
 class ServiceIsRunning(Exception):

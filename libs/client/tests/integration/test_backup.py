@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from touchstone.amqp import open_connection
-from touchstone.backup import BackupFailed, RestoreFailed, back_up, read_summary, restore
+from touchstone.backup import BackupFailed, RestoreFailed, back_up, go_on_beyond, read_summary, restore
 from touchstone.cli import app
 
 PAIRS = 400
@@ -143,6 +143,8 @@ def test_without_a_number_in_the_backup_somebody_must_say_where_to_go_on(
     backing: Any, database_prefix: str, filled: Any, path: pathlib.Path
 ):
     filled["sequences"].delete_many({})
+    with pytest.raises(RestoreFailed, match="--numbers-above"):
+        go_on_beyond(backing.mongo_uri, database_prefix, "certification")
     back_up(backing.mongo_uri, database_prefix, "certification", path)
 
     with pytest.raises(RestoreFailed, match="--numbers-above"):
@@ -181,3 +183,26 @@ def test_a_service_that_runs_is_not_overwritten(
     assert dry.exit_code == 0 and count_before == 0
     assert restored.exit_code == 0, restored.output
     assert filled["cases"].count_documents({}) == 1_200
+
+
+def test_versions_go_on_above_all_that_others_may_have_seen(
+    backing: Any, database_prefix: str, filled: Any, path: pathlib.Path
+):
+    filled["things"].insert_many([{"_id": "a", "version": 3}, {"_id": "b", "version": "no number"}])
+    back_up(backing.mongo_uri, database_prefix, "certification", path)
+
+    restore(backing.mongo_uri, database_prefix, "certification", path, replace=True)
+    once = {thing["_id"]: thing["version"] for thing in filled["things"].find()}
+    number = go_on_beyond(backing.mongo_uri, database_prefix, "certification", skip=5, above=7)
+    twice = {thing["_id"]: thing["version"] for thing in filled["things"].find()}
+
+    assert once == {"a": 1_000_003, "b": "no number"}
+    assert twice == {"a": 2_000_003, "b": "no number"}
+    assert number == 20_012
+
+
+def test_a_restore_needs_a_file_or_the_word_that_none_is_needed():
+    neither = CliRunner().invoke(app, ["restore", "--service", "certification"])
+    both = CliRunner().invoke(app, ["restore", "x.backup", "--put-back-otherwise", "--service", "certification"])
+
+    assert neither.exit_code == both.exit_code == 2
