@@ -86,13 +86,14 @@ class Books:
         return [_fact(row) for row in self._unit.find(OUTBOX, wanted, projection=_FACTS, sort=[("recorded_at", 1)])]
 
     def processed(
-        self, since: datetime.datetime, after: str | None, limit: int
+        self, since: datetime.datetime, until: datetime.datetime | None, after: str | None, limit: int
     ) -> tuple[list[dict[str, Any]], str | None]:
         """Events that were handled from `since` on. Two pages may share those of one moment."""
         beginning = since + INBOX_KEPT  # by the index that there is for their end
         if after:
             beginning = max(beginning, cursor(after)[0])
-        rows = self._unit.find(INBOX, {"expires_at": {"$gte": beginning}}, sort=[("expires_at", 1)], limit=limit + 1)
+        lasting = {"$gte": beginning} | ({"$lt": until + INBOX_KEPT} if until else {})
+        rows = self._unit.find(INBOX, {"expires_at": lasting}, sort=[("expires_at", 1)], limit=limit + 1)
         page = rows[:limit]
         types: dict[str, str] = {}
         for type_name, (_, handler) in self.handlers.items():

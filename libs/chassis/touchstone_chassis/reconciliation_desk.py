@@ -40,7 +40,7 @@ class GetReconciliationState(Schema):
 class ListCommittedEvents(Schema):
     """One of `since`, `ids` and `subjects`. `limit` and `after` go with `since`."""
 
-    since, until = _moment(), _moment(load_default=None)
+    since, until = _moment(), _moment(load_default=None, allow_none=True)
     ids, subjects = _ids(), _ids()
     limit = fields.Integer(strict=True, load_default=IDS_MAX, validate=validate.Range(1, IDS_MAX))
     after = _name(load_default=None)
@@ -52,7 +52,7 @@ class ListCommittedEvents(Schema):
 
 
 class ListProcessedEvents(Schema):
-    since = _moment(required=True)
+    since, until = _moment(required=True), _moment(load_default=None, allow_none=True)
     limit = fields.Integer(strict=True, load_default=IDS_MAX, validate=validate.Range(1, IDS_MAX))
     after = _name(load_default=None)
 
@@ -166,8 +166,8 @@ class ReconciliationDesk:
 
     @query(ListProcessedEvents(), roles=(OPERATOR,))
     def list_processed_events(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """Events that the service has handled since a moment, oldest first."""
-        items, after = self.books[0].processed(request["since"], request["after"], request["limit"])
+        """Events that the service has handled from a moment on, oldest first."""
+        items, after = self.books[0].processed(request["since"], request["until"], request["after"], request["limit"])
         return {"items": items, "next": after}
 
     @query(ListUnprocessedEvents(), roles=(OPERATOR,))

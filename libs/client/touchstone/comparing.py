@@ -131,7 +131,8 @@ def _sequences(look: Look) -> Iterator[Difference]:
     }
     by_aggregate: dict[tuple[str, str], list[Committed]] = {}
     for event in look.committed.values():
-        if group := groups.get(name_of(event.type)):
+        group = groups.get(name_of(event.type))
+        if group and look.now - event.recorded_at < ANNOUNCED_FOR:
             by_aggregate.setdefault((group, event.subject), []).append(event)
     for events in by_aggregate.values():
         yield from _gaps(events)

@@ -15,6 +15,8 @@ UNKNOWN = "event_unknown_upstream"
 
 Ask = Callable[..., Any]
 """Calls a method: `ask(service, method, **arguments)`."""
+Span = tuple[datetime.datetime, datetime.datetime | None]
+"""From when on, and until when (None: until now)."""
 
 
 @dataclasses.dataclass
@@ -40,10 +42,8 @@ class Seeds:
             self.subjects.setdefault(ASSESSMENT, set()).add(about["audit"])
 
 
-def look(
-    ask: Ask, *, since: datetime.datetime | None, seeds: Seeds | None, overdue_s: int, grace: datetime.timedelta
-) -> Look:
-    """Everything that happened from `since` on (nothing for None), with what the seeds name, in all services.
+def look(ask: Ask, *, span: Span | None, seeds: Seeds | None, overdue_s: int, grace: datetime.timedelta) -> Look:
+    """Everything that happened in the span (nothing for None), with what the seeds name, in all services.
 
     Without `seeds`, the open differences of the services are taken. Raises what `ask` raises.
     """
@@ -54,9 +54,11 @@ def look(
         for service, state in seen.states.items():
             for difference in state["differences"]:
                 seeds.add(service, difference["kind"], difference["about"])
-    handled = _handled(ask, seen, since, seeds)  # first: what is handled was committed before
+    handled = _handled(ask, seen, span, seeds)  # first: what is handled was committed before
     for service in SERVICES:
-        for row in _committed(ask, service, since, seeds):
+        for row in _committed(ask, service, span, seeds):
+            seen.committed[row["id"]] = _event(row)
+        for row in _earlier(ask, seen, service):
             seen.committed[row["id"]] = _event(row)
     for consumer, state in seen.states.items():
         if state["consumes"]:
@@ -66,11 +68,11 @@ def look(
     return seen
 
 
-def _handled(ask: Ask, seen: Look, since: datetime.datetime | None, seeds: Seeds) -> dict[str, set[tuple[str, str]]]:
+def _handled(ask: Ask, seen: Look, span: Span | None, seeds: Seeds) -> dict[str, set[tuple[str, str]]]:
     """By consumer, what it handled lately, and what of the seeds it still knows."""
     found: dict[str, set[tuple[str, str]]] = {}
     for consumer, state in seen.states.items():
-        rows = _pages(ask, consumer, "list_processed_events", since) if since and state["consumes"] else ()
+        rows = _pages(ask, consumer, "list_processed_events", span) if span and state["consumes"] else ()
         found[consumer] = {(row["id"], row["type"]) for row in rows}
         seeded = seeds.handled.get(consumer, set())
         if seeded:
@@ -79,12 +81,23 @@ def _handled(ask: Ask, seen: Look, since: datetime.datetime | None, seeds: Seeds
     return found
 
 
-def _committed(ask: Ask, service: str, since: datetime.datetime | None, seeds: Seeds) -> Iterator[dict[str, Any]]:
-    if since:
-        yield from _pages(ask, service, "list_committed_events", since)
+def _committed(ask: Ask, service: str, span: Span | None, seeds: Seeds) -> Iterator[dict[str, Any]]:
+    if span:
+        yield from _pages(ask, service, "list_committed_events", span)
     for ids in _chunks(seeds.events.get(service, ()), PAGE):
         yield from ask(service, "list_committed_events", ids=ids)["items"]
     for subjects in _chunks(seeds.subjects.get(service, ()), KEYS):
+        yield from ask(service, "list_committed_events", subjects=subjects)["items"]
+
+
+def _earlier(ask: Ask, seen: Look, service: str) -> Iterator[dict[str, Any]]:
+    """What was announced before of the aggregates whose first version is not among what was seen: for their gaps."""
+    in_full = {name_of(type_name) for group in seen.states[service]["announced_in_full"] for type_name in group}
+    first: dict[str, int] = {}
+    for event in seen.committed.values():
+        if event.producer == service and name_of(event.type) in in_full:
+            first[event.subject] = min(event.sequence, first.get(event.subject, event.sequence))
+    for subjects in _chunks([subject for subject, sequence in first.items() if sequence > 1], KEYS):
         yield from ask(service, "list_committed_events", subjects=subjects)["items"]
 
 
@@ -149,10 +162,10 @@ def _facts(ask: Ask, service: str, name: str, keys: Iterable[str]) -> list[dict[
     return [f for chunk in _chunks(keys, KEYS) for f in ask(service, "list_facts", name=name, keys=chunk)["items"]]
 
 
-def _pages(ask: Ask, service: str, method: str, since: datetime.datetime) -> Iterator[dict[str, Any]]:
+def _pages(ask: Ask, service: str, method: str, span: Span) -> Iterator[dict[str, Any]]:
     after: str | None = None
     while True:
-        page = ask(service, method, since=since, limit=PAGE, **({"after": after} if after else {}))
+        page = ask(service, method, since=span[0], until=span[1], limit=PAGE, **({"after": after} if after else {}))
         yield from page["items"]
         if page["next"] is None or page["next"] == after:
             return

@@ -9,11 +9,13 @@ from typing import Any
 
 from touchstone.books import Difference, Findings, Look, Mend
 from touchstone.comparing import compare
-from touchstone.looking import SERVICES, Ask, Seeds, look
+from touchstone.looking import SERVICES, Ask, Seeds, Span, look
 
 BATCH = 100
 REPORTED_MAX = 500
-"""How many new differences of one service a round reports one by one; the others are counted, and come next."""
+"""How many new differences of one service and one day a round reports one by one; the others come with the next."""
+LONGEST = datetime.timedelta(days=1, minutes=5)
+"""No look spans more."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,17 +64,32 @@ def reconcile(ask: Ask, since: datetime.datetime, terms: Terms) -> Round:
     """
     counting = _Counting(ask)
     done = Round(since)
-    seen = _look(counting, terms, since, None)
-    findings = compare(seen)
-    done.events = len(seen.committed)
-    confirmed = _confirmed(counting, terms, findings)
-    done.differences = sorted(confirmed, key=lambda d: (d.service, d.kind, d.id))
-    if terms.report:
-        _report(counting, seen, findings, done)
-    if terms.mend:
-        _mend(counting, terms, done)
+    for span in _spans(since):
+        is_last = span[1] is None
+        seen = _look(counting, terms, span, None if is_last else Seeds())
+        findings = compare(seen)
+        done.events += len(seen.committed)
+        known = {difference.id for difference in done.differences}
+        confirmed = [d for d in _confirmed(counting, terms, findings) if d.id not in known]
+        confirmed.sort(key=lambda d: (d.service, d.kind, d.id))
+        if terms.report:
+            _report(counting, seen, confirmed, done)
+            if is_last:
+                _settle(counting, seen, findings, done)
+        if terms.mend:
+            _mend(counting, terms, confirmed, done)
+        done.differences += confirmed
     done.calls = counting.calls
     return done
+
+
+def _spans(since: datetime.datetime) -> Iterator[Span]:
+    """Days, so that no more is held in memory at once; what is open already is looked at with the last one."""
+    now = datetime.datetime.now(datetime.UTC)
+    while since + LONGEST < now:
+        yield since, since + LONGEST
+        since += LONGEST
+    yield since, None
 
 
 class _Counting:
@@ -86,9 +103,9 @@ class _Counting:
         return self._ask(service, method, **arguments)
 
 
-def _look(ask: Ask, terms: Terms, since: datetime.datetime | None, seeds: Seeds | None) -> Look:
+def _look(ask: Ask, terms: Terms, span: Span | None, seeds: Seeds | None) -> Look:
     grace = datetime.timedelta(seconds=terms.grace_s)
-    return look(ask, since=since, seeds=seeds, overdue_s=terms.overdue_s, grace=grace)
+    return look(ask, span=span, seeds=seeds, overdue_s=terms.overdue_s, grace=grace)
 
 
 def _confirmed(ask: Ask, terms: Terms, findings: Findings) -> list[Difference]:
@@ -103,21 +120,27 @@ def _confirmed(ask: Ask, terms: Terms, findings: Findings) -> list[Difference]:
     return [d for d in findings.found.values() if again.leaves_open(d.id, d.about)]
 
 
-def _report(ask: Ask, seen: Look, findings: Findings, done: Round) -> None:
+def _report(ask: Ask, seen: Look, confirmed: Sequence[Difference], done: Round) -> None:
     for service in SERVICES:
-        opened = {difference["id"]: difference["about"] for difference in seen.states[service]["differences"]}
-        found = [d for d in done.differences if d.service == service and d.id not in opened][:REPORTED_MAX]
-        settled = [id for id, about in opened.items() if not findings.leaves_open(id, about)]
-        for batch in _batches(found):
+        opened = {difference["id"] for difference in seen.states[service]["differences"]}
+        new = [difference for difference in confirmed if difference.service == service and difference.id not in opened]
+        for batch in _batches(new[:REPORTED_MAX]):
             answer = ask(service, "report_differences", found=[difference.as_report() for difference in batch])
             done.new += len(answer["new"])
+
+
+def _settle(ask: Ask, seen: Look, findings: Findings, done: Round) -> None:
+    found = {difference.id for difference in done.differences}
+    for service in SERVICES:
+        opened = {d["id"]: d["about"] for d in seen.states[service]["differences"] if d["id"] not in found}
+        settled = [id for id, about in opened.items() if not findings.leaves_open(id, about)]
         for ids in _batches(settled):
             ask(service, "report_differences", settled=ids)
         done.settled += settled
 
 
-def _mend(ask: Ask, terms: Terms, done: Round) -> None:
-    for batch in _mends(done.differences):
+def _mend(ask: Ask, terms: Terms, confirmed: Sequence[Difference], done: Round) -> None:
+    for batch in _mends(confirmed):
         kind = {"kind": batch.kind, "keys": list(batch.ids)} if batch.kind else {"ids": list(batch.ids)}
         answer = ask(batch.service, batch.method, why="reconcile: what ought to be there is not", **kind)
         done.mended += answer["restored" if batch.kind else "republished"]

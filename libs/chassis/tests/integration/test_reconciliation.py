@@ -111,6 +111,7 @@ def test_what_was_committed_is_listed_page_by_page_and_by_id_and_subject(bus, de
     assert (by_id[0]["type"], by_id[0]["subject"], by_id[0]["sequence"]) == (REGISTERED, "b-1", 1)
     assert by_id[0]["published_at"] and not by_id[0]["pending"]
     assert "body" not in by_id[0]
+    assert desk("list_committed_events", since=LONG_AGO, until="2026-01-02T00:00:00+00:00")["items"] == []
 
 
 def test_what_was_handled_is_listed_page_by_page(bus, desk, database):
@@ -123,6 +124,7 @@ def test_what_was_handled_is_listed_page_by_page(bus, desk, database):
     assert {row["id"] for row in first["items"] + rest["items"]} == {"b-0", "b-1", "b-2"}
     assert {row["type"] for row in first["items"]} == {ACCREDITED}
     assert desk("list_processed_events", since="2999-01-01T00:00:00+00:00")["items"] == []
+    assert desk("list_processed_events", since=LONG_AGO, until="2026-01-02T00:00:00+00:00")["items"] == []
 
 
 def test_an_event_is_unprocessed_until_it_is_handled_parked_or_discarded(bus, desk, database, behaviour):

@@ -167,6 +167,33 @@ def test_what_only_one_look_shows_is_no_difference() -> None:
     assert services.commands() == []
 
 
+def test_a_long_time_is_looked_at_day_by_day_without_a_gap_and_open_differences_once() -> None:
+    services = Services(0)
+    since = NOW - datetime.timedelta(days=3)
+
+    reconciling.reconcile(services, since, Terms())
+
+    spans = [a for s, m, a in services.asked if s == "assessment" and m == "list_committed_events"]
+    assert spans[0]["since"] == since and spans[-1]["until"] is None
+    assert [a["until"] for a in spans[:-1]] == [a["since"] for a in spans[1:]] and len(spans) == 3
+
+
+def test_what_differs_over_several_days_is_mended_each_day_and_not_called_settled() -> None:
+    services = Services(5)
+    listed = services.list_committed_events
+
+    def by_day(service: str, until: Any = None, ids: Any = None, **asked: Any) -> Any:
+        rows = listed(service, ids=ids, **asked)["items"]
+        ours = rows if ids is not None else rows[:2] if until else rows[2:]
+        return {"items": ours, "next": None}
+
+    services.list_committed_events = by_day  # type: ignore[method-assign]
+
+    done = reconciling.reconcile(services, NOW - datetime.timedelta(days=2), Terms(mend=True))
+
+    assert len(done.differences) == len(done.mended) == 5 and done.settled == []
+
+
 def test_what_a_service_refuses_to_mend_is_told() -> None:
     services = Services(1)
     services.refused = [{"id": "e-00000", "code": "too_old", "message": "Too old."}]
