@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[2]
 SERVICES = sorted(p.parent.name for p in ROOT.glob("services/*/pyproject.toml"))
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+KEY_HOLDERS = {"keys", "touchstone", "reconciler"}
+"""Who makes the development key, and whose calls are signed with it."""
 DRAIN_S = ConfigSchema().fields["drain_s"].load_default
 
 
@@ -41,8 +43,11 @@ def compose_problems(compose: dict[str, Any], drain_s: float) -> list[str]:
             found.append(f"{name} is not started again")
         if set(service.get("depends_on", {})) & (set(SERVICES) - {name}):
             found.append(f"{name} depends on the order of services")
-        if any("issuer" in volume for volume in service.get("volumes", [])):
+    for name in set(described) - KEY_HOLDERS:
+        if any("issuer" in volume for volume in described[name].get("volumes", [])):
             found.append(f"{name} can read the private key")
+    if "--every" not in described.get("reconciler", {}).get("command", []):
+        found.append("nobody reconciles")
     if "transactionLifetimeLimitSeconds=5" not in described["mongo"]["command"]:
         found.append("mongo lets transactions of dead processes live")
     ports = [str(port) for service in described.values() for port in service.get("ports", [])]
@@ -102,3 +107,17 @@ def test_a_database_with_its_default_lifetime_of_transactions_is_seen() -> None:
     careless["services"]["mongo"]["command"] = ["--replSet", "rs0"]
 
     assert compose_problems(careless, DRAIN_S) == ["mongo lets transactions of dead processes live"]
+
+
+def test_a_compose_file_without_a_reconciler_is_seen() -> None:
+    careless = copy.deepcopy(COMPOSE)
+    del careless["services"]["reconciler"]
+
+    assert compose_problems(careless, DRAIN_S) == ["nobody reconciles"]
+
+
+def test_another_container_that_can_read_the_key_is_seen() -> None:
+    careless = copy.deepcopy(COMPOSE)
+    careless["services"]["mail-sink"]["volumes"] = ["issuer:/keys"]
+
+    assert compose_problems(careless, DRAIN_S) == ["mail-sink can read the private key"]
