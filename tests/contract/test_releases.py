@@ -160,3 +160,13 @@ def test_what_the_code_answers_is_read_from_its_text(tmp_path: Path, monkeypatch
     monkeypatch.syspath_prepend(tmp_path)
 
     assert recording.answers("toy_answers") == {"line": ["a", "id", "inner", "more"]}
+
+
+class _Toy:
+    def list_lots(self) -> dict[str, Any]:
+        found = {"not": "an answer"}
+        return {"items": [{"id": 1}], "next": found} | {"more": 2}
+
+
+def test_what_a_method_returns_is_read_from_its_text() -> None:
+    assert recording.returned(_Toy, "list_lots") == ["id", "items", "more", "next"]

@@ -7,6 +7,7 @@ import importlib.resources
 import inspect
 import json
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def services() -> dict[str, Any]:
             "methods": methods,
             "messages": {e.queue: _taken(e) for _, e in entrypoints if isinstance(e, OnMessage)},
             "forms": {form: {"arguments": describe(_form(*place))} for form, place in FORMS.get(name, {}).items()},
-            "answers": answers(f"{name}.answers"),
+            "answers": answers(f"{name}.answers") | {f"{n}()": k for n in methods if (k := returned(service, n))},
         }
     return found
 
@@ -104,8 +105,14 @@ def answers(module: str) -> dict[str, list[str]]:
     return {f.name: sorted(names) for f in functions if (names := set(_keys(f)))}
 
 
-def _keys(function: ast.FunctionDef) -> Iterator[str]:
-    for node in ast.walk(function):
+def returned(service: Any, method: str) -> list[str]:
+    """The field names in the dictionaries that stand behind a method's `return`."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(getattr(service, method)))))
+    return sorted({key for node in ast.walk(tree) if isinstance(node, ast.Return) for key in _keys(node)})
+
+
+def _keys(part: ast.AST) -> Iterator[str]:
+    for node in ast.walk(part):
         if isinstance(node, ast.Dict):
             yield from (k.value for k in node.keys if isinstance(k, ast.Constant) and isinstance(k.value, str))
 
