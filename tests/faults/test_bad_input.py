@@ -30,8 +30,15 @@ from corpus.wire import Message, Wire
 from harness.workload import Say
 
 from touchstone.broker_plan import broker_plan
-from touchstone.provision import installed_topologies
-from touchstone_contracts.topology import RETRY_DELAYS_S, dead_letter, events_exchange, retry_queue, unconsumed
+from touchstone.provision import installed_topologies, provision_broker
+from touchstone_contracts.topology import (
+    RETRY_DELAYS_S,
+    dead_letter,
+    events_exchange,
+    retry_queue,
+    rpc_queue,
+    unconsumed,
+)
 from touchstone_devkit.backing import Backing
 from touchstone_devkit.demo.quiet import wait_until_quiet
 from touchstone_devkit.eventually import eventually
@@ -40,7 +47,9 @@ from touchstone_devkit.runner import SERVICES, System
 FULL = os.environ.get("TOUCHSTONE_BAD_INPUT") == "full"
 SEED = int(os.environ.get("TOUCHSTONE_SEED", "0"))
 EXAMPLES = 200 if FULL else 6
-DEALT_AMONG = 1 if FULL else 3
+DEALT_AMONG = 1 if FULL else 8
+GOOD_AFTER = 1 if FULL else 4
+"""So many bad messages, then a good one."""
 ENTRANCES = entrances()
 WRITES_NOTHING = (FINE, UNHEARD)
 pytestmark = pytest.mark.timeout(3600 if FULL else 300)
@@ -92,6 +101,7 @@ class Bench:
         return outcome
 
     def quiet(self) -> None:
+        """Returns when nothing is under way: what was sent before this has left its traces."""
         system = self._system
         wait_until_quiet(system.amqp_uri, system.mongo_uri, system.database_prefix, timeout_s=60)
 
@@ -107,9 +117,7 @@ class Bench:
 @pytest.fixture
 def bench(target: System, watcher: Watcher, tally: Tally) -> Iterator[Bench]:
     with Wire(target.amqp_uri) as wire:
-        bench = Bench(target, wire, watcher, tally)
-        yield bench
-        bench.quiet()
+        yield Bench(target, wire, watcher, tally)
 
 
 def dealt(entrance: Entrance, rows: list[Row]) -> list[Row]:
@@ -133,8 +141,9 @@ def is_refused(row: Row, entrance: Entrance) -> bool:
     return not set(row.allowed(entrance)) & set(WRITES_NOTHING)
 
 
-def one_of_each_queue() -> list[Entrance]:
-    return list({entrance.queue: entrance for entrance in ENTRANCES}.values())
+def one_of_each_kind() -> list[Entrance]:
+    """One entrance for each kind of queue that a service has."""
+    return list({(entrance.service, entrance.kind): entrance for entrance in ENTRANCES}.values())
 
 
 every_entrance = pytest.mark.parametrize("entrance", ENTRANCES, ids=str)
@@ -160,24 +169,20 @@ def test_all_rows_reach_every_queue() -> None:
 
 @every_entrance
 def test_what_is_bad_is_refused_and_the_next_good_message_is_handled(bench: Bench, entrance: Entrance) -> None:
-    good = bench.message(entrance)
+    good, problems = bench.message(entrance), []
     usual = bench.send(entrance, "a good message", good).what
     bench.quiet()
 
     with bench.undisturbed(contents=True):
-        problems = [
-            found
-            for row in rows_for(entrance)
-            if is_refused(row, entrance)
-            for found in (
-                problem(row.name, bench.send(entrance, row.name, row.spoil(fresh(good))), row.allowed(entrance)),
-                problem(f"the next after {row.name}", bench.walker.outcome(entrance, good), [FINE], usual),
-            )
-            if found
-        ]
+        for number, row in enumerate(row for row in rows_for(entrance) if is_refused(row, entrance)):
+            outcome = bench.send(entrance, row.name, row.spoil(fresh(good)))
+            problems.append(problem(row.name, outcome, row.allowed(entrance)))
+            if number % GOOD_AFTER == 0:
+                next_one = bench.send(entrance, "a good message", good)
+                problems.append(problem(f"the next after {row.name}", next_one, [FINE], usual))
         bench.quiet()
 
-    assert problems == []
+    assert [found for found in problems if found] == []
     assert not Path(MARKER).exists()
 
 
@@ -191,7 +196,6 @@ def test_what_is_odd_but_can_be_read_is_handled(bench: Bench, entrance: Entrance
             for row in rows_for(entrance)
             if (allowed := row.allowed(entrance)) and not is_refused(row, entrance)
         ]
-        bench.quiet()
 
     assert [found for found in problems if found] == []
 
@@ -239,6 +243,7 @@ def test_a_method_that_is_none_is_answered_or_parked(bench: Bench, service: str,
     entrance = next(e for e in ENTRANCES if e.kind == RPC and e.service == service)
     key = name if isinstance(name, bytes) else name.encode()
     unknown = dataclasses.replace(entrance, routing_key=f"{service}.".encode() + key)
+    bench.quiet()
 
     with bench.undisturbed(contents=True):
         outcome = bench.send(unknown, "an unknown method", bench.message(unknown))
@@ -248,7 +253,7 @@ def test_a_method_that_is_none_is_answered_or_parked(bench: Bench, service: str,
     assert problem("without one", mute, [parked("unknown_method"), parked("rejected")]) is None
 
 
-@pytest.mark.parametrize("entrance", one_of_each_queue(), ids=str)
+@pytest.mark.parametrize("entrance", one_of_each_kind(), ids=str)
 def test_a_body_of_20_mb_is_refused_by_the_broker_or_parked(bench: Bench, entrance: Entrance) -> None:
     good = bench.message(entrance)
     allowed = (answered("malformed_request"), parked("too_large"))
@@ -268,6 +273,7 @@ def test_whatever_a_stranger_puts_into_the_dead_letter_queue_is_kept(bench: Benc
     entrance = next(e for e in ENTRANCES if e.service == service)
     queue = dead_letter(service)
     rows = [row for row in [*BODIES, *HEADERS] if BROKER not in row.call and "expiration" not in row.name]
+    bench.quiet()
 
     with bench.undisturbed(contents=True):
         problems = []
@@ -287,6 +293,7 @@ def test_whatever_a_stranger_puts_into_the_dead_letter_queue_is_kept(bench: Benc
 def test_nonsense_from_a_strangers_event_is_parked_by_its_consumer(bench: Bench, entrance: Entrance) -> None:
     producer, key = entrance.event_class.producer, entrance.event_class.routing_key
     good = bench.message(entrance).but(exchange=events_exchange(producer), routing_key=key)
+    bench.quiet()
 
     with bench.undisturbed(contents=True):
         outcome = bench.send(entrance, "nonsense on the exchange", good.but(body=b'{"specversion": 1}'))
@@ -304,7 +311,7 @@ def test_an_event_that_nobody_knows_waits_where_it_can_be_seen(bench: Bench) -> 
     assert eventually(lambda: bench.wire.count(unconsumed(producer)) == before + 1, within_s=NOISE)
 
 
-@pytest.mark.parametrize("entrance", one_of_each_queue(), ids=str)
+@pytest.mark.parametrize("entrance", one_of_each_kind(), ids=str)
 def test_nonsense_in_a_retry_queue_comes_back_and_is_parked(bench: Bench, entrance: Entrance) -> None:
     retry = retry_queue(entrance.service, RETRY_DELAYS_S[0])
     body = f"{{ {entrance} {uuid.uuid4().hex}".encode()
@@ -320,6 +327,7 @@ def test_nonsense_in_a_retry_queue_comes_back_and_is_parked(bench: Bench, entran
 def test_an_answer_that_is_sent_to_a_method_is_parked_there_and_goes_no_further(bench: Bench) -> None:
     entrance = next(e for e in ENTRANCES if e.kind == RPC and e.caller is None)
     other = next(e for e in ENTRANCES if e.kind == RPC and e.service != entrance.service)
+    bench.quiet()
 
     with bench.undisturbed(contents=True):
         since = datetime.datetime.now(datetime.UTC)
@@ -342,3 +350,19 @@ def test_one_id_with_two_bodies_counts_once(bench: Bench, entrance: Entrance) ->
         bench.quiet()
 
     assert outcome.what in (FINE, UNHEARD)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="32 messages for a queue that is gone stop a retry queue: see docs/bad-input.md"
+)
+def test_what_waits_for_a_queue_that_is_gone_holds_up_nobody_else(amqp_uri: str) -> None:
+    service = SERVICES[0]
+    provision_broker(amqp_uri, broker_plan(installed_topologies()))
+    retry, queue = retry_queue(service, RETRY_DELAYS_S[0]), rpc_queue(service)
+
+    with Wire(amqp_uri) as wire:
+        for _ in range(40):  # the broker moves 32 at a time, and goes on when they have arrived
+            wire.send(Message(retry, "no-such-queue", b"{}"))
+        wire.send(Message(retry, queue, b"{}"))
+
+        assert eventually(lambda: wire.count(queue), within_s=RETRY_DELAYS_S[0] + 4)

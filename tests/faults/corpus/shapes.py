@@ -90,7 +90,8 @@ def _of_scalar(field: fields.Field) -> st.SearchStrategy[Json]:
     by_name = [sample for sample in named_samples(field.name) if takes(field, sample)]
     if isinstance(field, fields.Raw) and by_name:
         return st.sampled_from(by_name)
-    known = [sample for sample in (*PLAUSIBLE, *ABSURD) if takes(field, sample)]
+    words = [word for rule in field.validators if isinstance(rule, validate.OneOf) for word in rule.choices]
+    known = [sample for sample in (*words, *PLAUSIBLE, *ABSURD) if takes(field, sample)]
     choices = [st.sampled_from(samples) for samples in (by_name, known) if samples]
     if not choices:
         raise LookupError(f"corpus/samples.py has nothing that {field!r} takes: add a plausible value there")
