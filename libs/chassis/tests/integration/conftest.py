@@ -1,10 +1,17 @@
 """A toy service in this process, on real servers: what the chassis promises is tested on it."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
+import urllib.error
 import urllib.parse
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import eventlet
@@ -26,6 +33,7 @@ from touchstone_contracts.membership import OrganisationRegistered
 from touchstone_contracts.roles import ASSESSOR, PUBLIC, SECRETARIAT
 from touchstone_contracts.topology import Index, ServiceTopology, dead_letter, event_queue
 from touchstone_devkit.eventually import eventually
+from touchstone_devkit.ports import free_ports
 
 TOPOLOGIES = [
     ServiceTopology(
@@ -361,3 +369,120 @@ def bus(settings: dict[str, Any], toy: ServiceContainer) -> Iterator[Bus]:
     bus = Bus(settings["AMQP_URI"])
     yield bus
     bus.connection.close()
+
+
+PROCESS_CONFIG = """
+AMQP_URI: ${AMQP_URI}
+MONGO_URI: ${MONGO_URI}
+database: ${PREFIX}_process
+jwks_path: ${JWKS}
+audience: touchstone
+issuers: tests
+http_host: 127.0.0.1
+http_port: ${PORT}
+sandbox: ${SANDBOX:false}
+drain_s: ${DRAIN_S:10}
+retry_delays_s: [1]
+max_workers: ${WORKERS:16}
+settings:
+  greeting: hello
+  size: ${SIZE:5}
+"""
+
+
+class Process:
+    """The toy as `python -m touchstone_chassis` runs it."""
+
+    def __init__(self, folder: Path, environ: dict[str, str]):
+        self.environ = environ
+        self.out = folder / "stdout"
+        self.err = folder / "stderr"
+        with self.out.open("wb") as out, self.err.open("wb") as err:
+            command = [sys.executable, "-m", "touchstone_chassis", "process", "--config", str(folder / "config.yaml")]
+            self.popen = subprocess.Popen(command, cwd=folder, env=environ, stdout=out, stderr=err)
+
+    def get(self, path: str, method: str = "GET") -> tuple[int, str]:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.environ['PORT']}{path}", method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def checks(self) -> dict[str, tuple[bool, str]]:
+        content = json.loads(self.get("/ready")[1] or '{"checks": []}')
+        return {check["name"]: (check["ok"], check["detail"]) for check in content["checks"]}
+
+    def until_ready(self) -> "Process":
+        eventually(lambda: self.get("/ready")[0] == 200 or self._check_alive(), within_s=30)
+        return self
+
+    def until_live(self) -> "Process":
+        eventually(lambda: self.get("/live")[0] == 200 or self._check_alive(), within_s=30)
+        return self
+
+    def _check_alive(self) -> bool:
+        assert self.popen.poll() is None, f"ended with {self.popen.returncode}: {self.err.read_text()}"
+        return False
+
+    def log(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.read_text().splitlines()]
+
+    def logged(self, event: str) -> dict[str, Any] | None:
+        return next((line for line in self.log() if line["event"] == event), None)
+
+    def signal(self, signum: int = signal.SIGTERM) -> None:
+        self.popen.send_signal(signum)
+
+    def exit_code(self, within_s: float = 15) -> int:
+        return self.popen.wait(within_s)
+
+
+@pytest.fixture
+def processes() -> ServiceTopology:
+    """What the service called `process` needs of the broker."""
+    return ServiceTopology(service="process")
+
+
+@pytest.fixture
+def environ(
+    backing: Any, amqp_uri: str, database_prefix: str, tmp_path: Path, source: str, processes: ServiceTopology
+) -> dict[str, str]:
+    """What the toy's process finds in its environment; changed by a test before it starts one."""
+    provision(amqp_uri, backing.mongo_uri, database_prefix, [processes])
+    with pika.BlockingConnection(pika.URLParameters(amqp_uri)) as connection:
+        for queue in ("rpc-process", *(event_queue("process", event.type_name) for event in processes.consumes)):
+            connection.channel().queue_purge(queue)  # where the broker is shared: what an earlier test left
+    (tmp_path / "process_toy.py").write_text(source)
+    (tmp_path / "config.yaml").write_text(PROCESS_CONFIG)
+    (tmp_path / "jwks.json").write_text('{"keys": []}')
+    info = tmp_path / "process_toy-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: process-toy\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[touchstone.services]\nprocess = process_toy:Toy\n")
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "AMQP_URI": amqp_uri,
+        "MONGO_URI": backing.mongo_uri,
+        "PREFIX": database_prefix,
+        "JWKS": str(tmp_path / "jwks.json"),
+        "PORT": str(free_ports(1)[0]),
+    }
+
+
+@pytest.fixture
+def start(environ: dict[str, str], tmp_path: Path) -> Iterator[Any]:
+    started: list[Process] = []
+
+    def start(**changes: str) -> Process:
+        started.append(Process(tmp_path, {**environ, **changes}))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.popen.poll() is None:
+            process.popen.kill()
+            process.popen.wait()

@@ -1,25 +1,17 @@
 """A service as a process of its own: how it starts, says that it is ready, and ends."""
 
 import json
-import os
 import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pika
 import pytest
 
-from touchstone.provision import provision
 from touchstone_chassis.clock import move
-from touchstone_contracts.topology import ServiceTopology
 from touchstone_devkit.eventually import eventually
+from touchstone_devkit.ports import free_ports
 
 SERVICE = """
 import os
@@ -65,77 +57,6 @@ class Toy:
     def year(self, request, caller):
         return self.clock.today().year
 """
-CONFIG = """
-AMQP_URI: ${AMQP_URI}
-MONGO_URI: ${MONGO_URI}
-database: ${PREFIX}_process
-jwks_path: ${JWKS}
-audience: touchstone
-issuers: tests
-http_host: 127.0.0.1
-http_port: ${PORT}
-sandbox: ${SANDBOX:false}
-drain_s: ${DRAIN_S:10}
-settings:
-  greeting: hello
-  size: ${SIZE:5}
-"""
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-class Process:
-    """The toy as `python -m touchstone_chassis` runs it."""
-
-    def __init__(self, folder: Path, environ: dict[str, str]):
-        self.environ = environ
-        self.out = folder / "stdout"
-        self.err = folder / "stderr"
-        with self.out.open("wb") as out, self.err.open("wb") as err:
-            command = [sys.executable, "-m", "touchstone_chassis", "process", "--config", str(folder / "config.yaml")]
-            self.popen = subprocess.Popen(command, cwd=folder, env=environ, stdout=out, stderr=err)
-
-    def get(self, path: str, method: str = "GET") -> tuple[int, str]:
-        request = urllib.request.Request(f"http://127.0.0.1:{self.environ['PORT']}{path}", method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-        except OSError:
-            return 0, ""
-
-    def checks(self) -> dict[str, tuple[bool, str]]:
-        content = json.loads(self.get("/ready")[1] or '{"checks": []}')
-        return {check["name"]: (check["ok"], check["detail"]) for check in content["checks"]}
-
-    def until_ready(self) -> "Process":
-        eventually(lambda: self.get("/ready")[0] == 200 or self._check_alive(), within_s=30)
-        return self
-
-    def until_live(self) -> "Process":
-        eventually(lambda: self.get("/live")[0] == 200 or self._check_alive(), within_s=30)
-        return self
-
-    def _check_alive(self) -> bool:
-        assert self.popen.poll() is None, f"ended with {self.popen.returncode}: {self.err.read_text()}"
-        return False
-
-    def log(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.read_text().splitlines()]
-
-    def logged(self, event: str) -> dict[str, Any] | None:
-        return next((line for line in self.log() if line["event"] == event), None)
-
-    def signal(self, signum: int = signal.SIGTERM) -> None:
-        self.popen.send_signal(signum)
-
-    def exit_code(self, within_s: float = 15) -> int:
-        return self.popen.wait(within_s)
 
 
 class Caller:
@@ -168,42 +89,9 @@ class Caller:
 
 
 @pytest.fixture
-def environ(backing: Any, amqp_uri: str, database_prefix: str, tmp_path: Path) -> dict[str, str]:
-    """What the toy's process finds in its environment; changed by a test before it starts one."""
-    provision(amqp_uri, backing.mongo_uri, database_prefix, [ServiceTopology(service="process")])
-    with pika.BlockingConnection(pika.URLParameters(amqp_uri)) as connection:
-        connection.channel().queue_purge("rpc-process")  # where the broker is shared: what an earlier test left
-    (tmp_path / "process_toy.py").write_text(SERVICE)
-    (tmp_path / "config.yaml").write_text(CONFIG)
-    (tmp_path / "jwks.json").write_text('{"keys": []}')
-    info = tmp_path / "process_toy-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: process-toy\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[touchstone.services]\nprocess = process_toy:Toy\n")
-    return {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]),
-        "AMQP_URI": amqp_uri,
-        "MONGO_URI": backing.mongo_uri,
-        "PREFIX": database_prefix,
-        "JWKS": str(tmp_path / "jwks.json"),
-        "PORT": str(free_port()),
-    }
-
-
-@pytest.fixture
-def start(environ: dict[str, str], tmp_path: Path) -> Iterator[Any]:
-    started: list[Process] = []
-
-    def start(**changes: str) -> Process:
-        started.append(Process(tmp_path, {**environ, **changes}))
-        return started[-1]
-
-    yield start
-    for process in started:
-        if process.popen.poll() is None:
-            process.popen.kill()
-            process.popen.wait()
+def source() -> str:
+    """The module that the process runs."""
+    return SERVICE
 
 
 @pytest.fixture
@@ -309,7 +197,7 @@ def test_a_second_signal_ends_the_process_at_once(start: Any, caller: Caller) ->
 
 
 def test_without_a_broker_it_lives_is_not_ready_and_stops_when_told(start: Any) -> None:
-    process = start(AMQP_URI=f"amqp://guest:pa55@127.0.0.1:{free_port()}/").until_live()
+    process = start(AMQP_URI=f"amqp://guest:pa55@127.0.0.1:{free_ports(1)[0]}/").until_live()
     eventually(lambda: process.checks().get("database", (False,))[0])
     assert process.get("/ready")[0] == 503
     began = time.monotonic()
@@ -322,7 +210,7 @@ def test_without_a_broker_it_lives_is_not_ready_and_stops_when_told(start: Any) 
 
 
 def test_without_a_database_it_lives_and_is_not_ready_within_two_seconds(start: Any) -> None:
-    process = start(MONGO_URI=f"mongodb://u:pa55@127.0.0.1:{free_port()}/?replicaSet=rs0").until_live()
+    process = start(MONGO_URI=f"mongodb://u:pa55@127.0.0.1:{free_ports(1)[0]}/?replicaSet=rs0").until_live()
     eventually(lambda: "database" in process.checks())
     began = time.monotonic()
 

@@ -1,0 +1,204 @@
+"""Processes that die, are stopped, or work beside each other: events take effect once, only the guilty are parked."""
+
+import datetime
+import json
+import os
+import signal
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pika
+import pytest
+from pymongo import MongoClient
+
+from touchstone_contracts import topology
+from touchstone_contracts.assessment import BodyAccredited
+from touchstone_contracts.envelope import CONTENT_TYPE, wrap
+from touchstone_contracts.topology import ServiceTopology, event_queue
+from touchstone_devkit.eventually import eventually
+from touchstone_devkit.ports import free_ports
+
+SERVICE = """
+import os
+from pathlib import Path
+
+import eventlet
+from touchstone_chassis import starts
+from touchstone_chassis.dead_letter_desk import DeadLetterDesk
+from touchstone_chassis.entrypoints import on_deadline, on_event
+from touchstone_chassis.providers import DomainClock, Health, Stored
+from touchstone_contracts.assessment import BodyAccredited
+
+starts.STARTS_MAX = int(os.environ["STARTS_MAX"])
+
+class Things:
+    def __init__(self, unit):
+        self.unit = unit
+
+class Toy(DeadLetterDesk):
+    name = "process"
+    health, clock, things = Health(), DomainClock(), Stored(Things)
+
+    @on_event(BodyAccredited)
+    def take(self, event, envelope):
+        self.note("begun", event.body_id)
+        if event.body_id.startswith("killer"):
+            os.kill(os.getpid(), 9)
+        if event.name:
+            eventlet.sleep(float(event.name))
+        self.add("things", event.body_id)
+        self.things.unit.schedule("later", event.body_id, self.clock.now())
+        self.note("ended", event.body_id)
+
+    @on_deadline("later")
+    def later(self, deadline):
+        self.add("reminders", deadline.key)
+
+    def add(self, collection, id):
+        thing = self.things.unit.find_one(collection, {"_id": id}) or {"_id": id, "version": 0, "count": 0}
+        self.things.unit.save(collection, thing | {"count": thing["count"] + 1})
+
+    def note(self, what, id):
+        with Path(os.environ["RUNS"]).open("a") as file:
+            file.write(f"{what} {id}\\n")
+"""
+QUEUE = event_queue("process", BodyAccredited.type_name)
+DAY = datetime.date(2026, 1, 1)
+FULL = bool(os.environ.get("TOUCHSTONE_FULL_DEATHS"))
+"""The real limits and sixty deaths, which takes minutes; else smaller limits and as many deaths as they need."""
+
+
+@pytest.fixture
+def source() -> str:
+    return SERVICE
+
+
+@pytest.fixture
+def processes() -> ServiceTopology:
+    return ServiceTopology(service="process", consumes=[BodyAccredited])
+
+
+@pytest.fixture
+def low_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broker gives up early. The processes miss their own limit, and are not ready."""
+    if not FULL:
+        monkeypatch.setattr(topology, "DELIVERY_LIMIT", 3)
+
+
+@pytest.fixture(autouse=True)
+def limits(request: Any, tmp_path: Path) -> None:
+    if "low_limit" in request.fixturenames:
+        request.getfixturevalue("low_limit")  # before the queues are made
+    request.getfixturevalue("environ").update(STARTS_MAX="20" if FULL else "2", RUNS=str(tmp_path / "runs"))
+
+
+@pytest.fixture
+def publish(environ: dict[str, str]) -> Callable[..., None]:
+    """Puts an event for each body into the queue; handling one takes `seconds`."""
+
+    def publish(*bodies: str, seconds: float = 0) -> None:
+        with pika.BlockingConnection(pika.URLParameters(environ["AMQP_URI"])) as connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            for body in bodies:
+                message = an_accreditation(body, seconds)
+                properties = pika.BasicProperties(content_type=CONTENT_TYPE, message_id=message["id"], delivery_mode=2)
+                channel.basic_publish("", QUEUE, json.dumps(message).encode(), properties, mandatory=True)
+
+    return publish
+
+
+@pytest.fixture
+def database(environ: dict[str, str]) -> Any:
+    with MongoClient(environ["MONGO_URI"]) as client:
+        yield client[f"{environ['PREFIX']}_process"]
+
+
+def an_accreditation(body_id: str, seconds: float) -> dict[str, Any]:
+    event = BodyAccredited(
+        body_id=body_id,
+        name=str(seconds or ""),
+        standards=[],
+        countries=[],
+        activities=[],
+        valid_from=DAY,
+        valid_until=DAY,
+    )
+    now = datetime.datetime.now(datetime.UTC)
+    return wrap(event, id=uuid.uuid4().hex, time=now, sequence=1, correlation_id="c")
+
+
+def runs(folder: Path) -> dict[str, Counter[str]]:
+    """How often each body was begun and ended, by what was noted."""
+    lines = [line.split() for line in (folder / "runs").read_text().splitlines()]
+    return {what: Counter(body for did, body in lines if did == what) for what in ("begun", "ended")}
+
+
+def _outlives(process: Any, done: Callable[[], bool]) -> bool:
+    """Whether the process is alive when all is done; what ends it before is a SIGKILL."""
+    eventually(lambda: process.popen.poll() is not None or done(), within_s=60)
+    assert process.popen.poll() in (None, -signal.SIGKILL), process.err.read_text()
+    return process.popen.poll() is None
+
+
+@pytest.mark.timeout(1200 if FULL else 300)
+def test_messages_near_a_process_that_dies_again_and_again_are_not_parked(
+    low_limit, start, publish, database, tmp_path
+):
+    killers = [f"killer-{n}" for n in range(3 if FULL else 2)]
+    innocent = [f"b-{n}" for n in range(30)]
+    publish(*killers, *innocent)
+
+    deaths = 0
+    while not _outlives(start(WORKERS="1"), lambda: database["things"].count_documents({}) == len(innocent)):
+        deaths += 1
+    eventually(lambda: database["dead_letters"].count_documents({}) >= len(killers))
+
+    parked = list(database["dead_letters"].find())
+    begun = runs(tmp_path)["begun"]
+    print(f"{deaths} deaths, starts of each killer: {[begun[k] for k in killers]}")
+    assert deaths >= (60 if FULL else 5)
+    assert {p["reason"] for p in parked} == {"process_died"} and len(parked) == len(killers)
+    assert all(begun[k] <= (50 if FULL else 6) for k in killers)
+    assert database["things"].count_documents({"count": 1}) == len(innocent)
+
+
+def test_two_replicas_beside_each_other_survive_both_kinds_of_end(start, publish, database):
+    ports = [str(port) for port in free_ports(2)]
+    first, second = (start(PORT=port).until_ready() for port in ports)
+    bodies = [f"b-{n}" for n in range(200)]
+    publish(*bodies, seconds=0.05)
+    eventually(lambda: database["things"].count_documents({}) > 20)
+
+    first.signal(signal.SIGKILL)
+    third = start(PORT=ports[0])
+    eventually(lambda: database["things"].count_documents({}) > 80, within_s=30)
+    second.signal(signal.SIGTERM)
+
+    assert second.exit_code(30) == 0
+    assert third.popen.poll() is None
+    for collection in ("things", "reminders"):
+        eventually(lambda c=collection: database[c].count_documents({}) == len(bodies), within_s=60)
+        assert database[collection].count_documents({"count": 1}) == len(bodies)
+    assert database["dead_letters"].count_documents({}) == 0
+    assert database["deadlines"].count_documents({}) == 0
+
+
+def test_a_drain_under_load_ends_what_was_begun_and_begins_nothing_twice(start, publish, database, tmp_path):
+    bodies = [f"b-{n}" for n in range(60)]
+    publish(*bodies, seconds=1)
+    process = start().until_ready()
+    eventually(lambda: (tmp_path / "runs").exists() and len(runs(tmp_path)["begun"]) >= 20, within_s=30)
+
+    process.signal(signal.SIGTERM)
+
+    assert process.exit_code(30) == 0
+    at_the_end = runs(tmp_path)
+    assert at_the_end["begun"] == at_the_end["ended"] and len(at_the_end["begun"]) < len(bodies)
+    start().until_ready()
+    eventually(lambda: database["things"].count_documents({}) == len(bodies), within_s=60)
+    assert set(runs(tmp_path)["begun"].values()) == {1}
+    assert database["things"].count_documents({"count": 1}) == len(bodies)
