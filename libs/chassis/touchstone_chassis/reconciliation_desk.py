@@ -3,6 +3,7 @@
 import datetime
 from typing import Any
 
+import structlog
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 from nameko import config
 from nameko.extensions import DependencyProvider
@@ -16,6 +17,8 @@ from touchstone_chassis.reconciliation import Books, Comparable, queue_lengths
 from touchstone_chassis.rpc import command, query
 from touchstone_contracts.roles import OPERATOR
 from touchstone_contracts.topology import retry_queue
+
+log = structlog.get_logger(__name__)
 
 IDS_MAX = 1000
 REPORTED_MAX = REPUBLISHED_MAX = 200
@@ -208,19 +211,23 @@ class ReconciliationDesk:
             (id, books.publish_again(id, who=caller.subject, why=request["why"], now=now))
             for id in dict.fromkeys(request["ids"])
         ]
-        return _outcomes("republished", outcomes)
+        return _outcomes("republished", outcomes, caller, request["why"])
 
     @command(RestoreDeadlines(), roles=(OPERATOR,))
     def restore_deadlines(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Set deadlines that ought to be there and are not."""
         kind, books = request["kind"], self.books[0]
         outcomes = [(key, books.restore_deadline(kind, key)) for key in dict.fromkeys(request["keys"])]
-        return _outcomes("restored", outcomes)
+        return _outcomes("restored", outcomes, caller, request["why"])
 
 
-def _outcomes(done: str, outcomes: list[tuple[str, tuple[str, str] | None]]) -> dict[str, Any]:
+def _outcomes(
+    done: str, outcomes: list[tuple[str, tuple[str, str] | None]], caller: Caller, why: str
+) -> dict[str, Any]:
+    carried_out = [id for id, obstacle in outcomes if obstacle is None]
+    log.info(done, who=caller.subject, why=why, ids=carried_out)
     return {
-        done: [id for id, obstacle in outcomes if obstacle is None],
+        done: carried_out,
         "refused": [{"id": id, "code": o[0], "message": o[1]} for id, o in outcomes if o is not None],
     }
 
