@@ -2,10 +2,14 @@
 
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 TIMEOUT_S = 60
+NOT_REACHED = "failed to connect"
+ATTEMPTS, PAUSE_S = 5, 0.3
+"""A node under load, or one that has not noticed yet that the caller before has left, turns a caller away."""
 
 
 class EvaluationFailed(RuntimeError):
@@ -24,6 +28,16 @@ class ErlangCalls:
 
     def evaluate(self, expressions: str) -> str:
         """The value of the last expression as Erlang prints it. Raises EvaluationFailed."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self._evaluate(expressions)
+            except EvaluationFailed as failure:
+                if NOT_REACHED not in str(failure):
+                    raise
+            time.sleep(PAUSE_S)
+        return self._evaluate(expressions)
+
+    def _evaluate(self, expressions: str) -> str:
         try:
             done = subprocess.run(
                 self._command,
