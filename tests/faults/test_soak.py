@@ -1,4 +1,4 @@
-"""A short soak: a hundred audits while random faults strike; `make faults RUNS=n` runs n long ones."""
+"""A short soak: sixty audits while three random faults strike; `make faults RUNS=n` runs n long ones."""
 
 import secrets
 
@@ -9,7 +9,7 @@ from harness.workload import Say
 
 from touchstone_devkit.runner import System
 
-AUDITS = 100
+AUDITS, FAULTS = 60, 3
 
 
 @pytest.mark.slow
@@ -18,12 +18,12 @@ def test_random_faults_lose_nothing_and_double_nothing(
     hurtable_system: System, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("BROKER_DOWN_S", "ALARM_S", "MEMBER_DOWN_S", "DATABASE_DOWN_S", "MAIL_DOWN_S"):
-        monkeypatch.setattr(striking, name, 4.0)
-    monkeypatch.setattr(soak, "AUDITS_EACH", AUDITS // 4)
+        monkeypatch.setattr(striking, name, 3.0)
+    monkeypatch.setattr(soak, "AUDITS_EACH", AUDITS // FAULTS)
     seed = secrets.randbelow(1_000_000)
 
     result = run_case(hurtable_system, soak.Soak(), seed, audits=AUDITS, say=say)
 
     say(f"seed {seed}: {summary(result)}; {result.recoveries}")
     assert result.faults == []
-    assert result.reached and len(result.recoveries) == 4
+    assert result.reached and len(result.recoveries) == FAULTS
