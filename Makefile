@@ -23,10 +23,7 @@ help: ## print this
 	@echo 'Needs Python 3.11 to 3.13 (PYTHON=... picks one), make and git. RabbitMQ and MongoDB are found or started:'
 	@echo 'AMQP_URI and MONGO_URI, else Docker, else native processes; TOUCHSTONE_BACKING=environment|docker|native forces one.'
 
-setupgrade: $(STAMP) ## restart each service in every mix of two releases, under load; make test runs a part of it
-	@TOUCHSTONE_UPGRADE=every-mix $(BIN)/python -m pytest -q tests/upgrade
-
-up: $(STAMP) ## make .venv with everything that is locked, and our packages
+setup: $(STAMP) ## make .venv with everything that is locked, and our packages
 
 $(STAMP): requirements/dev.txt $(PACKAGES:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || { \
@@ -53,6 +50,9 @@ test: $(STAMP) ## all tests, on real servers
 faults: $(STAMP) ## let every fault strike and check that nothing is lost: CASES='broker/*' SEED=n, RUNS=n for soaks
 	@$(BIN)/python -W ignore tests/faults $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(CASES),--cases '$(CASES)')
+
+upgrade: $(STAMP) ## restart each service in every mix of two releases, under load; make test runs a part of it
+	@TOUCHSTONE_UPGRADE=every-mix $(BIN)/python -m pytest -q tests/upgrade
 
 up: $(STAMP) ## start the system and leave it running
 	@$(BIN)/python -m touchstone_devkit.up
