@@ -23,7 +23,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
 from touchstone.uris import redacted
-from touchstone_contracts.bookkeeping import LEASES
+from touchstone_contracts.bookkeeping import LEASES, VERSIONS_SKIPPED
 
 FORMAT, FORMAT_VERSION = "touchstone-backup", 1
 RESTORES = "restores"
@@ -32,8 +32,6 @@ LEFT_OUT = {LEASES, RESTORES}
 """What is only true while processes run, and the notes of earlier restores."""
 COUNTERS = {"certification": "certificates"}
 """Counters that give numbers to the outside, by service: what was given after the backup must not be given again."""
-VERSIONS_SKIPPED = 1_000_000
-"""What was announced after the backup had versions that must not come again: consumers keep the newest they saw."""
 _RAW: CodecOptions = CodecOptions(document_class=RawBSONDocument)
 _SNAPSHOT_TOO_OLD = 239
 

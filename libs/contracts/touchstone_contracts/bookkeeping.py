@@ -22,6 +22,10 @@ DEAD_LETTER_PARTS = "dead_letter_parts"
 DIFFERENCES = "differences"
 STARTS = "starts"
 
+VERSIONS_SKIPPED = 1_000_000
+"""How far the versions of all aggregates are raised when a database is restored: what was announced after the backup
+had versions that must not come again, since consumers keep the newest that they saw."""
+
 _PARKED_ORDER = (("parked_at", 1), ("_id", 1))
 
 BOOKKEEPING_INDEXES = (

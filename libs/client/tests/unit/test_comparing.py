@@ -260,3 +260,13 @@ def test_every_gap_between_announced_versions_is_seen_in_whatever_order_they_com
     gaps = {int(d.about["after"]) for d in found(look) if d.kind == "sequence_gap"}
 
     assert gaps == {n for n in sequences if n + 1 not in sequences and n != max(sequences)}
+
+
+def test_the_versions_that_a_restore_leaves_out_are_no_gap() -> None:
+    look = a_look()
+    for number in (1, 2, 1_000_003, 1_000_005):
+        look.committed[f"r-{number}"] = an_event(f"r-{number}", SUBMITTED, "restored", number)
+
+    gaps = {int(d.about["after"]) for d in found(look) if d.kind == "sequence_gap"}
+
+    assert gaps == {1_000_003}
