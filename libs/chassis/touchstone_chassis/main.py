@@ -55,6 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _misconfigured(error)
     logs.configure(options.name, config["log_level"])
     _log_what_the_hub_swallows()
+    faulthandler.register(
+        signal.SIGUSR1, all_threads=True
+    )  # where it is at work, to stderr: names and lines, no values
     nameko.config.setup(for_nameko(config, options.name))
     run = Run(ServiceContainer(service_class), config["drain_s"])
     with _signals_heard(run.stop, config["drain_s"]):

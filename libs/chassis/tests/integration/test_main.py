@@ -182,6 +182,17 @@ def test_a_handler_that_never_gives_way_is_cut_off_as_well(start: Any, caller: C
     assert process.exit_code() == 1
 
 
+def test_a_handler_that_never_gives_way_is_named_when_asked_for(start: Any, caller: Caller) -> None:
+    process = start().until_ready()
+    caller.send("stuck")
+    eventually(lambda: process.get("/live")[0] == 0, within_s=30)
+
+    process.signal(signal.SIGUSR1)
+
+    eventually(lambda: "in stuck" in process.err.read_text())
+    assert process.popen.poll() is None
+
+
 def test_a_second_signal_ends_the_process_at_once(start: Any, caller: Caller) -> None:
     process = start().until_ready()
     caller.send("slow", seconds=60)
