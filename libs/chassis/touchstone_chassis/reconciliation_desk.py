@@ -15,6 +15,7 @@ from touchstone_chassis.differences import OPEN, SHOWN_MAX, STATES, Counting, Di
 from touchstone_chassis.events import OnEvent
 from touchstone_chassis.reconciliation import Books, Comparable, queue_lengths
 from touchstone_chassis.rpc import command, query
+from touchstone_contracts.moments import Moment
 from touchstone_contracts.roles import OPERATOR
 from touchstone_contracts.topology import retry_queue
 
@@ -32,8 +33,8 @@ def _ids(most: int = IDS_MAX, **kwargs: Any) -> fields.List:
     return fields.List(_name(), validate=validate.Length(1, most), **kwargs)
 
 
-def _moment(**kwargs: Any) -> fields.AwareDateTime:
-    return fields.AwareDateTime(default_timezone=datetime.UTC, **kwargs)
+def _moment(**kwargs: Any) -> Moment:
+    return Moment(default_timezone=datetime.UTC, **kwargs)
 
 
 class GetReconciliationState(Schema):

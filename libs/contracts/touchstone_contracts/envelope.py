@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
 
+from touchstone_contracts.moments import Moment
 from touchstone_contracts.registry import REGISTRY
 
 CONTENT_TYPE = "application/cloudevents+json"
@@ -32,18 +33,6 @@ class Envelope:
 _TRACE_LENGTH_MAX = 200
 
 
-class _Moment(fields.AwareDateTime):
-    """A time that UTC has, too: the year 9999 ends earlier elsewhere, and no database could keep the rest of it."""
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> datetime.datetime:
-        moment: datetime.datetime = super()._deserialize(value, *args, **kwargs)
-        try:
-            moment.astimezone(datetime.UTC)
-        except OverflowError:
-            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE) from None
-        return moment
-
-
 class _EnvelopeSchema(Schema):
     class Meta:
         unknown = EXCLUDE
@@ -53,7 +42,7 @@ class _EnvelopeSchema(Schema):
     type = fields.String(required=True)
     source = fields.String(required=True, validate=validate.Length(1, 200))
     subject = fields.String(required=True, validate=validate.Length(1, 200))
-    time = _Moment(required=True)
+    time = Moment(required=True)
     sequence = fields.Integer(required=True, strict=True, validate=validate.Range(min=0))
     correlationid = fields.String(required=True, validate=validate.Length(1, 200))
     causationid = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=200))
