@@ -102,10 +102,18 @@ def connect(uri: str, *, heartbeat_s: int = 0, name: str = "touchstone") -> amqp
     return _connect(uri, last, timeout_s, heartbeat_s, name)
 
 
-def avoid(connection: amqp.Connection | None) -> None:
-    """Its node did not answer in time: for a while, those that connect try the other nodes first."""
-    if isinstance(connection, _Connection):
-        addresses_of(connection.uri).avoid(connection.address)
+def avoid(connection: amqp.Connection | None) -> bool:
+    """Its node did not do what it was asked: for a while, those that connect try the others first, if there are any."""
+    if not isinstance(connection, _Connection):
+        return False
+    addresses = addresses_of(connection.uri)
+    addresses.avoid(connection.address)
+    return len(addresses) > 1
+
+
+def address_of(connection: amqp.Connection | None) -> str:
+    """Of the node that it leads to; empty for none."""
+    return connection.address if isinstance(connection, _Connection) else ""
 
 
 def _connect(uri: str, address: str, timeout_s: float, heartbeat_s: int, name: str) -> amqp.Connection:

@@ -1,5 +1,6 @@
 """The RPC entrypoints: nameko's wire protocol, with deadlines, callers, repeatable commands and one error object."""
 
+import contextlib
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +29,10 @@ log = structlog.get_logger(__name__)
 _MILLISECONDS = re.compile(r"[0-9]{1,19}")
 
 
+MOVED_EVERY_S = 10.0
+"""Answers that come back move to another node of the broker, at most so often: most have lost their caller."""
+
+
 class ReplyTimeout(Exception):
     """The broker did not take an answer in time."""
 
@@ -39,6 +44,8 @@ class Replies(SharedExtension):
         self._lock = Semaphore(1)
         self._connection: amqp.Connection | None = None
         self._channel: amqp.Channel | None = None
+        self._returned = False
+        self._moved_at = -MOVED_EVERY_S
 
     def send(self, delivery: Delivery, result: bytes | None, error: Refusal | None) -> None:
         reply_to = _reply_to(delivery)
@@ -55,10 +62,17 @@ class Replies(SharedExtension):
         except ReplyTimeout:
             log.info("reply_not_sent", error="ReplyTimeout")
 
+    @property
+    def address(self) -> str:
+        """Of the node that answers go by; empty while there is no connection."""
+        return broker.address_of(self._connection)
+
     def _publish(self, message: amqp.Message, reply_to: str) -> None:
         for _attempt in (1, 2):
             try:
-                self._open()._basic_publish(message, RPC_EXCHANGE, reply_to)
+                self._open()
+                self._hear()
+                self._open()._basic_publish(message, RPC_EXCHANGE, reply_to, mandatory=True)
                 return
             except ReplyTimeout:
                 self._drop()
@@ -73,7 +87,27 @@ class Replies(SharedExtension):
                 config["AMQP_URI"], name=f"touchstone {config.get('service', '')} replies"
             )
             self._channel = self._connection.channel()
+            self._channel.events["basic_return"].add(self._on_return)
+            self._returned = False
         return self._channel
+
+    def _hear(self) -> None:
+        """What the broker has said since the last answer: a connection that it ended would take one more in silence."""
+        assert self._connection is not None
+        with contextlib.suppress(TimeoutError):
+            while True:
+                self._connection.drain_events(timeout=0)
+        returned, self._returned = self._returned, False
+        if returned and time.monotonic() - self._moved_at > MOVED_EVERY_S:
+            self._moved_at = time.monotonic()
+            if broker.avoid(self._connection):
+                log.warning("replies_moved", reason="an answer had nowhere to go")
+                self._drop()
+
+    def _on_return(self, *_returned: Any) -> None:
+        """Its caller has gone; or the node has lost touch with the others and knows nothing of their callers' queues,
+        as RabbitMQ 3 does when it was frozen for longer than the others wait."""
+        self._returned = True
 
     def _drop(self) -> None:
         broker.close_quietly(self._connection)

@@ -6,12 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import eventlet
+import nameko
+import pika
 import pytest
+import requests
 
 from touchstone_chassis import broker
 from touchstone_chassis.publishing import ConfirmingPublisher, Outcome, Outgoing
+from touchstone_chassis.rpc import Replies
 from touchstone_contracts.addresses import addresses_of, split
 from touchstone_contracts.topology import dead_letter
+from touchstone_devkit.eventually import eventually
 from touchstone_devkit.ports import free_ports
 
 
@@ -52,6 +57,21 @@ def publisher(toy: Any, several: str) -> Iterator[ConfirmingPublisher]:
     publisher.close()
 
 
+class FromNobody:
+    """A request whose caller has gone."""
+
+    def attribute(self, name: str) -> str | None:
+        return "no-such-queue" if name == "reply_to" else None
+
+
+@pytest.fixture
+def replies(toy: Any, several: str) -> Iterator[Replies]:
+    with nameko.config.patch({"AMQP_URI": several, "confirm_timeout_s": 5}):
+        replies = Replies()
+        yield replies
+        replies.stop()
+
+
 def message() -> Outgoing:
     return Outgoing(dead_letter("toy"), "k", b"x", tag="1")
 
@@ -81,3 +101,49 @@ def test_a_publisher_whose_node_confirms_no_more_goes_on_with_another(publisher:
     assert publisher.publish([message()]) == [Outcome.CONFIRMED]
 
     assert time.monotonic() - began < 3
+
+
+def test_answers_that_nobody_takes_make_the_next_ones_go_by_another_node(replies: Replies, several: str) -> None:
+    first, _, good = split(several)
+    replies.send(FromNobody(), b"1", None)  # type: ignore[arg-type]
+    assert replies.address == first
+
+    def sent_by() -> str:
+        replies.send(FromNobody(), b"1", None)  # type: ignore[arg-type]
+        return replies.address
+
+    eventually(lambda: sent_by() == good)
+    assert {sent_by() for _ in range(20)} == {good}, "it moves no more for a while"
+
+
+def test_an_answer_is_not_given_to_a_connection_that_the_broker_has_ended(
+    replies: Replies, several: str, amqp_uri: str, backing: Any
+) -> None:
+    addresses_of(several).avoid(split(several)[0])
+    addresses_of(several).avoid(split(several)[1])
+    if not backing.management_uri:
+        pytest.skip("without the management API connections cannot be ended one by one")
+    with pika.BlockingConnection(pika.URLParameters(amqp_uri)) as connection:
+        channel = connection.channel()
+        queue = channel.queue_declare("", exclusive=True).method.queue
+        channel.queue_bind(queue, "nameko-rpc", "no-such-queue")
+        replies.send(FromNobody(), b"1", None)  # type: ignore[arg-type]
+        eventually(lambda: channel.basic_get(queue, auto_ack=True)[2])
+        eventually(lambda: end_connections(backing.management_uri, amqp_uri, "replies"), within_s=30, every_s=0.2)
+
+        replies.send(FromNobody(), b"2", None)  # type: ignore[arg-type]
+
+        assert b'"result":2' in eventually(lambda: channel.basic_get(queue, auto_ack=True)[2])
+
+
+def end_connections(management_uri: str, amqp_uri: str, purpose: str) -> int:
+    """How many were ended: those of the virtual host whose names end so."""
+    vhost = urllib.parse.urlsplit(amqp_uri).path[1:]
+    found = [
+        known["name"]
+        for known in requests.get(f"{management_uri}/api/vhosts/{vhost}/connections", timeout=10).json()
+        if known.get("client_properties", {}).get("connection_name", "").endswith(purpose)
+    ]
+    for name in found:
+        requests.delete(f"{management_uri}/api/connections/{urllib.parse.quote(name)}", timeout=10).raise_for_status()
+    return len(found)
