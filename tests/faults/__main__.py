@@ -2,13 +2,15 @@
 
 import argparse
 import contextlib
+import dataclasses
 import secrets
 import time
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from harness import catalogue, document, infrastructure, results, running, table
+from harness import cases, catalogue, crashing, document, infrastructure, results, running, table
+from harness.outcome import Outcome, missed
 
 from touchstone_devkit.backing import NoBacking
 from touchstone_devkit.controlled import ControlledBacking
@@ -49,9 +51,9 @@ def _chosen(kept: results.Results, options: argparse.Namespace) -> list[Chosen]:
     pattern = options.cases or (SOAK if options.runs else MATRIX)
     seed = options.seed if options.seed is not None else _seed_to_go_on_with(kept, pattern)
     print(f"seed {seed}; the same seed goes on with a run that was stopped", flush=True)
-    cases = catalogue.schedule(seed, pattern)
-    matrix = [(case, seed) for case in cases if case != catalogue.SOAK]
-    runs = (options.runs or 1) if catalogue.SOAK in cases else 0
+    chosen = catalogue.schedule(seed, pattern)
+    matrix = [(case, seed) for case in chosen if case != catalogue.SOAK]
+    runs = (options.runs or 1) if catalogue.SOAK in chosen else 0
     return matrix + [(catalogue.SOAK, seed + run) for run in range(runs)]
 
 
@@ -99,11 +101,20 @@ def _system(servers: str) -> Iterator[System]:
 
 def _put_in_order(kept: results.Results, options: argparse.Namespace) -> int:
     for path in options.merge:
-        kept.add(*results.Results(path).all)
+        kept.add(*map(_judged, results.Results(path).all))
     if options.document:
         document.write(kept.all)
     print(table.tally(kept.all))
     return 0
+
+
+def _judged(result: results.Result) -> results.Result:
+    """With the target that a killed service missed, in a file that was written before the harness looked at that."""
+    case = catalogue.named(result.case)
+    if isinstance(case, cases.Case) and not result.missed:
+        outcome = Outcome(reached=result.reached, strikes=[], recovery_s_max=crashing.recovery_s_max(case))
+        return dataclasses.replace(result, missed=missed(outcome, [(result.case, result.recovery_s)], 0))
+    return result
 
 
 def _is_kept(kept: results.Results, case: catalogue.Case, seed: int) -> bool:

@@ -103,3 +103,15 @@ def test_a_fault_makes_the_command_fail(run: Any, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(running, "run_case", lambda *_, **__: lost)
 
     assert run("--cases", "mail/kill/load", "--seed", "7")[0] == 1
+
+
+def test_an_older_file_is_judged_by_the_target_for_a_killed_service(run: Any, tmp_path: Path) -> None:
+    older = Results(tmp_path / "older.json")
+    names = ("notification/inbox/kill", "notification/inbox/raise", "membership/domain/kill")
+    for name, recovery_s in zip(names, (7.2, 7.2, 6.9), strict=True):
+        older.add(Result(name, 22, "c0ffee", "now", time=1, reached=True, audits=24, recovery_s=recovery_s))
+
+    run("--merge", str(tmp_path / "older.json"))
+
+    slow = "notification/inbox/kill: recovery took 7.2 s, at most 7 s were to be reached"
+    assert [result.missed for result in run.results()] == [[slow], [], []]

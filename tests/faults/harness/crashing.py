@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.cases import Case
+from harness.infrastructure import CONSUMER_KILLED_S
 from harness.outcome import Outcome
 from harness.striking import STOPPED_S, Target
 from harness.workload import Workload
@@ -80,4 +81,10 @@ def play(case: Case, seed: int, target: Target, workload: Workload) -> Outcome:
         strikes=[(case.name, trap.at)],
         shows_recovery=f"{case.service}.",
         time=case.time(seed),
+        recovery_s_max=recovery_s_max(case),
     )
+
+
+def recovery_s_max(case: Case) -> float | None:
+    """The target for a killed service; the other modes have none."""
+    return CONSUMER_KILLED_S if case.mode == "kill" else None
