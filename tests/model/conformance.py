@@ -161,6 +161,13 @@ class Conformance:
         assert desk.ids("things") == ["a", "c"]
         assert desk.was_processed("handler/1") and not desk.was_processed("handler/2")
 
+    def test_a_message_that_has_nothing_to_change_is_noted_all_the_same(self, desk: Desk) -> None:
+        desk.commit(lambda unit: None, inbox="handler/1")
+
+        assert desk.was_processed("handler/1")
+        with pytest.raises(committing.AlreadyProcessed):
+            desk.commit(lambda unit: None, inbox="handler/1")
+
     def test_a_command_is_answered_once(self, desk: Desk) -> None:
         desk.commit(lambda unit: unit.save("things", thing("a")), answer={"_id": "key", "answer": b"1"})
 

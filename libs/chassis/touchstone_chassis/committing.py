@@ -83,7 +83,8 @@ class Committer:
     def commit(self, unit: UnitOfWork, origin: Origin, completion: Completion) -> None:
         """All or nothing. Raises AlreadyProcessed, AnswerStored, Clash, ClaimLost, IndexViolated or a PyMongoError."""
         changes = unit.changes
-        if not changes and completion.answer is None and completion.claim is None:
+        # A message that had nothing to change is noted too: else it counts as lost, and is sent again for ever.
+        if not changes and completion == Completion():
             return
         rows = [row for emitted in changes.emitted for row in self._rows(emitted, origin)] + changes.messages
         with self._database.client.start_session() as session:
