@@ -209,7 +209,10 @@ class QueueConsumer(SharedExtension):
         if session is None:
             return False, f"no connection to the broker ({self._lost}); it is tried again every two seconds"
         consuming = session.consuming
-        lacking = {queue: self._missing.get(queue, "just lost") for queue in sorted(set(self._queues) - consuming)}
+        lacking = {
+            queue: self._missing.get(queue, "lost just now, tried again within two seconds")
+            for queue in sorted(set(self._queues) - consuming)
+        }
         if not lacking:
             return True, f"{len(consuming)} queues"
         return False, "; ".join(f"not consuming {queue}: {reason}" for queue, reason in lacking.items())
