@@ -12,6 +12,9 @@ ARGUMENTS = ("--replSet", NAME, "--setParameter", "transactionLifetimeLimitSecon
 ELECTION_TIMEOUT_MS = 5_000
 """So long the others wait for a primary that is silent. The default, ten seconds, leaves little of the fifteen within
 which work has to go on."""
+CATCH_UP_TIMEOUT_MS = 2_000
+"""So long a new primary asks the others for what it lacks. By default for ever: a member that is stopped and keeps its
+connections open then holds it up for another ten seconds. What a majority has acknowledged it has already."""
 ALREADY_INITIALIZED = 23
 
 
@@ -46,7 +49,8 @@ def _uri(address: str, others: Sequence[str]) -> str:
 
 def _initiate_once(client: MongoClient, members: Sequence[str]) -> None:
     listed = [{"_id": number, "host": host} for number, host in enumerate(members)]
-    config = {"_id": NAME, "members": listed, "settings": {"electionTimeoutMillis": ELECTION_TIMEOUT_MS}}
+    settings = {"electionTimeoutMillis": ELECTION_TIMEOUT_MS, "catchUpTimeoutMillis": CATCH_UP_TIMEOUT_MS}
+    config = {"_id": NAME, "members": listed, "settings": settings}
     try:
         client.admin.command("replSetInitiate", config)
     except OperationFailure as error:
