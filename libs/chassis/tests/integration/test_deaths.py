@@ -28,11 +28,15 @@ from pathlib import Path
 import eventlet
 from touchstone_chassis import starts
 from touchstone_chassis.dead_letter_desk import DeadLetterDesk
-from touchstone_chassis.entrypoints import on_deadline, on_event
+from marshmallow import Schema, fields
+from touchstone_chassis.entrypoints import command, on_deadline, on_event
 from touchstone_chassis.providers import DomainClock, Health, Stored
 from touchstone_contracts.assessment import BodyAccredited
 
 starts.STARTS_MAX = int(os.environ["STARTS_MAX"])
+
+class NameIt(Schema):
+    id = fields.String(required=True)
 
 class Things:
     def __init__(self, unit):
@@ -52,6 +56,13 @@ class Toy(DeadLetterDesk):
         self.add("things", event.body_id)
         self.things.unit.schedule("later", event.body_id, self.clock.now())
         self.note("ended", event.body_id)
+
+    @command(NameIt(), roles=("secretariat",))
+    def name_it(self, request, caller):
+        self.note("begun", request["id"])
+        eventlet.sleep(1)
+        self.add("things", request["id"])
+        return {"by": os.getpid()}
 
     @on_deadline("later")
     def later(self, deadline):
@@ -92,7 +103,9 @@ def low_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 def limits(request: Any, tmp_path: Path) -> None:
     if "low_limit" in request.fixturenames:
         request.getfixturevalue("low_limit")  # before the queues are made
-    request.getfixturevalue("environ").update(STARTS_MAX="20" if FULL else "2", RUNS=str(tmp_path / "runs"))
+    environ = request.getfixturevalue("environ")
+    jwks = request.getfixturevalue("issuer").jwks  # written after what an environ has by itself
+    environ.update(STARTS_MAX="20" if FULL else "2", RUNS=str(tmp_path / "runs"), JWKS=str(jwks))
 
 
 @pytest.fixture
@@ -185,6 +198,43 @@ def test_two_replicas_beside_each_other_survive_both_kinds_of_end(start, publish
         assert database[collection].count_documents({"count": 1}) == len(bodies)
     assert database["dead_letters"].count_documents({}) == 0
     assert database["deadlines"].count_documents({}) == 0
+
+
+def test_a_command_that_two_replicas_get_at_once_is_carried_out_once_though_one_dies(
+    start, environ, issuer, database, tmp_path
+):
+    first, second = (start(PORT=str(port)).until_ready() for port in free_ports(2))
+    token, body = issuer.token(), json.dumps({"args": [], "kwargs": {"id": "t-1", "idempotency_key": "k"}})
+    with pika.BlockingConnection(pika.URLParameters(environ["AMQP_URI"])) as connection:
+        channel = connection.channel()
+        replies = channel.queue_declare("", exclusive=True).method.queue
+        channel.queue_bind(replies, "nameko-rpc", replies)
+        properties = pika.BasicProperties(
+            content_type="application/json", reply_to=replies, headers={"nameko.authorization": token}
+        )
+        answers: list[dict[str, Any]] = []
+
+        def ask(times: int) -> None:
+            for _ in range(times):
+                channel.basic_publish("nameko-rpc", "process.name_it", body, properties)
+
+        def answered(times: int) -> bool:
+            while (taken := channel.basic_get(replies, auto_ack=True))[0]:
+                answers.append(json.loads(taken[2]))
+            return len(answers) >= times
+
+        ask(6)
+        eventually(lambda: (tmp_path / "runs").exists() and runs(tmp_path)["begun"]["t-1"] == 2)
+        first.signal(signal.SIGKILL)
+        eventually(lambda: answered(6), within_s=30)
+        ask(1)
+        eventually(lambda: answered(7))
+
+    results = [answer["result"] for answer in answers if not answer["error"]]
+    assert {answer["error"]["code"] for answer in answers if answer["error"]} <= {"in_progress"}
+    assert results and all(result == results[0] for result in results)
+    assert database["things"].find_one({"_id": "t-1"})["count"] == 1
+    assert second.popen.poll() is None
 
 
 def test_a_drain_under_load_ends_what_was_begun_and_begins_nothing_twice(start, publish, database, tmp_path):
