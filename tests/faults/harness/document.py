@@ -8,6 +8,8 @@ from harness.results import Result
 
 PAGE = Path(__file__).parents[3] / "docs" / "reliability.md"
 PLOT = "recovery.svg"
+ROWS_SHOWN = 100
+"""A longer table is folded."""
 BEGIN, END = "<!-- results: written by `python tests/faults --document` -->", "<!-- end of results -->"
 HEAD = ("case", "audits", "lost", "doubled", "parked", "stall", "recovery", "seed", "date")
 TITLES = {"infrastructure": "Infrastructure", "soak": "Soak", "crash": "Crash points"}
@@ -44,9 +46,11 @@ def _part(kind: str, results: Sequence[Result]) -> str:
         f"{table.tally(results)}.",
         f"Seed {seeds}; commit {commits}; {days}.",
         "",
+        *(["<details><summary>Each of them</summary>", ""] if len(results) > ROWS_SHOWN else []),
         f"| {' | '.join(HEAD)} |",
         f"|{'---|' * len(HEAD)}",
         *(f"| {' | '.join([*table.row(r), str(r.seed), r.at[:10]])} |" for r in results),
+        *(["", "</details>"] if len(results) > ROWS_SHOWN else []),
     ]
     if kind == "infrastructure" and plot.drawn(results):
         lines += ["", f"![Recovery after each fault]({PLOT})"]

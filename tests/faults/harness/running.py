@@ -27,6 +27,8 @@ from touchstone_devkit.runner import System
 
 SETTLE_S = 180
 FAULTS_TOLD = 20
+WRITTEN_HERE = ("tests/faults/results.json", "docs/reliability.md", "docs/recovery.svg")
+"""By the harness itself: they do not change what is tested."""
 
 
 def faulty_system(backing: Backing | None, say: Say) -> System:
@@ -162,7 +164,8 @@ def commit() -> str:
         done = subprocess.run(["git", *arguments], cwd=CHECKOUT, capture_output=True, text=True, check=False)
         return done.stdout.strip()
 
-    return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+    changed = git("status", "--porcelain", "-uno", "--", ".", *(f":!{path}" for path in WRITTEN_HERE))
+    return git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
 
 
 def summary(result: Result) -> str:
