@@ -83,18 +83,28 @@ class ConfirmingPublisher:
         sendable = [(message, frame) for message, frame in frames if frame is not None]
         outcomes = {message.tag: Outcome.UNSENDABLE for message, frame in frames if frame is None}
         with self._lock:
-            self._window = window = _Window()
-            try:
-                # py-amqp waits for ever: to write when the broker has stopped reading, and for the answer to an open.
-                with eventlet.Timeout(self._confirm_timeout_s, ConfirmTimeout):
-                    self._publish(sendable)
-                self.last_error = None
-            except (*broker.CONNECTION_ERRORS, ConfirmTimeout, AttributeError) as error:  # the last: a closed transport
-                self.last_error = type(error).__name__
-                broker.avoid(self._connection)
+            outcomes |= self._answers_to(sendable)
+            refused = [(m, frame) for m, frame in sendable if outcomes.get(m.tag) is Outcome.REFUSED]
+            if refused:
+                # A channel that came upon a queue whose leader was just lost keeps asking that node, also when another
+                # leads: only a new channel asks for the leader again.
                 self._drop()
-        outcomes |= window.outcomes
+                outcomes |= self._answers_to(refused)
         return [outcomes.get(m.tag, Outcome.UNKNOWN) for m in messages]
+
+    def _answers_to(self, sendable: Sequence[tuple[Outgoing, amqp.Message]]) -> dict[str, Outcome]:
+        """What the broker says of each, by tag, as far as it says anything in time."""
+        self._window = window = _Window()
+        try:
+            # py-amqp waits for ever: to write when the broker has stopped reading, and for the answer to an open.
+            with eventlet.Timeout(self._confirm_timeout_s, ConfirmTimeout):
+                self._publish(sendable)
+            self.last_error = None
+        except (*broker.CONNECTION_ERRORS, ConfirmTimeout, AttributeError) as error:  # the last: a closed transport
+            self.last_error = type(error).__name__
+            broker.avoid(self._connection)
+            self._drop()
+        return window.outcomes
 
     def _publish(self, sendable: Sequence[tuple[Outgoing, amqp.Message]]) -> None:
         if not sendable:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pika
 import pika.exceptions
+import pika.spec
 from pika.adapters.select_connection import IOLoop
 
 from touchstone.amqp import HEARTBEAT_S, BrokerRefused, BrokerUnreachable, Node, nodes
@@ -132,6 +133,7 @@ class Link:
         channel.add_on_cancel_callback(lambda _frame: self._close())
         channel.add_on_return_callback(self._on_returned)
         steps: list[Callable[[Callable[[Any], None]], Any]] = [
+            lambda then: channel.confirm_delivery(self._on_confirm, callback=then),
             lambda then: channel.queue_declare(
                 self._queue, exclusive=True, auto_delete=True, arguments=_QUEUE_ARGUMENTS, callback=then
             ),
@@ -178,6 +180,14 @@ class Link:
         if request is not None:
             service = method.routing_key.partition(".")[0]
             request.reply.set_exception(UnknownService(f"No service takes requests for {service!r}."))
+
+    def _on_confirm(self, frame: Any) -> None:
+        """A refused request would have no answer. A channel that came upon a queue whose leader was just lost has all
+        its requests refused, also when another leads: a new link finds that one."""
+        if isinstance(frame.method, pika.spec.Basic.Nack):
+            self._fail(ConnectionLost("refused"))
+            if self._connection.is_open:
+                self._connection.close()
 
     def _take(self, correlation_id: str | None) -> Request | None:
         with self._lock:

@@ -125,6 +125,22 @@ def test_a_publisher_tells_confirmed_from_returned_and_survives_a_broken_connect
     publisher.close()
 
 
+def test_what_a_queue_refuses_is_tried_once_more_on_a_new_channel(settings, bus):
+    limits = {"x-max-length": 1, "x-overflow": "reject-publish"}
+    full = bus.channel.queue_declare("", auto_delete=True, arguments=limits).method.queue
+    empty = bus.channel.queue_declare("", auto_delete=True).method.queue
+    publisher = ConfirmingPublisher(settings["AMQP_URI"], confirm_timeout_s=3)
+    messages = [Outgoing("", full, b"{}", tag="fills it"), Outgoing("", full, b"{}", tag="too much")]
+
+    outcomes = publisher.publish(messages[:1])
+    first = publisher._connection
+    outcomes += publisher.publish([*messages[1:], Outgoing("", empty, b"{}", tag="good")])
+
+    assert outcomes == [Outcome.CONFIRMED, Outcome.REFUSED, Outcome.CONFIRMED]
+    assert publisher._connection is not first
+    publisher.close()
+
+
 def test_a_broker_that_is_away_costs_an_unknown_and_nothing_else(database):
     publisher = ConfirmingPublisher("amqp://guest:guest@127.0.0.1:1/", confirm_timeout_s=1)
     database["outbox"].insert_one(

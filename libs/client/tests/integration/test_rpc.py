@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ import pytest
 from touchstone.amqp import open_connection
 from touchstone.rpc import BrokerRefused, BrokerUnreachable, Client, NoAnswer, UnknownService
 from touchstone_contracts.errors import Conflict, InvalidReport
+from touchstone_devkit.eventually import eventually
 
 Handler = Callable[[str, dict[str, Any], dict[str, Any]], Any]
 
@@ -57,6 +59,31 @@ class Responder:
     def stop(self) -> None:
         self._stopping.set()
         self._thread.join(10)
+
+
+class FullQueue:
+    """A service's queue that refuses every request until somebody makes room."""
+
+    def __init__(self, connection: pika.BlockingConnection):
+        self.service = f"svc{uuid.uuid4().hex[:8]}"
+        self._connection = connection
+        self._channel = connection.channel()
+        self._channel.exchange_declare("nameko-rpc", "topic", durable=True)
+        limits = {"x-max-length": 1, "x-overflow": "reject-publish"}
+        self._queue = self._channel.queue_declare("", exclusive=True, arguments=limits).method.queue
+        self._channel.queue_bind(self._queue, "nameko-rpc", f"{self.service}.*")
+        self._channel.basic_publish("", self._queue, b"{}")
+
+    def make_room_and_answer(self, until: float) -> None:
+        self._channel.queue_purge(self._queue)
+        while time.monotonic() < until:
+            _, properties, body = self._channel.basic_get(self._queue, auto_ack=True)
+            if body is not None:
+                answer = json.dumps({"result": "answered", "error": None}).encode()
+                reply = pika.BasicProperties(correlation_id=properties.correlation_id)
+                self._channel.basic_publish("nameko-rpc", properties.reply_to, answer, reply)
+                return
+            self._connection.process_data_events(time_limit=0.05)
 
 
 class Proxy:
@@ -122,6 +149,12 @@ def client(backing: Any) -> Iterator[Client]:
 
 
 @pytest.fixture
+def full_queue(backing: Any) -> Iterator[FullQueue]:
+    with open_connection(backing.amqp_uri) as connection:
+        yield FullQueue(connection)
+
+
+@pytest.fixture
 def proxy(backing: Any) -> Iterator[tuple[Proxy, str]]:
     address = urlsplit(backing.amqp_uri)
     made = Proxy(address.hostname or "127.0.0.1", address.port or 5672)
@@ -170,6 +203,17 @@ def test_a_refusal_is_raised_with_everything_that_is_wrong(respond: Callable[[Ha
     assert refused.value.errors[0].path == "findings[3].rating"
     assert any("correlation id" in note for note in refused.value.__notes__)
     assert len(responder.seen) == 1
+
+
+def test_a_request_that_the_broker_refuses_is_sent_again_over_a_new_connection(client: Client, full_queue: FullQueue):
+    until = time.monotonic() + 10
+    with ThreadPoolExecutor(1) as pool:
+        calling = pool.submit(client.call, full_queue.service, "m")
+        first = eventually(lambda: client._current)
+        eventually(lambda: client._current is not first)
+        full_queue.make_room_and_answer(until)
+
+        assert calling.result(timeout=10) == "answered"
 
 
 def test_a_service_that_does_not_exist_is_told_at_once(client: Client):
