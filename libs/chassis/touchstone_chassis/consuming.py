@@ -226,6 +226,8 @@ class QueueConsumer(SharedExtension):
                 self._serve(session)
             except broker.CONNECTION_ERRORS as error:
                 self._lost = type(error).__name__
+                if self.session is not None:
+                    broker.avoid(self.session.connection)  # it may be frozen: another node first, where there is one
                 log.warning("broker_connection_lost", error=type(error).__name__, detail=str(error)[:200])
             except Exception as error:  # whatever a message or the broker did, this loop goes on
                 self._lost = type(error).__name__

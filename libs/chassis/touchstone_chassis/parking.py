@@ -90,7 +90,7 @@ class Parking(SharedExtension):
 
     def put_back(self, delivery: Delivery, queue: str) -> bool:
         """Send what the broker gave up back to its queue, as if for the first time. False when it cannot be copied."""
-        headers = {name: value for name, value in delivery.headers.items() if not name.startswith(_THE_BROKERS)}
+        headers = {name: value for name, value in delivery.headers.items() if not str(name).startswith(_THE_BROKERS)}
         message = _copy(delivery, "", queue, headers)
         if not is_sendable(message):
             return False

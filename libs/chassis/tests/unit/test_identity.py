@@ -66,3 +66,13 @@ def test_a_second_copy_of_a_dead_letter_bears_the_first_ones_tag_where_the_messa
 
     tags = [message.tag for message in publisher.arrived]
     assert (tags[0] == tags[1]) is copies_known
+
+
+def test_a_header_whose_name_is_no_text_keeps_nobody_from_putting_its_message_back():
+    parking, publisher = Parking(), LostConfirms()
+    vars(parking).update(publisher=publisher, _service="toy")
+    headers = {b"\xff": "x", "x-death": [], "x-delivery-count": 50, "mine": 1}
+
+    parking.put_back(a_delivery(headers=headers, message_id="m-1"), "q")
+
+    assert [set(message.headers) for message in publisher.arrived] == [{b"\xff", "mine"}]
