@@ -3,6 +3,7 @@
 What docs/runbooks/restore-a-database.md says about each service is what these tests see.
 """
 
+import contextlib
 import datetime
 import json
 import threading
@@ -18,6 +19,7 @@ from harness.finding import find
 from harness.running import faulty_system
 from harness.workload import Say, Workload, a_report, prepare, settle
 
+from touchstone_contracts.errors import AlreadyExists
 from touchstone_devkit.backing import Backing
 from touchstone_devkit.demo.quiet import wait_until_quiet
 from touchstone_devkit.demo.register import SECRETARIAT
@@ -120,8 +122,9 @@ class Rehearsal:
         self.be_quiet()
 
     def _submit_and_accept(self, report: dict[str, Any]) -> str:
-        call = self.scheme.register.call
-        audit_id = str(call(self.world.body, "assessment.submit_audit_report", report=report)["audit_id"])
+        call, audit_id = self.scheme.register.call, f"{report['body_id']}.{report['report_id']}"
+        with contextlib.suppress(AlreadyExists):  # the backup may hold it as submitted
+            call(self.world.body, "assessment.submit_audit_report", report=report)
         call(SECRETARIAT, "assessment.accept_audit_report", audit_id=audit_id)
         return audit_id
 
