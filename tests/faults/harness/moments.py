@@ -18,9 +18,8 @@ from touchstone_devkit.runner import SERVICES
 AUDITS = {AT_REST: 24, UNDER_LOAD: 60, BACKLOG: 200, DEPLOY: 80}
 FREE_SHARE = 0.4
 """Of the audits, so many are handed in at once; others at this pace while the fault lasts."""
-PACE_PER_S = 2.0
-HELD_BACK_FROM = 0.8
-"""The last ones show that work goes on: they are handed in when all is over."""
+PACE_PER_S = 0.8
+"""Slow enough to last longer than what others take over from: a pause in the work would look like a stall."""
 STRIKE_WITHIN_S = 300.0
 
 
@@ -126,8 +125,7 @@ class Play:
 
     def _may_start(self, index: int) -> bool:
         """Whether this audit may be begun: the work must not be done before the fault is over."""
-        paced = FREE_SHARE * self._workload.audits + PACE_PER_S * (time.monotonic() - self._begun)
-        free = min(paced, HELD_BACK_FROM * self._workload.audits)
+        free = FREE_SHARE * self._workload.audits + PACE_PER_S * (time.monotonic() - self._begun)
         return index < free or all(future.done() for future in self._beside_it)
 
     @contextmanager
