@@ -23,6 +23,8 @@ ATTEMPT = "touchstone-attempt"
 TOKENS = ("nameko.authorization", "authorization", "nameko.auth_token")
 """Headers that leave a message when it is given up: people look at it, and a token is never stored."""
 _THE_BROKERS = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
+TOO_LARGE = "PreconditionFailed"
+"""How the broker refuses a copy of ours: of all that it checks on publishing, only the size is not ours to choose."""
 COPIES_TO = ("cc", "bcc")
 """Headers by which the broker puts copies into other queues: each retry of each copy would do so again."""
 KEPT_PROPERTIES = (
@@ -96,27 +98,32 @@ class Parking(SharedExtension):
             return False
         log.warning("message_put_back", queue=queue)
         metrics.PUT_BACK.labels(queue=queue).inc()
-        self._move(delivery, message)
-        return True
+        return self._moved(delivery, message)
 
     @once_started
     def _service(self) -> str:
         return self.container.service_name
 
     def _move(self, delivery: Delivery, message: Outgoing) -> None:
+        if not self._moved(delivery, message):
+            delivery.reject()  # the broker moves it, with all its headers and without ours
+
+    def _moved(self, delivery: Delivery, message: Outgoing) -> bool:
+        """False when it cannot be copied, and still waits to be settled; else it is settled, or stays in its queue."""
         while True:
             (outcome,) = self.publisher.publish([message])
             if outcome is Outcome.CONFIRMED:
                 delivery.ack()
-                return
-            if outcome is Outcome.UNSENDABLE:
-                log.error("message_not_copied", queue=delivery.queue)
-                delivery.reject()  # the broker moves it, with all its headers and without ours
-                return
+                return True
+            # The broker's limit may have been higher when the message came.
+            too_large = outcome is Outcome.UNKNOWN and self.publisher.last_error == TOO_LARGE
+            if outcome is Outcome.UNSENDABLE or too_large:
+                log.error("message_not_copied", queue=delivery.queue, too_large=too_large)
+                return False
             log.warning("message_not_moved", queue=delivery.queue, outcome=outcome.value)
             if delivery.consumer.draining or not delivery.current:
                 delivery.abandon()  # it stays where it is and is delivered again
-                return
+                return True
             eventlet.sleep(1)
 
 

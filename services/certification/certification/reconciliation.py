@@ -8,6 +8,7 @@ from certification.desk import EXPIRY, expiry_due
 from certification.documents import certificate_of
 from touchstone_chassis.reconciliation import Comparable, Due, lacking_deadlines
 from touchstone_contracts.certification import CertificateIssued, CertificationRefused
+from touchstone_contracts.versions import versions
 
 _CASE = {"state": 1, "decision.outcome": 1, "decision.certificate_number": 1}
 _CERTIFICATE = {"audit_id": 1, "number": 1, "open": 1}
@@ -53,7 +54,7 @@ def _nothing(audit_id: str) -> dict[str, Any]:
 def _add_announcements(unit: Any, found: dict[str, dict[str, Any]], audits: dict[str, str]) -> None:
     """A decision is told by the certificate that was issued, or by the refusal of the case."""
     deciding: list[Any] = [CertificateIssued, CertificationRefused]
-    types = [event.type_name for event in deciding]
+    types = [version.type_name for event in deciding for version in versions(event)]
     about = {"subject": {"$in": [*found, *audits]}, "type": {"$in": types}, "properties": {"$exists": False}}
     for row in unit.find("outbox", about, projection={"subject": 1}):
         found[audits.get(row["subject"], row["subject"])]["announced"].append(row["_id"])

@@ -28,6 +28,8 @@ class Connection:
 class LostConfirms:
     """A publisher whose messages arrive and whose confirms do not."""
 
+    last_error: str | None = "ConfirmTimeout"
+
     def __init__(self) -> None:
         self.arrived: list[Outgoing] = []
 

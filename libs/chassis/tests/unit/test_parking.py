@@ -1,0 +1,67 @@
+"""What cannot be copied is moved by the broker itself, or kept where it is: never tried for ever."""
+
+from typing import Any
+
+import amqp
+
+from touchstone_chassis.consuming import Delivery
+from touchstone_chassis.parking import Parking
+from touchstone_chassis.publishing import Outcome, Outgoing
+
+
+class Session:
+    """Stands for the consumer and its session: notes what the broker would be told of a delivery."""
+
+    in_flight, draining = 1, False
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.session = self
+
+    def tell(self, message: Any, what: Any) -> None:
+        what(self, 1)
+
+    def basic_ack(self, tag: int) -> None:
+        self.told.append("ack")
+
+    def basic_reject(self, tag: int, requeue: bool) -> None:
+        self.told.append("reject")
+
+
+class SmallBroker:
+    """A publisher to a broker whose limit was lowered: it closes the channel over each message."""
+
+    last_error = "PreconditionFailed"
+
+    def publish(self, messages: list[Outgoing]) -> list[Outcome]:
+        return [Outcome.UNKNOWN]
+
+
+def parking_at_a_small_broker() -> Parking:
+    parking = Parking()
+    vars(parking).update(publisher=SmallBroker(), _service="toy")
+    return parking
+
+
+def a_delivery(session: Session) -> Delivery:
+    message = amqp.Message(b"{}", application_headers={}, message_id="m-1")
+    message.delivery_info = {"routing_key": "q", "exchange": "", "delivery_tag": 1}
+    return Delivery("q", message, session, session)  # type: ignore[arg-type]
+
+
+def test_what_is_too_large_to_be_published_again_is_dead_lettered_by_the_broker():
+    session = Session()
+
+    parking_at_a_small_broker().give_up(a_delivery(session), "schema", "broken")
+
+    assert session.told == ["reject"]
+
+
+def test_what_is_too_large_to_be_put_back_is_left_to_be_kept():
+    session = Session()
+    delivery = a_delivery(session)
+
+    put_back = parking_at_a_small_broker().put_back(delivery, "q")
+
+    assert not put_back
+    assert session.told == [] and not delivery.settled
