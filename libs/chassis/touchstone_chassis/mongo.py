@@ -31,11 +31,12 @@ def connect(uri: str) -> MongoClient:
         connect=False,
         tz_aware=True,
         serverSelectionTimeoutMS=5_000,
-        # A member that is frozen, its connections open, is given up when it has said nothing for the sum of these two:
-        # long before the others have elected a new primary, so that no operation waits for the old one by then.
+        # A member that is frozen, its connections open, is given up when it has said nothing for the sum of the first
+        # two, and what had begun is given up after the third: both before or soon after the others have elected a new
+        # primary (5 s and more), so that nothing goes on waiting for the old one.
         heartbeatFrequencyMS=2_000,
-        connectTimeoutMS=3_000,
-        socketTimeoutMS=10_000,
+        connectTimeoutMS=2_000,
+        socketTimeoutMS=5_000,
         maxPoolSize=100,
         w="majority",
         journal=True,
