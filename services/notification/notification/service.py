@@ -164,9 +164,7 @@ class NotificationService(TrailDesk, DeadLetterDesk, ReconciliationDesk):
             more = f"announcements/{position(untold[-1])}" if len(untold) == limit else None
         else:
             since = self.clock.now() - UNDELIVERED_SHOWN
-            notices = self.notices.unfinished(
-                audit_id=request["case"], given_up_since=since, limit=limit, after=place
-            )
+            notices = self.notices.unfinished(audit_id=request["case"], given_up_since=since, limit=limit, after=place)
             items = waiting_notices((notice, self.trail.next_due((SEND_NOTICE,), notice.id)) for notice in notices)
             more = f"notices/{position(notices[-1])}" if len(notices) == limit else "announcements/"
         return {"items": [line.as_dict() for line in items], "next": more}
