@@ -35,10 +35,10 @@ def test_of_what_apt_would_install_only_erlang_and_libraries_are_unpacked() -> N
 def test_the_broker_listens_on_loopback_only(tmp_path: Path) -> None:
     folder = tmp_path / "rabbitmq"
 
-    native_rabbitmq._write_configuration(folder, 20_001, 20_002, "secret")
+    native_rabbitmq.write_configuration(folder, 20_001, 20_002, "secret")
 
     configuration = (folder / "rabbitmq.conf").read_text()
-    environment = native_rabbitmq._environment(folder, 20_001, 20_003, 20_004)
+    environment = native_rabbitmq.environment_of(folder, 20_001, 20_003, 20_004)
     assert "listeners.tcp.1 = 127.0.0.1:20001" in configuration
     assert "management.tcp.ip = 127.0.0.1" in configuration
     assert environment["ERL_EPMD_ADDRESS"] == "127.0.0.1"
@@ -48,7 +48,7 @@ def test_the_broker_listens_on_loopback_only(tmp_path: Path) -> None:
 def test_without_the_plugin_no_management_page_is_configured(tmp_path: Path) -> None:
     folder = tmp_path / "rabbitmq"
 
-    native_rabbitmq._write_configuration(folder, 20_001, None, "secret")
+    native_rabbitmq.write_configuration(folder, 20_001, None, "secret")
 
     assert "management" not in (folder / "rabbitmq.conf").read_text()
     assert (folder / "enabled_plugins").read_text() == "[].\n"
