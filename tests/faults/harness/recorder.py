@@ -17,6 +17,11 @@ from touchstone_contracts.topology import events_exchange
 
 PAUSE_S = 0.1
 PREFETCH = 200
+HEARTBEAT_S = 2
+"""So that a frozen node does not make the recorder blind for long."""
+KNOWN_AFTER_S = 3.0
+"""RabbitMQ 3.10 finds no leader any more for a quorum queue whose broker is killed just after its declaration, and then
+confirms no event that it is bound to: such a case would try the recorder's queue, not the services'."""
 LOST = (BrokerUnreachable, BrokerRefused, pika.exceptions.AMQPError, OSError)
 
 
@@ -41,6 +46,7 @@ class Recorder:
             channel.queue_declare(self._queue, durable=True, arguments={"x-queue-type": "quorum"})
             for producer in producers():
                 channel.queue_bind(self._queue, events_exchange(producer), "#")
+        time.sleep(KNOWN_AFTER_S)
         self._thread.start()
         return self
 
@@ -69,9 +75,12 @@ class Recorder:
             time.sleep(0.01)
         return answer
 
+    def _connection(self) -> contextlib.AbstractContextManager[Any]:
+        return open_connection(self._amqp_uri, client_name="recorder", heartbeat_s=HEARTBEAT_S)
+
     def _follow(self) -> None:
         while not self._ending.is_set():
-            with contextlib.suppress(*LOST), open_connection(self._amqp_uri, client_name="recorder") as connection:
+            with contextlib.suppress(*LOST), self._connection() as connection:
                 channel = connection.channel()
                 channel.basic_qos(prefetch_count=PREFETCH)
                 channel.basic_consume(self._queue, self._hear)
