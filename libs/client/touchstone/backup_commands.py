@@ -63,6 +63,8 @@ def restore(
     backups, output = _backups(), Output(as_json=as_json)
     if (file is None) is not put_back_otherwise:
         raise typer.BadParameter("give a FILE, or --put-back-otherwise")
+    if dry_run and file is None:
+        raise typer.BadParameter("--dry-run reads a FILE: with --put-back-otherwise there is none")
     with told(output, backups.RestoreFailed, ServiceIsRunning):
         if dry_run and file:
             output.answer("would restore", _shown(backups.read_summary(file), as_json))
