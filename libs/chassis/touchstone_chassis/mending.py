@@ -8,6 +8,7 @@ import orjson
 from marshmallow import ValidationError
 
 from touchstone_chassis.committing import INBOX_KEPT
+from touchstone_chassis.fates import replay_row
 from touchstone_chassis.given_up import (
     DISCARDED,
     KEPT_AS,
@@ -80,10 +81,10 @@ def replayed(
     body = current_body(document)
     assert body is not None
     count = document["replays"] + 1
-    sent = document | {"replays": count}
+    sent = document | {"replays": count, "replay_due": due}
     outgoing = _outgoing(sent, body)
     row = message_row(
-        f"{document['_id']}/{count}",
+        replay_row(sent),
         document["queue"],
         body,
         properties=outgoing.properties,

@@ -12,9 +12,9 @@ from nameko import config
 
 from touchstone_chassis import broker
 from touchstone_chassis.committing import INBOX_KEPT, RELAY_GRACE
-from touchstone_chassis.given_up import DISCARDED, PARKED
+from touchstone_chassis.fates import Fate, fates
 from touchstone_chassis.units import UnitOfWork, deadline_id
-from touchstone_contracts.bookkeeping import DEAD_LETTERS, DEADLINES, INBOX, OUTBOX
+from touchstone_contracts.bookkeeping import DEADLINES, INBOX, OUTBOX
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.errors import InvalidRequest, Unavailable
 from touchstone_contracts.registry import REGISTRY
@@ -105,10 +105,11 @@ class Books:
                 items.append({"id": id, "type": types[method], "at": row["at"]})
         return items, _cursor_of(page[-1], "expires_at") if len(rows) > limit else None
 
-    def unprocessed(self, events: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
-        """Those events (ids by type) that a handler here ought to have met and has not. `state`: missing or parked.
+    def unprocessed(self, events: Mapping[str, Sequence[str]], now: datetime.datetime) -> list[dict[str, Any]]:
+        """Those events (ids by type) that a handler here ought to have met and has not.
 
-        What an operator discarded is done with.
+        `state`: missing, parked, replaying (an operator sent it back, and it is on its way) or discarded. `edited`: a
+        dead letter of it has, or had, another body than its producer gave it.
         """
         keys = {
             f"{self.service}.{self.handlers[name][1]}/{id}": (id, name)
@@ -118,20 +119,8 @@ class Books:
         }
         met = {row["_id"] for row in self._unit.find(INBOX, {"_id": {"$in": list(keys)}}, projection={"_id": 1})}
         left = {pair for key, pair in keys.items() if key not in met}
-        states = self._dead_letter_states({id for id, _ in left})
-        return [
-            {"id": id, "type": name, "state": PARKED if PARKED in states.get(id, ()) else "missing"}
-            for id, name in sorted(left)
-            if DISCARDED not in states.get(id, ())
-        ]
-
-    def _dead_letter_states(self, ids: set[str]) -> dict[str, set[str]]:
-        found: dict[str, set[str]] = {}
-        if ids:
-            wanted = {"event_id": {"$in": sorted(ids)}, "state": {"$in": [PARKED, DISCARDED]}}
-            for row in self._unit.find(DEAD_LETTERS, wanted, projection={"event_id": 1, "state": 1}):
-                found.setdefault(row["event_id"], set()).add(row["state"])
-        return found
+        became = fates(self._unit, {id for id, _ in left}, now)
+        return [{"id": id, "type": name, **dataclasses.asdict(became.get(id, Fate()))} for id, name in sorted(left)]
 
     def facts(self, name: str, keys: Sequence[str]) -> list[dict[str, Any]]:
         """Raises InvalidRequest for a name that the service does not declare."""

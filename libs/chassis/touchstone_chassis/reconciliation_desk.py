@@ -178,7 +178,7 @@ class ReconciliationDesk:
     def list_unprocessed_events(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Which of these events the service ought to have handled and has not, and what its queues still hold."""
         books, _ = self.books
-        items = books.unprocessed(request["events"])
+        items = books.unprocessed(request["events"], _now())
         queues = {item["type"]: books.handlers[item["type"]][0] for item in items if item["state"] == "missing"}
         retries = [retry_queue(books.service, delay_s) for delay_s in config["retry_delays_s"]] if queues else []
         lengths = queue_lengths([*queues.values(), *retries]) if queues else {}

@@ -6,6 +6,9 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+MISSING, PARKED, REPLAYING, DISCARDED = "missing", "parked", "replaying", "discarded"
+"""What a consumer says of an event that it has not handled."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Mend:
@@ -58,9 +61,13 @@ class Committed:
 
 @dataclasses.dataclass
 class Waiting:
-    """What one consumer has not handled of what it was asked for, `missing` or `parked`; and what its queues hold."""
+    """What one consumer has not handled of what it was asked for, and what its queues hold.
+
+    `states`: MISSING, PARKED, REPLAYING or DISCARDED. `edited`: events of which a dead letter got another body.
+    """
 
     states: dict[str, str] = dataclasses.field(default_factory=dict)
+    edited: set[str] = dataclasses.field(default_factory=set)
     queues: dict[str, int | None] = dataclasses.field(default_factory=dict)
     retrying: int = 0
     asked: set[str] = dataclasses.field(default_factory=set)
@@ -82,9 +89,26 @@ class Look:
     announcements: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
     def handled(self, consumer: str, event: Committed) -> bool:
-        """Whether the consumer was asked for the event and has handled it (or an operator discarded it)."""
+        """Whether the consumer was asked for the event and has handled it."""
         waiting = self.waiting.get(consumer)
         return waiting is not None and event.id in waiting.asked and event.id not in waiting.states
+
+    def discarded(self, consumer: str, event: Committed) -> bool:
+        """Whether an operator of the consumer discarded the event: nothing is to come of it there."""
+        waiting = self.waiting.get(consumer)
+        return waiting is not None and waiting.states.get(event.id) == DISCARDED
+
+    def held_back(self, id: str) -> str | None:
+        """Why the event must not go out again as its producer has it: it goes to every consumer. None: it may."""
+        for consumer, waiting in self.waiting.items():
+            state = waiting.states.get(id)
+            if state == DISCARDED:
+                return f"{consumer} discarded it"
+            if state is not None and id in waiting.edited:
+                return f"an operator of {consumer} gave it another body"
+            if state == REPLAYING:
+                return f"an operator of {consumer} sent it back, and it is on its way there"
+        return None
 
 
 @dataclasses.dataclass

@@ -5,7 +5,18 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from touchstone.books import Committed, Difference, Findings, Look, Mend, Waiting, name_of, producer_of
+from touchstone.books import (
+    MISSING,
+    REPLAYING,
+    Committed,
+    Difference,
+    Findings,
+    Look,
+    Mend,
+    Waiting,
+    name_of,
+    producer_of,
+)
 from touchstone_contracts.bookkeeping import VERSIONS_SKIPPED
 
 ASSESSMENT, CERTIFICATION, NOTIFICATION = "assessment", "certification", "notification"
@@ -45,14 +56,16 @@ def _deliveries(look: Look, findings: Findings) -> None:
         for event in look.committed.values():
             if event.type not in look.states[consumer]["consumes"]:
                 continue
-            difference = _not_processed(consumer, event, mendable=waiting.queues.get(event.type, 0) is not None)
-            if event.id not in waiting.asked:
+            state = waiting.states.get(event.id)
+            if (
+                event.id not in waiting.asked
+                or state == REPLAYING
+                or (state == MISSING and _under_way(event, waiting, newest.get(event.type), look.now))
+            ):
                 findings.undecided.add(event.id)
-            elif waiting.states.get(event.id) == "missing":
-                if _under_way(event, waiting, newest.get(event.type), look.now):
-                    findings.undecided.add(event.id)
-                else:
-                    findings.add([difference])
+            elif state == MISSING:
+                there_is_a_queue = waiting.queues.get(event.type, 0) is not None
+                findings.add([_not_processed(consumer, event, look.held_back(event.id), mendable=there_is_a_queue)])
 
 
 def _newest_handled(look: Look, consumer: str) -> dict[str, datetime.datetime]:
@@ -75,17 +88,21 @@ def _under_way(
     return bool(waiting.retrying) and now - event.published_at < RETRIED_FOR
 
 
-def _not_processed(consumer: str, event: Committed, *, mendable: bool) -> Difference:
+def _not_processed(consumer: str, event: Committed, held_back: str | None, *, mendable: bool) -> Difference:
     about = {"event": event.id, "type": event.type, "producer": event.producer, "subject": event.subject}
-    mend = Mend(event.producer, "republish_events", (event.id,)) if mendable else None
+    mend = Mend(event.producer, "republish_events", (event.id,)) if mendable and not held_back else None
+    advice = f"Nobody publishes it again by itself, since {held_back}: see the runbook." if held_back else _AGAIN
     return Difference(
         consumer,
         "event_not_processed",
         about,
         f"{consumer} has neither handled nor parked event {event.id} ({event.type} about {event.subject}), and no queue"
-        " holds it: it was lost on its way, or with a queue or a database. Publish it again: reconcile --mend.",
+        f" holds it: it was lost on its way, or with a queue or a database. {advice}",
         mend,
     )
+
+
+_AGAIN = "Publish it again: reconcile --mend."
 
 
 def _queue_missing(consumer: str, type_name: str) -> Difference:
@@ -175,7 +192,7 @@ def _decisions(look: Look, findings: Findings) -> None:
         case, event = look.cases.get(audit_id), accepted.get(audit_id)
         handled = event is not None and look.handled(CERTIFICATION, event)
         without = _about_audit("audit_without_case", audit_id, _WITHOUT_CASE)
-        if event is not None and not handled:
+        if event is not None and not handled and not look.discarded(CERTIFICATION, event):
             findings.undecided.add(audit_id)
         if case is None:
             continue
@@ -247,6 +264,8 @@ def _case(look: Look, audit_id: str, case: Mapping[str, Any]) -> Iterator[Differ
 def _notices(look: Look, findings: Findings) -> None:
     for event in look.committed.values():
         if name_of(event.type) not in TOLD:
+            continue
+        if look.discarded(NOTIFICATION, event):
             continue
         without = _about_event("event_without_announcement", event, _WITHOUT_ANNOUNCEMENT)
         if not look.handled(NOTIFICATION, event):

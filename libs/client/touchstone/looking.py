@@ -76,7 +76,7 @@ def _handled(ask: Ask, seen: Look, span: Span | None, seeds: Seeds) -> dict[str,
         found[consumer] = {(row["id"], row["type"]) for row in rows}
         seeded = seeds.handled.get(consumer, set())
         if seeded:
-            missing, _ = _unprocessed(ask, consumer, [(id, type_name) for id, type_name in seeded])
+            missing, _, _ = _unprocessed(ask, consumer, [(id, type_name) for id, type_name in seeded])
             found[consumer] |= {pair for pair in seeded if pair[0] not in missing}
     return found
 
@@ -106,7 +106,7 @@ def _waiting(ask: Ask, seen: Look, consumer: str) -> Waiting:
     consumed = set(seen.states[consumer]["consumes"])
     due = [e for e in seen.committed.values() if e.type in consumed and _is_due(e, seen)]
     waiting = Waiting(asked={event.id for event in due})
-    waiting.states, answers = _unprocessed(ask, consumer, [(event.id, event.type) for event in due])
+    waiting.states, waiting.edited, answers = _unprocessed(ask, consumer, [(event.id, event.type) for event in due])
     for answer in answers:
         waiting.queues |= answer["queues"]
         waiting.retrying = max(waiting.retrying, answer["retrying"])
@@ -117,9 +117,12 @@ def _is_due(event: Committed, seen: Look) -> bool:
     return event.published_at is not None and seen.now - event.published_at >= seen.grace
 
 
-def _unprocessed(ask: Ask, consumer: str, events: list[tuple[str, str]]) -> tuple[dict[str, str], list[dict[str, Any]]]:
-    """States by event id of what was not handled, and the answers."""
+def _unprocessed(
+    ask: Ask, consumer: str, events: list[tuple[str, str]]
+) -> tuple[dict[str, str], set[str], list[dict[str, Any]]]:
+    """States by event id of what was not handled, which of it was edited, and the answers."""
     states: dict[str, str] = {}
+    edited: set[str] = set()
     answers = []
     for chunk in _chunks(events, PAGE):
         by_type: dict[str, list[str]] = {}
@@ -127,7 +130,8 @@ def _unprocessed(ask: Ask, consumer: str, events: list[tuple[str, str]]) -> tupl
             by_type.setdefault(type_name, []).append(id)
         answers.append(ask(consumer, "list_unprocessed_events", events=by_type))
         states |= {item["id"]: item["state"] for item in answers[-1]["items"]}
-    return states, answers
+        edited |= {item["id"] for item in answers[-1]["items"] if item.get("edited")}
+    return states, edited, answers
 
 
 def _unknown(ask: Ask, seen: Look, handled: set[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -116,8 +116,14 @@ def _confirmed(ask: Ask, terms: Terms, findings: Findings) -> list[Difference]:
     seeds = Seeds()
     for difference in findings.found.values():
         seeds.add(difference.service, difference.kind, difference.about)
-    again = compare(_look(ask, terms, None, seeds))
-    return [d for d in findings.found.values() if again.leaves_open(d.id, d.about)]
+    seen = _look(ask, terms, None, seeds)
+    again = compare(seen)
+    # Somebody may have sent it back, or edited or discarded it, since the first look: what is seen last counts.
+    return [
+        again.found.get(d.id, d)
+        for d in findings.found.values()
+        if d.id in again.found or (again.leaves_open(d.id, d.about) and not seen.held_back(d.about.get("event", "")))
+    ]
 
 
 def _report(ask: Ask, seen: Look, confirmed: Sequence[Difference], done: Round) -> None:

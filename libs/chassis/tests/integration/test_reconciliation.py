@@ -1,6 +1,7 @@
 """The books of a service: what it committed, handled and lacks is told; differences are kept; what was lost comes."""
 
 import datetime
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -142,8 +143,26 @@ def test_an_event_is_unprocessed_until_it_is_handled_parked_or_discarded(bus, de
     after = desk("list_unprocessed_events", events=asked)
 
     assert {(row["id"], row["state"]) for row in before["items"]} == {("b-2", "parked"), ("b-3", "missing")}
-    assert [row["id"] for row in after["items"]] == ["b-3"]
+    assert {(row["id"], row["state"]) for row in after["items"]} == {("b-2", "discarded"), ("b-3", "missing")}
     assert after["queues"] == {ACCREDITED: 0} and after["retrying"] == 0
+
+
+def test_an_event_that_was_edited_and_waits_to_be_replayed_is_on_its_way(bus, desk, behaviour):
+    def fail() -> None:
+        raise ValueError("no")
+
+    behaviour["b-2"] = fail
+    accredit(bus, "b-2")
+    (parked,) = eventually(lambda: desk("list_dead_letters")["items"], within_s=15)
+    body = desk("get_dead_letter", id=parked["id"])["body"]
+    desk("edit_dead_letter", id=parked["id"], body=json.dumps(body | {"subject": "b-9"}), why="wrong")
+    behaviour.clear()
+    behaviour["b-2"] = fail
+
+    desk("replay_dead_letters", ids=[parked["id"]], why="mended", rate_per_s=0.1)
+    (item,) = desk("list_unprocessed_events", events={ACCREDITED: ["b-2"]})["items"]
+
+    assert (item["state"], item["edited"]) == ("replaying", True)
 
 
 def test_a_queue_that_is_not_there_is_told(bus, desk):

@@ -193,13 +193,41 @@ def test_what_may_still_be_under_way_is_not_called_missing(
     assert ("e-1" in findings.undecided) is not expected
 
 
-def test_what_was_parked_or_discarded_is_not_missing() -> None:
+@pytest.mark.parametrize(("state", "is_decided"), [("parked", False), ("replaying", False), ("discarded", True)])
+def test_what_an_operator_has_in_hand_is_not_missing(state: str, is_decided: bool) -> None:
     look = a_look()
     lose(look)
 
-    look.waiting["certification"].states["e-1"] = "parked"
+    look.waiting["certification"].states["e-1"] = state
 
     assert found(look) == []
+    assert compare(look).leaves_open("any", {"audit": "aud"}) is not is_decided
+
+
+def test_an_event_that_notification_discarded_is_not_taken_for_lost_documents() -> None:
+    look = a_look()
+    look.announcements.clear()
+
+    look.waiting["notification"].states["e-2"] = "discarded"
+
+    assert found(look) == [] and compare(look).undecided == set()
+
+
+@pytest.mark.parametrize(
+    ("other", "edited"), [("replaying", False), ("discarded", False), ("parked", True), ("missing", True)]
+)
+def test_what_one_consumer_must_not_get_as_it_was_is_not_published_again_for_another(other: str, edited: bool) -> None:
+    look = a_look()
+    lose(look)
+    look.states["notification"]["consumes"].append(ACCEPTED)
+
+    look.waiting["notification"] = Waiting(
+        asked={"e-1", "e-2"}, states={"e-1": other}, edited={"e-1"} if edited else set()
+    )
+
+    of_it = [d for d in found(look) if d.kind == "event_not_processed"]
+    assert "certification" in {d.service for d in of_it}
+    assert all(d.mend is None and "Nobody publishes it again" in d.sentence for d in of_it)
 
 
 def test_a_difference_is_not_called_settled_before_its_event_was_asked_for() -> None:

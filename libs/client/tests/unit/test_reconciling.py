@@ -167,6 +167,25 @@ def test_what_only_one_look_shows_is_no_difference() -> None:
     assert services.commands() == []
 
 
+def test_what_an_operator_sends_back_between_the_two_looks_is_left_to_him() -> None:
+    services = Services(2)
+    looked = services.list_unprocessed_events
+
+    def then_replay(service: str, events: Any) -> Any:
+        answer = looked(service, events)
+        if len([a for a in services.asked if a[1] == "list_unprocessed_events"]) > 1:
+            answer["items"][0]["state"] = "replaying"
+            answer["items"][1]["edited"] = True
+        return answer
+
+    services.list_unprocessed_events = then_replay  # type: ignore[method-assign]
+
+    done = reconciling.reconcile(services, SINCE, Terms(mend=True))
+
+    assert [(d.about["event"], d.mend) for d in done.differences] == [("e-00001", None)]
+    assert done.mended == [] and len(done.left) == 1
+
+
 def test_a_long_time_is_looked_at_day_by_day_without_a_gap_and_open_differences_once() -> None:
     services = Services(0)
     since = NOW - datetime.timedelta(days=3)
