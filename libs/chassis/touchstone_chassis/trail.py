@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from touchstone_chassis.fates import waiting_replays
 from touchstone_chassis.given_up import PARKED, json_of
 from touchstone_chassis.masking import masked
 from touchstone_chassis.units import UnitOfWork
@@ -63,21 +64,30 @@ class Trail:
         return [_processed(document) for document in found]
 
     def dead_letters(self, ids: Sequence[str]) -> list[dict[str, Any]]:
-        """What was given up of these events, and what was done with it by whom."""
+        """What was given up of these events, and what was done with it by whom.
+
+        `replaying`: its last replay waits in the outbox. One that went out is not followed here.
+        """
         found = self._unit.find(
             DEAD_LETTERS,
             # A body that cannot be read gives no id; the message still has the event's as its own.
             {"$or": [{"event_id": {"$in": list(ids)}}, {"message_id": {"$in": list(ids)}}]},
             projection=dict.fromkeys([*_OF_A_DEAD_LETTER, "actions", "error"], 1),
         )
-        return [_dead_letter(document) | masked({"actions": document["actions"]}) for document in found]
+        waiting = waiting_replays(self._unit, found)
+        return [
+            _dead_letter(document)
+            | masked({"actions": document["actions"]})
+            | {"replaying": document["_id"] in waiting}
+            for document in found
+        ]
 
     def unpublished(self, now: datetime.datetime, limit: int) -> list[dict[str, Any]]:
         """Messages that wait for the broker's confirm for longer than it should take."""
         late = {"pending": True, "recorded_at": {"$lt": now - UNDER_WAY}}
         projection = dict.fromkeys([*_OF_A_ROW, "routing_key"], 1)
         found = self._unit.find(OUTBOX, late, sort=[("next_attempt_at", 1)], limit=limit, projection=projection)
-        bodies = {row["_id"]: row["body"] for row in self._bodies(OUTBOX, [row["_id"] for row in found])}
+        bodies = {row["_id"]: row.get("body", b"") for row in self._bodies(OUTBOX, [row["_id"] for row in found])}
         return [_event(row | {"body": bodies.get(row["_id"], b"")}) for row in found]
 
     def parked(self, limit: int) -> list[dict[str, Any]]:

@@ -188,12 +188,17 @@ def _left_by(
     found = follower.trace(consumer, [item["id"] for item in events])
     if consumer in follower.silent:
         return
-    seen = {row["event_id"] for row in [*found["processed"], *found["dead_letters"]]}
+    seen = {row["event_id"] for row in [*found["processed"], *filter(_is_with_somebody, found["dead_letters"])]}
     left = [item["id"] for item in events if item["id"] not in seen]
     for start in range(0, len(left), IDS_AT_ONCE):
         whole = follower.every(producer, "find_events", ids=left[start : start + IDS_AT_ONCE])
         for item in whole:
             yield _not_processed(consumer, item, now)
+
+
+def _is_with_somebody(letter: Mapping[str, Any]) -> bool:
+    """Whether a dead letter is parked, done with, or about to be sent back. One that went out again may be lost."""
+    return letter["state"] in ("parked", "discarded") or bool(letter.get("replaying"))
 
 
 def _not_processed(consumer: str, item: Mapping[str, Any], now: datetime.datetime) -> Line:

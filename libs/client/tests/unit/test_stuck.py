@@ -3,6 +3,8 @@
 import datetime
 from typing import Any
 
+import pytest
+
 from touchstone.following import Follower
 from touchstone.rpc import Client, NoAnswer
 from touchstone.stuck import Line, hindrances, one_for_each_case, unfinished
@@ -78,6 +80,7 @@ class TableClient(Client):
         super().__init__("amqp://guest:guest@broker/")
         self._parked = parked or []
         self._answers = certification_answers
+        self.letter: dict[str, Any] = {}
         self.asked: list[str] = []
 
     def call(self, service: str, method: str, /, **arguments: Any) -> Any:
@@ -98,7 +101,9 @@ class TableClient(Client):
     def _trace(self, service: str, ids: list[str]) -> dict[str, Any]:
         consumes = [ROW["type"]] if service == "certification" else []
         processed = [{"event_id": id} for id in ids if id == "e-1" and consumes]
-        given_up = [{"event_id": letter["event_id"]} for letter in self._parked if consumes]
+        given_up = [
+            {"state": "parked"} | self.letter | {"event_id": letter["event_id"]} for letter in self._parked if consumes
+        ]
         return {"consumes": consumes, "processed": processed, "dead_letters": given_up}
 
 
@@ -115,6 +120,23 @@ def test_a_parked_body_that_cannot_be_read_is_known_from_its_producer():
     found = unfinished(Follower(TableClient(parked=[letter])), NOW, datetime.timedelta(days=7))
 
     assert [(line.case, line.state) for line in found] == [("aud-1", "event parked")]
+
+
+@pytest.mark.parametrize(
+    ("state", "replaying", "lost"),
+    [("parked", False, 0), ("discarded", False, 0), ("replayed", True, 0), ("replayed", False, 1)],
+)
+def test_a_dead_letter_that_went_out_again_is_no_proof_that_its_event_was_processed(
+    state: str, replaying: bool, lost: int
+):
+    letter = {"id": "d-1", "event_id": "e-2", "event_type": None, "reason": "x", "parked_at": AGO, "facts": {}}
+    client = TableClient(parked=[letter])
+    client.letter = {"state": state, "replaying": replaying}
+
+    found = unfinished(Follower(client), NOW, datetime.timedelta(days=7))
+
+    named = [entry.waits_for for entry in found] + [text for entry in found for text in entry.also]
+    assert len([text for text in named if "it is in a queue, in a retry, or lost" in text]) == lost
 
 
 def test_a_silent_service_is_asked_once_and_said_and_accused_of_nothing_else():
