@@ -9,10 +9,13 @@ import amqp
 import amqp.serialization
 import amqp.spec
 import structlog
+from eventlet import patcher
 
 from touchstone_contracts.addresses import addresses_of
 
 log = structlog.get_logger(__name__)
+
+_select: Any = patcher.original("select")  # eventlet's has no poll, and its select lets others run
 
 CONNECTION_ERRORS = (amqp.AMQPError, OSError, EOFError)
 """Everything that a broken connection may raise: py-amqp's own, the socket's, and eventlet's when another green thread
@@ -139,6 +142,16 @@ def _connect(uri: str, address: str, timeout_s: float, heartbeat_s: int, name: s
         close_quietly(connection)
         raise
     return connection
+
+
+def has_something_to_read(connection: amqp.Connection) -> bool:
+    """Whether bytes wait that nobody has read. Waits for none."""
+    sock = connection.transport.sock
+    if getattr(sock, "pending", None) and sock.pending():  # TLS has decrypted more than was asked for
+        return True
+    poll = _select.poll()
+    poll.register(sock.fileno(), _select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def close_quietly(connection: amqp.Connection | None) -> None:

@@ -16,6 +16,7 @@ from touchstone_chassis.core import Core
 from touchstone_chassis.given_up import (
     KEPT_AS,
     PARKED,
+    REPLAYED,
     GivenUp,
     document_id,
     new_document,
@@ -53,8 +54,8 @@ class DeadLetters:
             document |= {"body": first, "parts": len(parts), "current_digest": document["digest"]}
             for number, part in enumerate(others, start=1):
                 self._unit.save(DEAD_LETTER_PARTS, {"_id": f"{document['_id']}/{number}", "version": 0, "body": part})
-        elif found.parking_key in document["keys"]:
-            return False
+        elif found.parking_key in document["keys"] and document["state"] != REPLAYED:
+            return False  # after a replay it may be the event anew, published again since the replay was lost
         elif document["body"] is None:  # it left with the replay
             place = "body" if found.digest == document["digest"] else "edited_body"
             document = document | {place: found.body}
@@ -191,7 +192,10 @@ class OnDeadLetter(WorkEntrypoint):
     def _is_innocent(self, delivery: Delivery, found: GivenUp) -> bool:
         """Whether it was only near when processes died: the broker counts each time that it was handed out."""
         queue = queue_of(found)
-        if reason_of(found) != "delivery_limit" or queue is None or not self.core.consumer.consumes(queue):
+        consumer = self.core.consumer
+        if reason_of(found) != "delivery_limit" or queue is None or not consumer.consumes(queue):
+            return False
+        if consumer.takes_calls(queue):  # its routing key, which named the method, is gone; and nobody waits any more
             return False
         return not self.core.starts.blames(delivery, queue)
 

@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 WINDOW_MAX = 200
 LEASE = datetime.timedelta(seconds=10)
 BACKOFF_S_MAX = 60
-COUNTED_MAX = 10_000
+COUNTED_MAX = 1_000
 
 
 class Lease:

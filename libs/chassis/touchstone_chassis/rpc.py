@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 _MILLISECONDS = re.compile(r"[0-9]{1,19}")
 
 
+HEAR_S, HEARD_AT_ONCE_MAX = 0.05, 100
 MOVED_EVERY_S = 10.0
 """Answers that come back move to another node of the broker, at most so often: most have lost their caller."""
 
@@ -95,8 +96,11 @@ class Replies(SharedExtension):
         """What the broker has said since the last answer: a connection that it ended would take one more in silence."""
         assert self._connection is not None
         with contextlib.suppress(TimeoutError):
-            while True:
-                self._connection.drain_events(timeout=0)
+            for _frame in range(HEARD_AT_ONCE_MAX):
+                if not broker.has_something_to_read(self._connection):
+                    break
+                # Not 0: py-amqp would then wait for the rest of a frame without letting anybody else run.
+                self._connection.drain_events(timeout=HEAR_S)
         returned, self._returned = self._returned, False
         if returned and time.monotonic() - self._moved_at > MOVED_EVERY_S:
             self._moved_at = time.monotonic()

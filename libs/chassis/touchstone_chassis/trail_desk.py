@@ -10,6 +10,7 @@ from touchstone_chassis.events import OnEvent
 from touchstone_chassis.providers import Stored
 from touchstone_chassis.rpc import query
 from touchstone_chassis.trail import Trail
+from touchstone_contracts.moments import Moment
 from touchstone_contracts.roles import OPERATOR, REGISTRAR, SECRETARIAT
 from touchstone_contracts.versions import versions
 
@@ -30,7 +31,7 @@ class FindEvents(Schema):
     ids = fields.List(_id(), validate=_IDS)
     subjects = fields.List(_id(), validate=_IDS)
     caused_by = fields.List(_id(), validate=_IDS)
-    since = fields.AwareDateTime()
+    since = Moment()
     types = fields.List(_id(), validate=_IDS)
     limit = fields.Integer(strict=True, load_default=200, validate=validate.Range(1, 500))
     after = _id()

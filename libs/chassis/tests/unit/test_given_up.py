@@ -9,6 +9,7 @@ import pytest
 
 import touchstone_contracts.assessment
 import touchstone_contracts.membership  # noqa: F401 - registers the types
+from touchstone_chassis.dead_letters import DeadLetters
 from touchstone_chassis.given_up import (
     PART_BYTES,
     GivenUp,
@@ -148,3 +149,28 @@ def test_nesting_ends_somewhere():
         deep = [deep]
 
     assert "[" in str(storable(deep)) and json_of(b"[]") == {}
+
+
+class Stored:
+    """Stands for a unit of work over one collection."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, dict[str, Any]] = {}
+
+    def find_one(self, _collection: str, filter: dict[str, Any]) -> dict[str, Any] | None:
+        return self.documents.get(filter["_id"])
+
+    def save(self, _collection: str, document: dict[str, Any]) -> None:
+        self.documents[document["_id"]] = document
+
+
+@pytest.mark.parametrize(("state", "kept_again"), [("parked", False), ("discarded", False), ("replayed", True)])
+def test_a_known_parking_is_kept_again_only_after_a_replay_which_may_have_been_lost(state: str, kept_again: bool):
+    stored = Stored()
+    letters = DeadLetters(stored, "toy", lambda _queue: True, 1000)  # type: ignore[arg-type]
+    letters.keep(given_up(message_id="m-1"), NOW)
+    (document,) = stored.documents.values()
+    document["state"] = state
+
+    assert letters.keep(given_up(message_id="m-1"), NOW) is kept_again
+    assert [d["state"] for d in stored.documents.values()] == ["parked" if kept_again else state]

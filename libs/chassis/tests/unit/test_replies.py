@@ -1,0 +1,67 @@
+"""What a broker says meanwhile is heard without holding up anybody else."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from eventlet.green import socket
+
+from touchstone_chassis import broker
+from touchstone_chassis.rpc import HEAR_S, Replies
+
+
+class Connection:
+    """Has a socket, and reads one frame of four bytes from it when asked, as py-amqp does."""
+
+    def __init__(self, sock: Any) -> None:
+        self.transport = SimpleNamespace(sock=sock)
+        self.asked_with: list[float] = []
+
+    def drain_events(self, timeout: float) -> None:
+        self.asked_with.append(timeout)
+        self.transport.sock.settimeout(timeout)
+        frame = b""
+        while len(frame) < 4:
+            frame += self.transport.sock.recv(4 - len(frame))
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[Any, Any]]:
+    broker_end, our_end = socket.socketpair()
+    yield broker_end, our_end
+    broker_end.close()
+    our_end.close()
+
+
+def hearing(our_end: Any) -> tuple[Replies, Connection]:
+    replies, connection = Replies(), Connection(our_end)
+    replies._connection = connection  # type: ignore[assignment]
+    return replies, connection
+
+
+def test_a_broker_that_says_nothing_is_not_waited_for(ends: tuple[Any, Any]):
+    replies, connection = hearing(ends[1])
+
+    replies._hear()
+
+    assert not broker.has_something_to_read(connection)  # type: ignore[arg-type]
+    assert connection.asked_with == []
+
+
+def test_everything_that_it_said_is_heard(ends: tuple[Any, Any]):
+    replies, connection = hearing(ends[1])
+    ends[0].sendall(b"onetwo++")
+
+    replies._hear()
+
+    assert connection.asked_with == [HEAR_S, HEAR_S]
+
+
+def test_the_rest_of_a_frame_is_waited_for_so_that_others_run_and_not_for_long(ends: tuple[Any, Any]):
+    replies, connection = hearing(ends[1])
+    ends[0].sendall(b"on")
+
+    replies._hear()
+
+    assert connection.asked_with == [HEAR_S] and HEAR_S > 0
