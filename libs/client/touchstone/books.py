@@ -117,6 +117,8 @@ class Findings:
 
     found: dict[str, Difference] = dataclasses.field(default_factory=dict)
     undecided: set[str] = dataclasses.field(default_factory=set)
+    unfinished: dict[str, Committed] = dataclasses.field(default_factory=dict)
+    """Events that a consumer has not handled yet, wherever they are: parked, under way or lost."""
 
     def add(self, differences: Iterable[Difference]) -> None:
         self.found |= {difference.id: difference for difference in differences}

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from touchstone.books import (
+    DISCARDED,
     MISSING,
     REPLAYING,
     Committed,
@@ -57,6 +58,8 @@ def _deliveries(look: Look, findings: Findings) -> None:
             if event.type not in look.states[consumer]["consumes"]:
                 continue
             state = waiting.states.get(event.id)
+            if event.id not in waiting.asked or state not in (None, DISCARDED):
+                findings.unfinished[event.id] = event
             if (
                 event.id not in waiting.asked
                 or state == REPLAYING

@@ -42,15 +42,14 @@ class Seeds:
             self.subjects.setdefault(ASSESSMENT, set()).add(about["audit"])
 
 
-def look(ask: Ask, *, span: Span | None, seeds: Seeds | None, overdue_s: int, grace: datetime.timedelta) -> Look:
+def look(ask: Ask, *, span: Span | None, seeds: Seeds, opened: bool, overdue_s: int, grace: datetime.timedelta) -> Look:
     """Everything that happened in the span (nothing for None), with what the seeds name, in all services.
 
-    Without `seeds`, the open differences of the services are taken. Raises what `ask` raises.
+    With `opened`, the open differences of the services are looked at too. Raises what `ask` raises.
     """
     seen = Look(now=_now(), grace=grace)
     seen.states = {service: ask(service, "get_reconciliation_state", overdue_s=overdue_s) for service in SERVICES}
-    if seeds is None:
-        seeds = Seeds()
+    if opened:
         for service, state in seen.states.items():
             for difference in state["differences"]:
                 seeds.add(service, difference["kind"], difference["about"])

@@ -1,5 +1,6 @@
 """`touchstone reconcile`: compares the books of all services, once or for ever, and mends what can safely be mended."""
 
+import dataclasses
 import datetime
 import re
 import time
@@ -7,13 +8,19 @@ from typing import Annotated, Any
 
 import typer
 
+from touchstone.books import Committed
 from touchstone.reconciling import Round, Terms, reconcile
 from touchstone.render import Output, error_object
 from touchstone.session import FAILURES, Session, calling
 
 FIRST_LOOK = datetime.timedelta(days=1)
 LATER_LOOK = datetime.timedelta(hours=2)
-OVERLAP = datetime.timedelta(minutes=10)
+LONG_LOOK_EVERY = datetime.timedelta(hours=1)
+"""How often a process that runs for ever looks back as far as with its first round."""
+CARRIED_FOR = datetime.timedelta(days=55)
+"""Older events are not published again: inboxes may have forgotten that they took effect."""
+CARRIED_MAX = 20_000
+"""More than so many events are not followed one by one: the next round begins with the oldest of them."""
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 Since = Annotated[
@@ -24,7 +31,7 @@ Since = Annotated[
 ]
 Every = Annotated[
     float | None,
-    typer.Option(metavar="SECONDS", min=1, help="Again and again, each round two hours back. Default: once."),
+    typer.Option(metavar="SECONDS", min=1, help="Again and again: two hours back, a day each hour. Default: once."),
 ]
 
 
@@ -51,22 +58,48 @@ def command(
         if done.left:
             raise typer.Exit(1)
         return
+    course = Course(begin)
     while True:
         started = _now()
-        if _one_round(session, begin, terms):
-            begin = min(started - LATER_LOOK, started - OVERLAP)
+        came = _one_round(session, course, terms)
+        if came is not None:
+            course.goes_on(started, came)
         time.sleep(max(0.0, every - (_now() - started).total_seconds()))
 
 
-def _one_round(session: Session, begin: datetime.datetime, terms: Terms) -> bool:
+@dataclasses.dataclass
+class Course:
+    """Where the next round begins, and which older events it looks at: those that somebody has not handled yet."""
+
+    begin: datetime.datetime
+    carried: list[Committed] = dataclasses.field(default_factory=list)
+    long_at: datetime.datetime | None = None
+    """When the last round began that looked a day back or further."""
+
+    def goes_on(self, started: datetime.datetime, done: Round) -> None:
+        """A round that began at `started` is done."""
+        if self.begin <= started - FIRST_LOOK:
+            self.long_at = started
+        is_long = self.long_at is None or started - self.long_at >= LONG_LOOK_EVERY
+        self.begin = started - (FIRST_LOOK if is_long else LATER_LOOK)
+        oldest = started - CARRIED_FOR
+        unfinished = sorted((event.recorded_at, event.id) for event in done.unfinished.values())
+        followed = [(moment, id) for moment, id in unfinished if moment > oldest]
+        if len(followed) > CARRIED_MAX:
+            self.begin = min(self.begin, followed[0][0])
+            followed = []
+        self.carried = [done.unfinished[id] for _, id in followed]
+
+
+def _one_round(session: Session, course: Course, terms: Terms) -> Round | None:
     """A round of many; a service that is away is no reason to end: the next round begins where this one did."""
     try:
-        done = reconcile(session.client.call, begin, terms)
+        done = reconcile(session.client.call, course.begin, terms, course.carried)
     except FAILURES as failure:
-        _log(session.output, "not_reconciled", level="warning", since=begin, error=error_object(failure)["code"])
-        return False
+        _log(session.output, "not_reconciled", level="warning", since=course.begin, error=error_object(failure)["code"])
+        return None
     _log(session.output, "reconciled", level="warning" if done.left else "info", **_line(done))
-    return True
+    return done
 
 
 def _line(done: Round) -> dict[str, Any]:
@@ -80,6 +113,7 @@ def _line(done: Round) -> dict[str, Any]:
         "mended": len(done.mended),
         "refused": len(done.refused),
         "left": len(done.left),
+        "unfinished": len(done.unfinished),
     }
 
 

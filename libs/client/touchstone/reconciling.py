@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from touchstone.books import Difference, Findings, Look, Mend
+from touchstone.books import Committed, Difference, Findings, Look, Mend
 from touchstone.comparing import compare
 from touchstone.looking import SERVICES, Ask, Seeds, Span, look
 
@@ -43,6 +43,8 @@ class Round:
     mended: list[str] = dataclasses.field(default_factory=list)
     """Ids of events that were published again, and keys of deadlines that were set again."""
     refused: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    unfinished: dict[str, Committed] = dataclasses.field(default_factory=dict)
+    """Events that some consumer has not handled yet, by id: the next round has to look at them, whatever their age."""
 
     @property
     def left(self) -> list[Difference]:
@@ -57,8 +59,10 @@ class Round:
         return counted
 
 
-def reconcile(ask: Ask, since: datetime.datetime, terms: Terms) -> Round:
-    """Compare what happened from `since` on and every difference that is open. Raises what `ask` raises.
+def reconcile(ask: Ask, since: datetime.datetime, terms: Terms, carried: Iterable[Committed] = ()) -> Round:
+    """Compare what happened from `since` on, every difference that is open, and the events that are `carried` over.
+
+    Raises what `ask` raises.
 
     Reports come first: killed at any moment, the next round finds what this one had not mended yet.
     """
@@ -66,8 +70,9 @@ def reconcile(ask: Ask, since: datetime.datetime, terms: Terms) -> Round:
     done = Round(since)
     for span in _spans(since):
         is_last = span[1] is None
-        seen = _look(counting, terms, span, None if is_last else Seeds())
+        seen = _look(counting, terms, span, _seeds_of(carried) if is_last else Seeds(), opened=is_last)
         findings = compare(seen)
+        done.unfinished |= findings.unfinished
         done.events += len(seen.committed)
         known = {difference.id for difference in done.differences}
         confirmed = [d for d in _confirmed(counting, terms, findings) if d.id not in known]
@@ -81,6 +86,13 @@ def reconcile(ask: Ask, since: datetime.datetime, terms: Terms) -> Round:
         done.differences += confirmed
     done.calls = counting.calls
     return done
+
+
+def _seeds_of(events: Iterable[Committed]) -> Seeds:
+    seeds = Seeds()
+    for event in events:
+        seeds.events.setdefault(event.producer, set()).add(event.id)
+    return seeds
 
 
 def _spans(since: datetime.datetime) -> Iterator[Span]:
@@ -103,9 +115,9 @@ class _Counting:
         return self._ask(service, method, **arguments)
 
 
-def _look(ask: Ask, terms: Terms, span: Span | None, seeds: Seeds | None) -> Look:
+def _look(ask: Ask, terms: Terms, span: Span | None, seeds: Seeds, *, opened: bool = False) -> Look:
     grace = datetime.timedelta(seconds=terms.grace_s)
-    return look(ask, span=span, seeds=seeds, overdue_s=terms.overdue_s, grace=grace)
+    return look(ask, span=span, seeds=seeds, opened=opened, overdue_s=terms.overdue_s, grace=grace)
 
 
 def _confirmed(ask: Ask, terms: Terms, findings: Findings) -> list[Difference]:

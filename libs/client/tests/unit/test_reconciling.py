@@ -8,9 +8,9 @@ import pytest
 import typer
 
 from touchstone import reconcile, reconciling
-from touchstone.books import Difference, Mend
+from touchstone.books import Committed, Difference, Mend
 from touchstone.looking import SERVICES, Seeds
-from touchstone.reconcile import moment
+from touchstone.reconcile import Course, moment
 from touchstone.reconciling import REPORTED_MAX, Terms
 from touchstone_contracts.errors import Unavailable
 
@@ -248,6 +248,71 @@ def test_what_a_difference_is_about_is_looked_at_again() -> None:
     assert seeds.audits == {"aud-3"}
 
 
+def an_event(id: str, age: datetime.timedelta) -> Committed:
+    return Committed(id, ACCEPTED, f"aud-{id}", 1, NOW - age, NOW - age)
+
+
+def test_what_a_queue_still_held_is_looked_at_in_every_round_until_it_is_handled_though_it_is_old() -> None:
+    services = Services(1)
+    for row in services.rows:
+        row |= dict.fromkeys(("recorded_at", "published_at"), (NOW - datetime.timedelta(hours=3)).isoformat())
+    course = Course(NOW - datetime.timedelta(hours=4))
+    lengths = [7, 0]
+
+    def by_time(service: str, since: Any = None, ids: Any = None, **_: Any) -> Any:
+        ours = service == "assessment" and (
+            services.rows[0]["id"] in ids if ids else since and services.rows[0]["recorded_at"] >= since.isoformat()
+        )
+        return {"items": services.rows if ours else [], "next": None}
+
+    def holding(service: str, events: Any) -> Any:
+        answer = Services.list_unprocessed_events(services, service, events)
+        return answer | {"queues": {ACCEPTED: lengths[0]}}
+
+    services.list_committed_events, services.list_unprocessed_events = by_time, holding  # type: ignore[method-assign]
+
+    first = reconciling.reconcile(services, course.begin, Terms())
+    course.goes_on(NOW, first)
+    second = reconciling.reconcile(services, NOW - datetime.timedelta(hours=2), Terms(), course.carried)
+    lengths[0] = 0  # the queue was deleted, and made anew
+    third = reconciling.reconcile(services, NOW - datetime.timedelta(hours=2), Terms(), second.unfinished.values())
+
+    assert first.differences == second.differences == []
+    assert [d.kind for d in third.differences] == ["event_not_processed"]
+
+
+def test_a_process_that_goes_on_looks_two_hours_back_and_each_hour_a_day() -> None:
+    course, begins = Course(NOW - datetime.timedelta(hours=1)), []
+
+    for minute in (0, 10, 50, 69, 71, 72):
+        now = NOW + datetime.timedelta(minutes=minute)
+        course.goes_on(now, reconciling.Round(course.begin))
+        begins.append((now - course.begin).total_seconds() / 3600)
+
+    assert begins == [24, 2, 2, 2, 24, 2]
+
+
+def test_what_is_too_old_to_be_published_again_is_followed_no_more() -> None:
+    course, done = Course(NOW), reconciling.Round(NOW)
+    done.unfinished = {e.id: e for e in (an_event("a", datetime.timedelta(54)), an_event("b", datetime.timedelta(56)))}
+
+    course.goes_on(NOW, done)
+
+    assert [event.id for event in course.carried] == ["a"]
+
+
+def test_of_very_many_unfinished_events_the_oldest_is_where_the_next_round_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reconcile, "CARRIED_MAX", 1)
+    course, done = Course(NOW), reconciling.Round(NOW)
+    done.unfinished = {e.id: e for e in (an_event("a", datetime.timedelta(3)), an_event("b", datetime.timedelta(4)))}
+
+    course.goes_on(NOW, done)
+
+    assert (course.begin, course.carried) == (NOW - datetime.timedelta(4), [])
+
+
 @pytest.mark.parametrize(("text", "hours"), [("2h", 2), ("90m", 1.5), ("3d", 72), ("7200s", 2)])
 def test_an_age_is_so_long_ago(text: str, hours: float) -> None:
     begun = moment(text)
@@ -275,7 +340,7 @@ def test_a_service_that_is_away_ends_one_round_and_not_the_process(
     class Ended(Exception):
         """The test has seen enough."""
 
-    def round_of(_ask: Any, since: datetime.datetime, _terms: Terms) -> Any:
+    def round_of(_ask: Any, since: datetime.datetime, _terms: Terms, _carried: Any) -> Any:
         begins.append(since)
         if len(begins) == 1:
             raise Unavailable("away")
