@@ -2,15 +2,14 @@
 
 import argparse
 import contextlib
-import dataclasses
 import secrets
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from harness import cases, catalogue, crashing, document, infrastructure, results, running, table
-from harness.outcome import Outcome, missed
+from harness import catalogue, document, infrastructure, results, running, table, targets
 
 from touchstone_devkit.backing import NoBacking
 from touchstone_devkit.controlled import ControlledBacking
@@ -25,7 +24,8 @@ Chosen = tuple[catalogue.Case, int]
 
 
 def main() -> int:
-    """0 when no case has a fault, 1 when one has or is missing, 3 without servers."""
+    """0 when all is well; 1 when a case has a fault, is missing, or its fault did not strike; 2 when only targets were
+    missed; 3 without servers."""
     options = _options()
     kept = results.Results(options.results)
     if options.merge or options.document:
@@ -33,6 +33,7 @@ def main() -> int:
     chosen = _chosen(kept, options)
     missing = [(case, seed) for case, seed in chosen if not _is_kept(kept, case, seed)]
     _say(f"{len(chosen)} cases, {len(missing)} of them to run; what is done is kept in {options.results.name}")
+    _say_what_is_older(kept, chosen)
     code = 0
     try:
         _run(missing, kept)
@@ -41,9 +42,27 @@ def main() -> int:
         code = 3
     except KeyboardInterrupt:
         print("stopped; the same command goes on")
-    done = [result for case, seed in chosen if (result := kept.of(case.name, seed))]
+    done = [targets.judged_again(result) for case, seed in chosen if (result := kept.of(case.name, seed))]
     table.show(sorted(done, key=lambda result: (result.kind, result.seed, result.case)))
-    return code or (0 if all(result.good for result in done) and len(done) == len(chosen) else 1)
+    return code or (_code(done) if len(done) == len(chosen) else 1)
+
+
+def _code(done: Sequence[results.Result]) -> int:
+    """A case whose fault did not strike shows nothing, and so counts as one that failed."""
+    if not all(result.good and result.reached for result in done):
+        return 1
+    return 2 if any(result.missed for result in done) else 0
+
+
+def _say_what_is_older(kept: results.Results, chosen: Sequence[Chosen]) -> None:
+    """A table that mixes commits proves nothing about any of them."""
+    now = running.commit()
+    older = Counter(r.commit for case, seed in chosen if _is_kept(kept, case, seed) and (r := kept.of(case.name, seed)))
+    for commit, count in sorted(older.items()):
+        if commit != now:
+            _say(
+                f"{count} kept results are of commit {commit}, not of {now}: name another file (--results) to run them"
+            )
 
 
 def _chosen(kept: results.Results, options: argparse.Namespace) -> list[Chosen]:
@@ -101,20 +120,11 @@ def _system(servers: str) -> Iterator[System]:
 
 def _put_in_order(kept: results.Results, options: argparse.Namespace) -> int:
     for path in options.merge:
-        kept.add(*map(_judged, results.Results(path).all))
+        kept.add(*map(targets.judged_again, results.Results(path).all))
     if options.document:
         document.write(kept.all)
     print(table.tally(kept.all))
     return 0
-
-
-def _judged(result: results.Result) -> results.Result:
-    """With the target that a killed service missed, in a file that was written before the harness looked at that."""
-    case = catalogue.named(result.case)
-    if isinstance(case, cases.Case) and not result.missed:
-        outcome = Outcome(reached=result.reached, strikes=[], recovery_s_max=crashing.recovery_s_max(case))
-        return dataclasses.replace(result, missed=missed(outcome, [(result.case, result.recovery_s)], 0))
-    return result
 
 
 def _is_kept(kept: results.Results, case: catalogue.Case, seed: int) -> bool:

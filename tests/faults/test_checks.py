@@ -77,3 +77,9 @@ def test_they_find_what_is_lost_doubled_or_left(changed: dict[str, Any], kind: s
     found = list(faults(EXPECTED, dataclasses.replace(FOUND, **changed)))
 
     assert (kind, sentence) in [(fault.kind, fault.sentence) for fault in found]
+
+
+def test_each_dead_letter_counts_where_one_sentence_stands_for_several() -> None:
+    parked = dataclasses.replace(FOUND, dead_letters={"membership.dead-letter": 2, "notification.dead-letter": 3})
+
+    assert sum(fault.count for fault in faults(EXPECTED, parked) if fault.kind == PARKED) == 5

@@ -1,6 +1,7 @@
 """The command behind `make faults`: what it runs, on how many systems, and what it says in the end."""
 
 import contextlib
+import dataclasses
 import importlib.util
 import sys
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ def run(command: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         ran.append(f"{case.name} {seed}")
         if case.name in run.failing:
             raise run.failing[case.name]
-        return Result(case.name, seed, "c0ffee", "now", time=0, reached=True, audits=1, kind=case.kind)
+        return Result(case.name, seed, "c0ffee", "now", time=0, reached=True, audits=1, recovery_s=1.0, kind=case.kind)
 
     def run(*arguments: str) -> tuple[int, list[str], list[str]]:
         ran.clear()
@@ -105,7 +106,41 @@ def test_a_fault_makes_the_command_fail(run: Any, monkeypatch: pytest.MonkeyPatc
     assert run("--cases", "mail/kill/load", "--seed", "7")[0] == 1
 
 
-def test_an_older_file_is_judged_by_the_target_for_a_killed_service(run: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({}, 0),
+        ({"reached": False}, 1),
+        ({"faults": ["lost: one"], "recovery_s": 9.0}, 1),
+        ({"recovery_s": 9.0}, 2),
+        ({"case": "broker/kill/deploy", "recovery_s": 9.0}, 0),
+    ],
+)
+def test_the_exit_status_tells_a_fault_from_a_target(
+    changed: dict[str, Any], code: int, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = Result(
+        "broker/kill/load", 7, "c0ffee", "now", 0, reached=True, audits=1, recovery_s=1.0, kind="infrastructure"
+    )
+    result = dataclasses.replace(good, **changed)
+    monkeypatch.setattr(running, "run_case", lambda *_, **__: result)
+
+    assert run("--cases", result.case, "--seed", "7")[0] == code
+
+
+def test_it_says_how_many_results_it_goes_on_with_that_another_commit_left(
+    run: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("--cases", CASES, "--seed", "7")
+    monkeypatch.setattr(running, "commit", lambda: "decade")
+    capsys.readouterr()
+
+    run("--cases", CASES, "--seed", "7")
+
+    assert "4 kept results are of commit c0ffee, not of decade" in capsys.readouterr().out
+
+
+def test_an_older_file_is_judged_by_the_targets_of_today(run: Any, tmp_path: Path) -> None:
     older = Results(tmp_path / "older.json")
     names = ("notification/inbox/kill", "notification/inbox/raise", "membership/domain/kill")
     for name, recovery_s in zip(names, (7.2, 7.2, 6.9), strict=True):

@@ -79,11 +79,14 @@ def test_what_has_not_come_through_is_waited_for() -> None:
     assert history.until_answered(register, None, "s.m", "key", give_up_s=10, not_yet="not_found") == "there"
 
 
-def test_the_stall_is_the_longest_gap_between_two_notices() -> None:
+def test_the_stall_is_the_longest_time_without_a_notice_from_the_first_call_until_all_is_quiet() -> None:
     sent, other = {"type": "notification.notice_sent.v1"}, {"type": "membership.entity_registered.v1"}
+    arrivals = [(1.0, sent), (1.5, sent), (3.0, other), (4.5, sent), (5.0, sent)]
 
-    assert stall_s([(1.0, sent), (1.5, sent), (3.0, other), (4.5, sent), (5.0, sent)]) == 3.0
-    assert stall_s([(1.0, sent)]) is None
+    assert stall_s(arrivals, 0.5, 5.5) == 3.0
+    assert stall_s(arrivals, -6.0, 5.5) == 7.0
+    assert stall_s(arrivals, 0.5, 13.0) == 8.0
+    assert stall_s([], 1.0, 3.0) == 2.0
 
 
 def test_recovery_ends_with_the_first_event_that_the_service_made_after_the_fault() -> None:

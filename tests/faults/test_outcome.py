@@ -4,54 +4,131 @@ import dataclasses
 import random
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from harness import cases, document, plot, soak, table
+from harness import cases, document, plot, soak, table, targets
 from harness.infrastructure import ALL as INFRASTRUCTURE
 from harness.infrastructure import BACKLOG, FAULTS, MOMENTS, UNDER_LOAD
-from harness.outcome import Outcome, missed
+from harness.outcome import Outcome, Strike
 from harness.repeats import repeated_in
-from harness.results import Result, Results
+from harness.results import FIRST_NOTICE, LONGEST_SILENCE, Result, Results
 
-GOOD = Result("broker/kill/load", 7, "c0ffee", "2026-11-22T16:00:00+00:00", 0, True, 60, kind="infrastructure")
+GOOD = Result(
+    "broker/kill/load", 7, "c0ffee", "2026-11-22T16:00:00+00:00", 0, True, 60, recovery_s=1.0, kind="infrastructure"
+)
 LOST = dataclasses.replace(GOOD, case="broker/term/load", lost=1, faults=["lost: one decision"])
 SLOW = dataclasses.replace(GOOD, case="broker/stop/load", recovery_s=6.0, missed=["recovery took 6.0 s"])
 FIRST_TRY = dataclasses.replace(GOOD, at="2026-11-21T16:00:00+00:00", parked=3, faults=["parked: 3 messages"])
 
 
+def notice(made_s: int) -> dict[str, str]:
+    return {"type": "notification.notice_sent.v1", "time": f"1970-01-01T00:{made_s // 60:02}:{made_s % 60:02}+00:00"}
+
+
 @pytest.mark.parametrize(
-    ("recovery_s", "repeated", "sentences"),
+    ("changed", "sentences"),
     [
-        (5.0, 0, []),
-        (5.1, 0, ["a fault: recovery took 5.1 s, at most 5 s were to be reached"]),
-        (None, 0, ["a fault: no new work was seen, at most 5 s were to be reached"]),
-        (1.0, 2, ["2 messages came again that a drained handler had carried out"]),
+        ({"recovery_s": 5.0}, []),
+        ({"recovery_s": 5.1}, ["broker/kill: recovery took 5.1 s, at most 5 s were to be reached"]),
+        ({"recovery_s": None}, ["broker/kill: no new work was seen, at most 5 s were to be reached"]),
+        ({"recovery_s": None, "reached": False}, []),
+        ({"case": "broker/kill/deploy", "recovery_s": 5.1}, []),
+        ({"case": "mail/kill/load", "recovery_s": 99.0}, []),
+        (
+            {"case": "nothing/deploy", "recovery_s": 99.0, "repeated": 2},
+            ["2 messages came again that a drained handler had carried out"],
+        ),
+        ({"case": "broker/kill/load", "recovery_s": 1.0, "repeated": 2}, []),
+        (
+            {"case": "membership/domain/kill", "kind": "crash", "recovery_s": 7.1},
+            ["membership/domain/kill: recovery took 7.1 s, at most 7 s were to be reached"],
+        ),
+        ({"case": "membership/domain/term", "kind": "crash", "recovery_s": 99.0}, []),
     ],
 )
-def test_a_target_that_was_missed_is_named(recovery_s: float | None, repeated: int, sentences: list[str]) -> None:
-    outcome = Outcome(reached=True, strikes=[("a fault", 10.0)], recovery_s_max=5.0)
+def test_a_target_that_was_missed_is_named(changed: dict[str, Any], sentences: list[str]) -> None:
+    assert targets.missed(dataclasses.replace(GOOD, **changed)) == sentences
 
-    assert missed(outcome, [("a fault", recovery_s)], repeated) == sentences
+
+def test_each_fault_of_a_soak_is_judged_by_its_own_target() -> None:
+    recoveries = [
+        ("broker/kill", 5.1),
+        ("database/primary-killed", 14.9),
+        ("membership/domain/kill", None),
+        ("mail/kill", 99.0),
+    ]
+    soaked = dataclasses.replace(GOOD, case="soak", kind="soak", recoveries=recoveries, measure=LONGEST_SILENCE)
+
+    assert targets.missed(soaked) == [
+        "broker/kill: recovery took 5.1 s, at most 5 s were to be reached",
+        "membership/domain/kill: no new work was seen, at most 7 s were to be reached",
+    ]
+    assert targets.missed(dataclasses.replace(soaked, measure=FIRST_NOTICE)) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "cell"),
+    [
+        ({}, "5 s"),
+        ({"case": "broker/kill/deploy"}, "not judged"),
+        ({"case": "mail/kill/deploy"}, ""),
+        ({"case": "nothing/deploy"}, "none again"),
+        ({"recovery_s": 0.0, "measure": FIRST_NOTICE}, "not judged"),
+        ({"recovery_s": 0.0, "measure": LONGEST_SILENCE}, "5 s"),
+        ({"case": "soak", "kind": "soak", "measure": FIRST_NOTICE}, "not judged"),
+        ({"case": "soak", "kind": "soak", "measure": LONGEST_SILENCE}, "of each fault"),
+    ],
+)
+def test_the_table_says_what_was_to_be_reached_and_where_that_is_not_judged(changed: dict[str, Any], cell: str) -> None:
+    assert table.row(dataclasses.replace(GOOD, **changed))[-1] == cell
 
 
 def test_a_silence_that_follows_a_first_sign_of_life_counts() -> None:
-    def notice(made_s: int) -> dict[str, str]:
-        return {"type": "notification.notice_sent.v1", "time": f"1970-01-01T00:00:{made_s:02}+00:00"}
-
     arrivals = [(9.0, notice(9)), (10.5, notice(9)), (11.0, notice(11)), (31.0, notice(31)), (59.0, notice(59))]
 
-    def recoveries(**more: float) -> list[tuple[str, float | None]]:
-        return Outcome(reached=True, strikes=[("a fault", 10.0)], **more).recoveries_s(arrivals)
+    def recovery(**more: float) -> float | None:
+        return Strike("a fault", 10.0, **more).recovery_s(arrivals)
 
-    assert recoveries() == [("a fault", 1.0)]
-    assert recoveries(worked_until=30.0) == [("a fault", 20.0)]
-    assert recoveries(worked_until=32.0) == [("a fault", 28.0)]
-    assert recoveries(worked_until=10.6) == [("a fault", 1.0)]
+    assert recovery() == 1.0
+    assert recovery(worked_until=30.0) == 20.0
+    assert recovery(worked_until=32.0) == 28.0
+    assert recovery(worked_until=10.6) == 1.0
 
 
-def test_without_a_target_none_is_missed() -> None:
-    assert missed(Outcome(reached=True, strikes=[("a fault", None)]), [("a fault", None)], 0) == []
+def test_the_first_silence_counts_though_the_calls_ended_before_the_fault_did() -> None:
+    arrivals = [(900.0, notice(900)), (1100.0, notice(1100)), (1200.0, notice(1200))]
+
+    assert Strike("a fault", 1000.0, worked_until=990.0).recovery_s(arrivals) == 100.0
+    assert Strike("a fault", 1300.0, worked_until=990.0).recovery_s(arrivals) is None
+
+
+def test_a_silence_in_a_soak_counts_up_to_the_next_fault() -> None:
+    arrivals = [(12.0, notice(12)), (18.0, notice(18)), (50.0, notice(50))]
+
+    def recovery(next_at: float) -> float | None:
+        return Strike("a fault", 10.0, worked_until=99.0, next_at=next_at).recovery_s(arrivals)
+
+    assert recovery(20.0) == 6.0
+    assert recovery(40.0) == 22.0
+    assert recovery(11.0) == 2.0
+
+
+def test_what_never_struck_has_no_recovery_in_the_list() -> None:
+    outcome = Outcome(reached=False, strikes=[Strike("a fault", None), Strike("another", 10.0)])
+
+    assert outcome.recoveries_s([(12.0, notice(12))]) == [("another", 2.0)]
+
+
+def test_the_strikes_of_a_soak_end_where_the_next_begins_but_for_crash_points() -> None:
+    lasting, point = Strike("broker/kill", 2.0, worked_until=float("inf")), Strike("membership/domain/kill", 5.0)
+
+    first, second, third = soak.bounded([(1.0, lasting), (4.0, point), (7.0, lasting)], worked_until=9.0)
+
+    assert (first.worked_until, first.next_at) == (9.0, 4.0)
+    assert second == point
+    assert (third.worked_until, third.next_at) == (9.0, None)
 
 
 def test_repeats_are_read_off_what_a_service_exposes() -> None:
@@ -93,33 +170,48 @@ def test_the_tally_counts_faults_and_missed_targets() -> None:
     said = table.tally([GOOD, LOST, SLOW])
 
     assert said.startswith(
-        "3 cases with 180 audits: lost 1, doubled 0, parked 0; 1 with faults, 1 that missed a target"
+        "3 cases with 180 audits: lost 1, doubled 0, parked 0; 1 with faults, 1 that missed a target (0 not judged)"
     )
 
 
 def test_the_page_gets_the_newest_result_of_each_case_and_keeps_what_stands_around(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{document.BEGIN}\nold\n{document.END}\nafter\n")
+    page.write_text(f"before\n{document.BEGIN}\nwhat stood here\n{document.END}\nafter\n")
 
     document.write([FIRST_TRY, GOOD, LOST, SLOW], page)
 
     text = page.read_text()
-    assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
-    assert "| broker/kill/load | 60 | 0 | 0 | 0 |  |  | 7 | 2026-11-22 |" in text
+    assert text.startswith("before\n") and text.endswith("\nafter\n") and "what stood here" not in text
+    assert "| broker/kill/load | 60 | 0 | 0 | 0 |  | 1.0 s | 5 s | 7 | c0ffee | 2026-11-22 |" in text
     assert "| broker/term/load | 60 | 1 | 0 | 0 |" in text and "- broker/term/load: lost: one decision" in text
-    assert "| 6.0 s! |" in text and "- broker/stop/load: recovery took 6.0 s" in text
+    assert "| 6.0 s! |" in text and "- broker/stop/load: broker/stop: recovery took 6.0 s" in text
     assert "parked: 3 messages" not in text
+
+
+def test_the_page_says_above_its_tables_what_was_not_reached_and_at_which_commits() -> None:
+    slower = dataclasses.replace(SLOW, case="broker/stop/backlog", recovery_s=8.0, commit="decade", measure=2)
+    killed = dataclasses.replace(GOOD, case="membership/domain/kill", kind="crash", recovery_s=7.5)
+
+    said = document.overview([GOOD, SLOW, slower, killed])
+
+    assert "- broker/stop: 2 of 2 took more than 5 s: 6.0 s, 8.0 s" in said and "- broker/kill" not in said
+    assert "- crash points, `kill`: 1 of 1 took more than 7 s: 7.5 s" in said
+    assert "infrastructure at commit c0ffee (2 cases), commit decade (1 cases); crash points at commit c0ffee" in said
+    assert "all rows of c0ffee." in said
+    assert document.rendered([GOOD]).startswith("No target was missed.\n\nAll of this is commit c0ffee.")
 
 
 def test_a_recovery_over_its_target_stands_out_in_the_picture() -> None:
     in_time = dataclasses.replace(GOOD, recovery_s=4.0)
+    slow_in_a_deploy = dataclasses.replace(GOOD, case="broker/memory-alarm/deploy", recovery_s=7.0)
+    unmeasured = dataclasses.replace(LOST, recovery_s=0.0)
 
-    picture = plot.drawn([in_time, SLOW, LOST])
+    picture = plot.drawn([in_time, SLOW, slow_in_a_deploy, unmeasured])
 
     tree = ElementTree.fromstring(picture)
     texts = {text.text: text.get("class") for text in tree.iter("{http://www.w3.org/2000/svg}text")}
-    assert texts["4.0 s"] is None and texts["6.0 s"] == "slow"
-    assert "broker/term" not in texts and plot.drawn([LOST]) == ""
+    assert texts["4.0 s"] is None and texts["7.0 s"] is None and texts["6.0 s"] == "slow"
+    assert "broker/term" not in texts and plot.drawn([unmeasured]) == ""
 
 
 def test_a_page_without_a_place_for_the_results_is_refused(tmp_path: Path) -> None:

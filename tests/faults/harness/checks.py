@@ -16,6 +16,8 @@ class Fault:
 
     kind: str
     sentence: str
+    count: int = 1
+    """How many messages it concerns, where one sentence stands for several."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +128,7 @@ def faults_of_mails(found: Found) -> Iterator[Fault]:
 
 def faults_of_leftovers(found: Found) -> Iterator[Fault]:
     """Nothing was given up, and nothing is under way any more."""
-    yield from (Fault(PARKED, f"{count} messages in {queue}") for queue, count in found.dead_letters.items())
+    yield from (Fault(PARKED, f"{count} messages in {queue}", count) for queue, count in found.dead_letters.items())
     yield from (Fault(UNFINISHED, f"{count} left in {place}") for place, count in found.under_way.items())
 
 

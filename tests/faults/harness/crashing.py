@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.cases import Case
-from harness.infrastructure import CONSUMER_KILLED_S
-from harness.outcome import Outcome
+from harness.outcome import Outcome, Strike
 from harness.striking import STOPPED_S, Target
 from harness.workload import Workload
 
@@ -78,13 +77,11 @@ def play(case: Case, seed: int, target: Target, workload: Workload) -> Outcome:
         workload.run()
     return Outcome(
         reached=trap.reached,
-        strikes=[(case.name, trap.at)],
-        shows_recovery=f"{case.service}.",
+        strikes=[Strike(case.name, trap.at, shows_recovery(case))],
         time=case.time(seed),
-        recovery_s_max=recovery_s_max(case),
     )
 
 
-def recovery_s_max(case: Case) -> float | None:
-    """The target for a killed service; the other modes have none."""
-    return CONSUMER_KILLED_S if case.mode == "kill" else None
+def shows_recovery(case: Case) -> str:
+    """The first event of the service itself."""
+    return f"{case.service}."

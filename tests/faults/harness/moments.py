@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from harness.blow import Blow
 from harness.infrastructure import AT_REST, BACKLOG, DEPLOY, UNDER_LOAD, InfrastructureCase
-from harness.outcome import Outcome
+from harness.outcome import Outcome, Strike
 from harness.repeats import Repeats
 from harness.striking import Target
 from harness.workload import Workload
@@ -20,6 +20,10 @@ FREE_SHARE = 0.4
 """Of the audits, so many are handed in at once; others at this pace while the fault lasts."""
 PACE_PER_S = 0.8
 """Slow enough to last longer than what others take over from: a pause in the work would look like a stall."""
+AFTERWARDS_SHARE = 0.12
+"""Of the audits of a backlog, so many are not part of it: they are handed in at that pace while the fault lasts."""
+LAST = 4
+"""So many audits begin only when the fault is over: there must be work left that shows the recovery."""
 STRIKE_WITHIN_S = 300.0
 
 
@@ -29,7 +33,7 @@ class Play:
     def __init__(self, case: InfrastructureCase, target: Target, workload: Workload, repeats: Repeats) -> None:
         self.blow = Blow()
         self._case, self._target, self._workload, self._repeats = case, target, workload, repeats
-        self._begun = time.monotonic()
+        self._begun, self._free = time.monotonic(), FREE_SHARE * workload.audits
         self._deployed_at: float | None = None
         self._deploying, self._ended = threading.Event(), threading.Event()
         target.pause = self._ended.wait
@@ -48,10 +52,7 @@ class Play:
         fault = self._case.fault
         return Outcome(
             reached=self.blow.struck_at is not None,
-            strikes=[(fault.name, self._recovers_from())],
-            shows_recovery=fault.shows_recovery,
-            recovery_s_max=fault.recovery_s_max,
-            worked_until=worked_until,
+            strikes=[Strike(fault.name, self._recovers_from(), fault.shows_recovery, worked_until)],
         )
 
     def _recovers_from(self) -> float | None:
@@ -71,10 +72,11 @@ class Play:
 
     def _during_a_backlog(self) -> None:
         process = self._target.system.processes[self._case.fault.consumer]
+        waiting = self._workload.audits - max(LAST, round(AFTERWARDS_SHARE * self._workload.audits))
         process.hold()
         try:
-            finish = self._workload.run_without(self._case.fault.consumer)
-            self._target.say(f"{self._workload.audits} audits wait for {process.name}")
+            finish = self._workload.run_without(self._case.fault.consumer, waiting)
+            self._target.say(f"{waiting} audits wait for {process.name}")
         finally:
             process.release()
 
@@ -82,8 +84,9 @@ class Play:
             _wait_for(process.is_ready)
             self._strike()
 
+        self._begun, self._free = time.monotonic(), waiting
         with self._beside(strike_when_it_is_back):
-            finish()
+            finish(self._may_start)
 
     def _during_a_deploy(self) -> None:
         order = list(SERVICES)
@@ -125,8 +128,8 @@ class Play:
 
     def _may_start(self, index: int) -> bool:
         """Whether this audit may be begun: the work must not be done before the fault is over."""
-        free = FREE_SHARE * self._workload.audits + PACE_PER_S * (time.monotonic() - self._begun)
-        return index < free or all(future.done() for future in self._beside_it)
+        allowed = self._free + PACE_PER_S * (time.monotonic() - self._begun)
+        return index < min(allowed, self._workload.audits - LAST) or all(future.done() for future in self._beside_it)
 
     @contextmanager
     def _beside(self, *tasks: Callable[[], None]) -> Iterator[None]:

@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from html import escape
 
-from harness.infrastructure import FAULTS
+from harness import targets
+from harness.infrastructure import DEPLOY
 from harness.results import Result
 
 ROW, LEFT, WIDTH, RIGHT = 22, 230, 520, 70
@@ -16,16 +17,15 @@ def drawn(results: Sequence[Result]) -> str:
     """An SVG, or nothing where no recovery was measured."""
     measured: dict[str, list[tuple[str, float]]] = defaultdict(list)
     for result in results:
-        if result.kind == "infrastructure" and result.recovery_s is not None:
+        if result.kind == "infrastructure" and result.recovery_s is not None and not result.unmeasured:
             fault, _, moment = result.case.rpartition("/")
             measured[fault].append((moment, result.recovery_s))
     if not measured:
         return ""
     longest = max(seconds for recoveries in measured.values() for _, seconds in recoveries)
     scale = WIDTH / max(longest, 1.0)
-    limits = {fault.name: fault.recovery_s_max for fault in FAULTS}
     rows = [
-        _row(number, fault, recoveries, limits.get(fault), scale)
+        _row(number, fault, recoveries, targets.recovery_s_max(fault), scale)
         for number, (fault, recoveries) in enumerate(sorted(measured.items()), 2)
     ]
     height, width = ROW * (len(rows) + 3), LEFT + WIDTH + RIGHT
@@ -45,7 +45,8 @@ def _row(number: int, fault: str, recoveries: list[tuple[str, float]], limit: fl
     for moment, seconds in recoveries:
         dot = f'<circle cx="{LEFT + seconds * scale:.1f}" cy="{middle}" r="4" fill="{COLOURS.get(moment, "#888")}">'
         parts.append(f"{dot}<title>{escape(moment)}: {seconds:.1f} s</title></circle>")
-    slow = ' class="slow"' if limit is not None and longest > limit else ""
+    judged = [seconds for moment, seconds in recoveries if moment != DEPLOY]
+    slow = ' class="slow"' if limit is not None and max(judged, default=0.0) > limit else ""
     parts.append(f'<text x="{LEFT + longest * scale + 8:.1f}" y="{middle + 4}"{slow}>{longest:.1f} s</text>')
     return "".join(parts)
 

@@ -5,10 +5,13 @@ import json
 import os
 from pathlib import Path
 
+FIRST_NOTICE, LONGEST_SILENCE = 1, 2
+"""How stall and recovery were measured: see `Result.measure`."""
+
 
 @dataclasses.dataclass
 class Result:
-    """One case that ran. Counts, and seconds; `stall_s` is the longest gap between two notices."""
+    """One case that ran. Counts, and seconds; `stall_s` is the longest time without a notice."""
 
     case: str
     seed: int
@@ -35,11 +38,22 @@ class Result:
     repeated: int | None = None
     """Messages that came again after a handler had carried them out, as far as metrics told."""
     recoveries: list[tuple[str, float | None]] = dataclasses.field(default_factory=list)
-    """In a soak: each fault and its recovery in seconds."""
+    """In a soak: each fault that struck and its recovery in seconds."""
+    to_strike: int = 1
+    """In a soak: how many faults were to strike."""
+    measure: int = FIRST_NOTICE
+    """1: the stall was the longest gap between two notices; the recovery in a soak ended with the first notice, and
+    that of an infrastructure case was 0.0 where the work had ended before the fault. 2: the stall counts from the first
+    call until all is quiet; recoveries are the longest silence, but those of crash points."""
 
     @property
     def good(self) -> bool:
         return not self.faults
+
+    @property
+    def unmeasured(self) -> bool:
+        """Whether its recovery is none: the work had ended before the fault, and nothing was waited for."""
+        return self.kind == "infrastructure" and self.measure == FIRST_NOTICE and self.recovery_s == 0.0
 
 
 class Results:

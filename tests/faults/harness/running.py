@@ -8,14 +8,14 @@ import subprocess
 import time
 from collections.abc import Iterator
 
-from harness import cases, checks, crashing, infrastructure, moments, soak
+from harness import cases, checks, crashing, infrastructure, moments, soak, targets
 from harness.catalogue import Case
 from harness.finding import find
 from harness.mending import reconcile
-from harness.outcome import Outcome, missed, stall_s
+from harness.outcome import Outcome, stall_s
 from harness.recorder import Recorder
 from harness.repeats import Repeats
-from harness.results import Result
+from harness.results import LONGEST_SILENCE, Result
 from harness.striking import HEARTBEAT_S, Target
 from harness.workload import Say, Workload, prepare, settle
 
@@ -46,6 +46,8 @@ class _Run:
     outcome: Outcome
     problems: list[checks.Fault]
     repeated: int
+    quiet_at: float
+    """Unix seconds: when nothing was under way any more, or waiting for that was given up."""
 
 
 def run_case(
@@ -63,10 +65,11 @@ def run_case(
         repeats = Repeats(system)
         outcome = _play(case, seed, system, workload, repeats, say)
         problems = list(_settle(scheme, system, workload, say, mends=_provisions(case)))
+        quiet_at = time.time()
         repeated = repeats.count()
         found = find(scheme, system, world, mandates=workload.mandates, mails_before=mails_before)
     problems += checks.faults(workload.expected(), found)
-    run = _Run(workload, recorder, outcome, problems, repeated)
+    run = _Run(workload, recorder, outcome, problems, repeated, quiet_at)
     result = _result(case, seed, run)
     result.mails_again, result.took_s = checks.mails_again(found), round(time.monotonic() - begun, 1)
     if problems or not isinstance(case, cases.Case):
@@ -112,10 +115,13 @@ def _settle(scheme: Scheme, system: System, workload: Workload, say: Say, *, men
 
 
 def _result(case: Case, seed: int, run: _Run) -> Result:
-    kinds = [fault.kind for fault in run.problems]
+
+    def of_kind(kind: str) -> int:
+        return sum(fault.count for fault in run.problems if fault.kind == kind)
+
     recoveries = run.outcome.recoveries_s(run.recorder.arrivals)
-    drained = isinstance(case, infrastructure.InfrastructureCase) and case.fault.name == infrastructure.NO_FAULT
-    return Result(
+    begun = min(call.invoked_at for call in run.workload.history.calls)
+    result = Result(
         case=case.name,
         seed=seed,
         commit=commit(),
@@ -123,18 +129,20 @@ def _result(case: Case, seed: int, run: _Run) -> Result:
         time=run.outcome.time,
         reached=run.outcome.reached,
         audits=len(run.workload.accepted),
-        lost=kinds.count(checks.LOST),
-        doubled=kinds.count(checks.DOUBLED),
-        parked=kinds.count(checks.PARKED),
-        stall_s=stall_s(run.recorder.arrivals),
+        lost=of_kind(checks.LOST),
+        doubled=of_kind(checks.DOUBLED),
+        parked=of_kind(checks.PARKED),
+        stall_s=stall_s(run.recorder.arrivals, begun, run.quiet_at),
         recovery_s=max((seconds for _, seconds in recoveries if seconds is not None), default=None),
         calls=run.workload.history.counts(),
         faults=_told(run.problems),
         kind=case.kind,
-        missed=missed(run.outcome, recoveries, run.repeated if drained else 0),
         repeated=run.repeated,
         recoveries=recoveries if isinstance(case, soak.Soak) else [],
+        to_strike=len(run.outcome.strikes),
+        measure=LONGEST_SILENCE,
     )
+    return targets.judged_again(result)
 
 
 def _told(problems: list[checks.Fault]) -> list[str]:
@@ -149,7 +157,8 @@ def _keep(system: System, case: Case, seed: int, run: _Run) -> None:
     calls = [dataclasses.asdict(call) for call in run.workload.history.calls]
     events = [{"heard_at": at, **message} for at, message in run.recorder.arrivals]
     faults = [dataclasses.asdict(fault) for fault in run.problems]
-    kept = {"strikes": run.outcome.strikes, "faults": faults, "calls": calls, "events": events}
+    strikes = [dataclasses.asdict(strike) for strike in run.outcome.strikes]
+    kept = {"strikes": strikes, "faults": faults, "calls": calls, "events": events}
     path.write_text(json.dumps(kept, indent=1, default=str))
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from harness.results import Result
+from harness import targets
+from harness.results import LONGEST_SILENCE, Result
 from rich.console import Console
 from rich.table import Table
 
@@ -12,7 +13,7 @@ RED, YELLOW = "red", "yellow"
 
 
 def table(results: Sequence[Result]) -> Table:
-    titles = ("audits", "lost", "doubled", "parked", "stall", "recovery")
+    titles = ("audits", "lost", "doubled", "parked", "stall", "recovery", "target")
     table = Table("case", *titles, title=f"{len(results)} cases")
     for column in table.columns[1:]:
         column.justify = "right"
@@ -39,18 +40,26 @@ def tally(results: Sequence[Result]) -> str:
     bad, missed = sum(not r.good for r in results), sum(bool(r.missed) for r in results)
     unreached = sum(not r.reached for r in results)
     lost, doubled, parked = (sum(getattr(r, name) for r in results) for name in ("lost", "doubled", "parked"))
+    unjudged = sum(targets.cell(r) == targets.NOT_JUDGED for r in results)
     return (
         f"{len(results)} cases with {sum(r.audits for r in results)} audits: lost {lost}, doubled {doubled}, parked"
-        f" {parked}; {bad} with faults, {missed} that missed a target, {unreached} in which the fault did not strike"
+        f" {parked}; {bad} with faults, {missed} that missed a target ({unjudged} not judged),"
+        f" {unreached} in which the fault did not strike"
     )
 
 
 def row(result: Result) -> list[str]:
     """The cells of one result."""
     numbers: list[Any] = [result.audits, result.lost, result.doubled, result.parked]
-    case = result.case if result.reached else f"{result.case} (not reached)"
-    recovery = _seconds(result.recovery_s) + ("!" if result.missed else "")
-    return [case, *map(str, numbers), _seconds(result.stall_s), recovery]
+    recovery = "not measured" if result.unmeasured else _seconds(result.recovery_s) + ("!" if result.missed else "")
+    return [_case(result), *map(str, numbers), _seconds(result.stall_s), recovery, targets.cell(result)]
+
+
+def _case(result: Result) -> str:
+    """Its name, and what of it did not strike."""
+    if result.kind == "soak" and result.measure >= LONGEST_SILENCE:
+        return f"{result.case} ({len(result.recoveries)} of {result.to_strike} faults struck)"
+    return result.case if result.reached else f"{result.case} (not reached)"
 
 
 def _colour(result: Result) -> str:

@@ -5,7 +5,7 @@ import dataclasses
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -29,6 +29,8 @@ MANDATE_EVERY, MESSAGE_EVERY = 4, 3
 INTAKE = "assessment.intake"
 UNCONFIRMED = (BrokerUnreachable, BrokerRefused, pika.exceptions.AMQPError, OSError)
 Say = Callable[[str], None]
+MayStart = Callable[[int], bool]
+"""Whether the audit with this number may be begun."""
 
 
 def small_world() -> World:
@@ -73,9 +75,19 @@ class Workload:
         self._world, self._system = world, system
         self._register = Register(system.amqp_uri, system.token, timeout_s=ATTEMPT_S)
 
-    def run(self, may_start: Callable[[int], bool] = lambda _index: True) -> None:
+    def run(self, may_start: MayStart = lambda _index: True) -> None:
         """Returns when all is answered; `may_start` holds an audit back until it says yes."""
 
+        self._go_on([self._steps(index) for index in range(self.audits)], may_start)
+
+    def run_without(self, service: str, count: int) -> Callable[[MayStart], None]:
+        """Do what can be done of the first `count` audits while that service is down; gives a function that does the
+        rest of them, and all of the others."""
+        steps = [self._steps(index, without=service if index < count else None) for index in range(self.audits)]
+        self._for_each(lambda index: self._carry_out(steps[index], without=service), count)
+        return lambda may_start: self._go_on(steps, may_start)
+
+    def _go_on(self, steps: Sequence[collections.deque[Step]], may_start: MayStart) -> None:
         def carry_out(index: int) -> None:
             until = time.monotonic() + GIVE_UP_S
             while not may_start(index):
@@ -83,15 +95,9 @@ class Workload:
                 if self.history.ended:
                     return
                 time.sleep(0.02)
-            self._carry_out(self._steps(index))
+            self._carry_out(steps[index])
 
-        self._for_each(carry_out)
-
-    def run_without(self, service: str) -> Callable[[], None]:
-        """Do what can be done while that service is down; gives a function that does the rest."""
-        steps = [self._steps(index, without=service) for index in range(self.audits)]
-        self._for_each(lambda index: self._carry_out(steps[index], without=service))
-        return lambda: self._for_each(lambda index: self._carry_out(steps[index]))
+        self._for_each(carry_out, self.audits)
 
     def expected(self) -> Expected:
         """What must be there because it was acknowledged."""
@@ -103,10 +109,10 @@ class Workload:
             contact_ids=self._world.contact_ids,
         )
 
-    def _for_each(self, carry_out: Callable[[int], None]) -> None:
+    def _for_each(self, carry_out: Callable[[int], None], count: int) -> None:
         with self._register, ThreadPoolExecutor(SUBMITTERS) as pool:
             try:
-                list(pool.map(carry_out, range(self.audits)))
+                list(pool.map(carry_out, range(count)))
             except BaseException:  # Ctrl-C: nobody waits for the rest
                 self.history.end()
                 pool.shutdown(wait=False, cancel_futures=True)
