@@ -26,6 +26,7 @@ __all__ = [
     "Node",
     "nodes",
     "open_connection",
+    "refusal",
 ]
 
 ANSWER_WITHIN_S = 10
@@ -84,10 +85,12 @@ def nodes(amqp_uri: str, *, client_name: str, heartbeat_s: int | None = None) ->
 def open_connection(
     amqp_uri: str, *, client_name: str = "touchstone", wait_s: float = 0, heartbeat_s: int | None = None
 ) -> Iterator[Connection]:
-    """A connection that is closed at the end of the block. Tries for `wait_s` seconds while nobody answers.
+    """A connection that is closed at the end of the block.
 
-    `heartbeat_s` as for `nodes`, and only for those that never leave the connection alone for longer; else it is the
-    broker's, a minute. Raises BrokerUnreachable, or BrokerRefused (at once) when the broker answers and refuses us.
+    Tries each node, and for `wait_s` seconds all of them again, while nobody answers or those that answer refuse the
+    virtual host, as a node does that is coming up. `heartbeat_s` as for `nodes`, and only for those that never leave
+    the connection alone for longer; else it is the broker's, a minute. Raises BrokerUnreachable, or BrokerRefused when
+    every node that answered refused us; at once when it was user or password that one of them refused.
     """
     connection = _connect(amqp_uri, client_name, time.monotonic() + wait_s, heartbeat_s)
     try:
@@ -99,24 +102,34 @@ def open_connection(
             connection.close()
 
 
+def refusal(amqp_uri: str, error: Exception) -> BrokerRefused | None:
+    """What to say of an attempt to connect that ended with `error`, when the node refused us; None when it did not.
+
+    One node's refusal is not the broker's: while it comes up, a node refuses virtual hosts that others serve.
+    """
+    named = redacted(amqp_uri)
+    # 530 NOT_ALLOWED is an unknown virtual host, 403 ACCESS_REFUSED a user without rights on it
+    if isinstance(error, pika.exceptions.ConnectionClosedByBroker) and error.reply_code in (403, 530):
+        return BrokerRefused(f"{named}: {error.reply_text}")
+    # pika infers these two from the moment of the end; a node that dies just then has refused nobody
+    inferred = (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError)
+    if isinstance(error, inferred) and pika.exceptions.ConnectionClosedByBroker.__name__ in str(error):
+        return BrokerRefused(f"{named} refuses this user, password or virtual host.")
+    return None
+
+
 def _connect(amqp_uri: str, client_name: str, until: float, heartbeat_s: int | None) -> Connection:
     while True:
+        refused: BrokerRefused | None = None
+        wait = True
         for node in nodes(amqp_uri, client_name=client_name, heartbeat_s=heartbeat_s):
             try:
                 return Connection(node.parameters)
             except _FAILURES as error:
-                failure = _failure(amqp_uri, error)
+                failure = error
                 node.avoid()
-        if time.monotonic() >= until:
-            raise BrokerUnreachable(f"Nothing answers at {redacted(amqp_uri)}.") from failure
+                refused = refusal(amqp_uri, error) or refused
+                wait = wait and not isinstance(error, pika.exceptions.ProbableAuthenticationError)
+        if time.monotonic() >= until or (refused and not wait):
+            raise (refused or BrokerUnreachable(f"Nothing answers at {redacted(amqp_uri)}.")) from failure
         time.sleep(_PAUSE_S)
-
-
-def _failure(amqp_uri: str, error: Exception) -> Exception:
-    """The same error, when another node or a later attempt may do better; else raises BrokerRefused."""
-    if isinstance(error, (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError)):
-        raise BrokerRefused(f"{redacted(amqp_uri)} refuses this user, password or virtual host.") from error
-    # 530 NOT_ALLOWED is an unknown virtual host, 403 ACCESS_REFUSED a user without rights on it
-    if isinstance(error, pika.exceptions.ConnectionClosedByBroker) and error.reply_code in (403, 530):
-        raise BrokerRefused(f"{redacted(amqp_uri)}: {error.reply_text}") from error
-    return error

@@ -18,15 +18,15 @@ import pika.exceptions
 import pika.spec
 from pika.adapters.select_connection import IOLoop
 
-from touchstone.amqp import HEARTBEAT_S, BrokerRefused, BrokerUnreachable, Node, nodes
+from touchstone.amqp import HEARTBEAT_S, BrokerRefused, BrokerUnreachable, Node, nodes, refusal
 from touchstone.uris import redacted
 from touchstone_contracts.topology import RPC_EXCHANGE
 
 _TRANSIENT = 1
 # a quorum queue, which a virtual host may have as its default, cannot be exclusive
 _QUEUE_ARGUMENTS = {"x-queue-type": "classic"}
-_REFUSED = (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError)
-_REFUSALS = {403, 404, 530}  # no right, no such exchange, no such virtual host: trying again would not help
+_REFUSALS = {403, 404, 530}
+"""No right, no such exchange, no such virtual host: trying the same node again would not help."""
 
 
 class UnknownService(Exception):
@@ -52,13 +52,14 @@ class Link:
     """Connects at once, in the background; requests that come before it is ready wait for it."""
 
     def __init__(self, amqp_uri: str, *, client_name: str):
+        self._amqp_uri = amqp_uri
         self._broker = redacted(amqp_uri)
-        self._reply_to = uuid.uuid4().hex
-        self._queue = f"rpc.reply-touchstone-client-{self._reply_to}"
         self._lock = threading.Lock()
         self._unsent: collections.deque[Request] = collections.deque()
         self._waiting: dict[str, Request] = {}
         self._failure: Exception | None = None
+        self._refused: BrokerRefused | None = None
+        self._not_set_up: Exception | None = None
         self._ready = False
         self._channel: Any = None
         self._nodes = iter(nodes(amqp_uri, client_name=client_name, heartbeat_s=HEARTBEAT_S))
@@ -104,6 +105,8 @@ class Link:
 
     def _connect_to(self, node: Node) -> None:
         self._node = node
+        self._reply_to = uuid.uuid4().hex  # a node that froze may keep the queue of an earlier attempt
+        self._queue = f"rpc.reply-touchstone-client-{self._reply_to}"
         self._connection = pika.SelectConnection(
             node.parameters,
             on_open_callback=lambda connection: connection.channel(on_open_callback=self._on_channel_open),
@@ -113,17 +116,24 @@ class Link:
         )
 
     def _on_not_open(self, error: Exception) -> None:
-        """The next node, unless this one has told us that no other will do better."""
+        """The next node, also when this one refused: while it comes up it refuses what others serve."""
         explained = self._explained(error)
-        following = None if isinstance(explained, BrokerRefused) else next(self._nodes, None)
-        if following is None or not self.usable:
-            self._end(error)
-            return
+        if isinstance(explained, BrokerRefused):
+            self._refused = explained
         self._node.avoid()
-        self._connect_to(following)
+        following = next(self._nodes, None) if self.usable else None
+        if following is None:
+            self._end(self._refused or error)
+        else:
+            self._connect_to(following)
 
     def _on_closed(self, error: Exception) -> None:
-        if not isinstance(error, pika.exceptions.ConnectionClosedByClient):
+        by_client = isinstance(error, pika.exceptions.ConnectionClosedByClient)
+        if not self._ready and (self._not_set_up or not by_client):
+            error, self._not_set_up = self._not_set_up or error, None
+            self._on_not_open(error)
+            return
+        if not by_client:
             self._node.avoid()
         self._end(error)
 
@@ -195,7 +205,10 @@ class Link:
 
     def _on_channel_closed(self, error: Exception) -> None:
         if self._connection.is_open:
-            self._fail(error)
+            if self._ready:
+                self._fail(error)
+            else:
+                self._not_set_up = error
             self._connection.close()
 
     def _close(self) -> None:
@@ -219,11 +232,14 @@ class Link:
             request.reply.set_exception(_copy(failure))
 
     def _explained(self, error: Exception) -> Exception:
-        if isinstance(error, _REFUSED):
-            return BrokerRefused(f"{self._broker} refuses this user, password or virtual host.")
+        if isinstance(error, BrokerRefused):
+            return error
         if getattr(error, "reply_code", None) in _REFUSALS:
             hint = " Was the broker provisioned?" if error.reply_code == 404 else ""  # type: ignore[attr-defined]
             return BrokerRefused(f"{self._broker}: {error.reply_text}.{hint}")  # type: ignore[attr-defined]
+        refused = None if self._ready else refusal(self._amqp_uri, error)
+        if refused:
+            return refused
         if not self._ready:
             return BrokerUnreachable(f"Nothing answers at {self._broker}.")
         return ConnectionLost(f"The connection to {self._broker} was lost.")
