@@ -121,6 +121,13 @@ def test_what_never_struck_has_no_recovery_in_the_list() -> None:
     assert outcome.recoveries_s([(12.0, notice(12))]) == [("another", 2.0)]
 
 
+def test_a_soak_says_how_many_of_its_faults_struck() -> None:
+    soaked = dataclasses.replace(GOOD, case="soak", kind="soak", recoveries=[("mail/kill", 1.0)], to_strike=2)
+
+    assert table.row(dataclasses.replace(soaked, measure=LONGEST_SILENCE))[0] == "soak (1 of 2 faults struck)"
+    assert table.row(dataclasses.replace(soaked, measure=FIRST_NOTICE, to_strike=None))[0] == "soak"
+
+
 def test_the_strikes_of_a_soak_end_where_the_next_begins_but_for_crash_points() -> None:
     lasting, point = Strike("broker/kill", 2.0, worked_until=float("inf")), Strike("membership/domain/kill", 5.0)
 
@@ -196,7 +203,7 @@ def test_the_page_says_above_its_tables_what_was_not_reached_and_at_which_commit
 
     assert "- broker/stop: 2 of 2 took more than 5 s: 6.0 s, 8.0 s" in said and "- broker/kill" not in said
     assert "- crash points, `kill`: 1 of 1 took more than 7 s: 7.5 s" in said
-    assert "infrastructure at commit c0ffee (2 cases), commit decade (1 cases); crash points at commit c0ffee" in said
+    assert "infrastructure at commit c0ffee (2 cases), commit decade (1 case); crash points at commit c0ffee" in said
     assert "all rows of c0ffee." in said
     assert document.rendered([GOOD]).startswith("No target was missed.\n\nAll of this is commit c0ffee.")
 

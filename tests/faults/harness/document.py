@@ -103,8 +103,9 @@ def _not_reached(results: Sequence[Result]) -> list[str]:
 
 
 def _commits(results: Sequence[Result]) -> str:
-    """`commit a (3 cases), commit b (260 cases)`."""
-    return ", ".join(f"commit {commit} ({n} cases)" for commit, n in sorted(Counter(r.commit for r in results).items()))
+    """`commit a (3 cases), commit b (1 case)`."""
+    counts = sorted(Counter(r.commit for r in results).items())
+    return ", ".join(f"commit {commit} ({n} case{'s' if n > 1 else ''})" for commit, n in counts)
 
 
 def _order(result: Result) -> tuple[str, int]:

@@ -39,8 +39,8 @@ class Result:
     """Messages that came again after a handler had carried them out, as far as metrics told."""
     recoveries: list[tuple[str, float | None]] = dataclasses.field(default_factory=list)
     """In a soak: each fault that struck and its recovery in seconds."""
-    to_strike: int = 1
-    """In a soak: how many faults were to strike."""
+    to_strike: int | None = None
+    """In a soak: how many faults were to strike; older ones did not say."""
     measure: int = FIRST_NOTICE
     """1: the stall was the longest gap between two notices; the recovery in a soak ended with the first notice, and
     that of an infrastructure case was 0.0 where the work had ended before the fault. 2: the stall counts from the first

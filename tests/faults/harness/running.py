@@ -139,7 +139,7 @@ def _result(case: Case, seed: int, run: _Run) -> Result:
         kind=case.kind,
         repeated=run.repeated,
         recoveries=recoveries if isinstance(case, soak.Soak) else [],
-        to_strike=len(run.outcome.strikes),
+        to_strike=len(run.outcome.strikes) if isinstance(case, soak.Soak) else None,
         measure=LONGEST_SILENCE,
     )
     return targets.judged_again(result)
