@@ -1,9 +1,12 @@
 """The checks themselves, fed with what they must find."""
 
 import dataclasses
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+import requests
+from harness import finding
 from harness.checks import DOUBLED, LOST, PARKED, UNFINISHED, WRONG, Expected, Found, faults, mails_again
 
 AUDIT, NUMBER = "body.report", 10_001
@@ -83,3 +86,26 @@ def test_each_dead_letter_counts_where_one_sentence_stands_for_several() -> None
     parked = dataclasses.replace(FOUND, dead_letters={"membership.dead-letter": 2, "notification.dead-letter": 3})
 
     assert sum(fault.count for fault in faults(EXPECTED, parked) if fault.kind == PARKED) == 5
+
+
+def test_a_broker_that_cannot_be_asked_yet_is_asked_again_and_in_the_end_told_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nothing = SimpleNamespace(under_way=dict, retrying=dict)
+    system = SimpleNamespace(management_uri="http://nobody", amqp_uri="amqp://nobody/touchstone")
+    answers: list[Any] = [requests.ConnectionError("refused"), SimpleNamespace(raise_for_status=int, json=list)]
+
+    def get(*_: Any, **__: Any) -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(finding.requests, "get", get)
+    monkeypatch.setattr(finding.time, "sleep", lambda _s: None)
+
+    assert finding.left_over(cast(Any, nothing), cast(Any, system)) == {}
+    answers.append(requests.ConnectionError("refused"))
+    assert finding.left_over(cast(Any, nothing), cast(Any, system), within_s=-1) == {
+        "a broker that cannot be asked (ConnectionError)": 1
+    }

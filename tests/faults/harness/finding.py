@@ -16,6 +16,9 @@ from touchstone_devkit.demo.scheme import Scheme
 from touchstone_devkit.demo.worlds import World
 from touchstone_devkit.runner import System
 
+LEFT_OVER_S = 30.0
+"""So long a node that was cut off may take until its management API answers again."""
+
 
 def find(scheme: Scheme, system: System, world: World, *, mandates: str, mails_before: Iterable[Path] = ()) -> Found:
     """Everything that concerns `world`; the mandates whose ids begin with `mandates`."""
@@ -41,7 +44,7 @@ def find(scheme: Scheme, system: System, world: World, *, mandates: str, mails_b
         )
 
 
-def left_over(observer: Observer, system: System, *, within_s: float = 10) -> dict[str, int]:
+def left_over(observer: Observer, system: System, *, within_s: float = LEFT_OVER_S) -> dict[str, int]:
     """What does not come to an end: messages, outbox rows and deadlines; empty as soon as there is nothing."""
     until = time.monotonic() + within_s
     while True:
@@ -52,11 +55,15 @@ def left_over(observer: Observer, system: System, *, within_s: float = 10) -> di
 
 
 def held(system: System) -> dict[str, int]:
-    """Messages that a consumer took and has not let go of, by queue."""
+    """Messages that a consumer took and has not let go of, by queue; that nobody answers where the broker's node is
+    still coming back."""
     assert system.management_uri is not None
     vhost = quote(unquote(urlsplit(system.amqp_uri).path[1:]), safe="")
-    answer = requests.get(f"{system.management_uri}/api/queues/{vhost}", timeout=10)
-    answer.raise_for_status()
+    try:
+        answer = requests.get(f"{system.management_uri}/api/queues/{vhost}", timeout=10)
+        answer.raise_for_status()
+    except requests.RequestException as failure:
+        return {f"a broker that cannot be asked ({type(failure).__name__})": 1}
     counts = {queue["name"]: queue.get("messages_unacknowledged", 0) for queue in answer.json()}
     return {f"{name}, held by its consumer": count for name, count in counts.items() if count}
 
