@@ -49,6 +49,7 @@ class Session:
             self._consume(queue, prefetch, callback, last_stop)
 
     def _consume(self, queue: str, prefetch: int, callback: Callable[[amqp.Message], None], last_stop: bool) -> None:
+        self._end_the_old_one(queue)
         channel = self.connection.channel()
         channel.last_stop = last_stop
         channel.auto_decode = False
@@ -111,6 +112,12 @@ class Session:
         channel = self._channels.pop(queue, None)
         if channel is not None:
             self._ended.append(channel)  # not closed here: py-amqp is in the middle of reading
+
+    def _end_the_old_one(self, queue: str) -> None:
+        """A channel that the broker closed keeps its number until it is collected, and there are only so many."""
+        old = self._channels.pop(queue, None)
+        if old is not None:
+            self._end(old)
 
     def _end(self, channel: amqp.Channel) -> None:
         """Give its number back. What was delivered over it comes again, if the queue is still there."""
