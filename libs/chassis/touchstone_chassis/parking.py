@@ -91,14 +91,20 @@ class Parking(SharedExtension):
         self._move(delivery, _copy(delivery, dead_letter(service), delivery.queue, headers))
 
     def put_back(self, delivery: Delivery, queue: str) -> bool:
-        """Send what the broker gave up back to its queue, as if for the first time. False when it cannot be copied."""
+        """Send what the broker gave up back to its queue, as if for the first time.
+
+        False when it cannot be copied or its queue does not take it: tried for ever, it would hold a place that healthy
+        queues need. It still waits to be settled then.
+        """
         headers = {name: value for name, value in delivery.headers.items() if not str(name).startswith(_THE_BROKERS)}
         message = _copy(delivery, "", queue, headers)
         if not is_sendable(message):
             return False
-        log.warning("message_put_back", queue=queue)
-        metrics.PUT_BACK.labels(queue=queue).inc()
-        return self._moved(delivery, message)
+        moved = self._moved(delivery, message, insist=False)
+        if moved:
+            log.warning("message_put_back", queue=queue)
+            metrics.PUT_BACK.labels(queue=queue).inc()
+        return moved
 
     @once_started
     def _service(self) -> str:
@@ -108,8 +114,11 @@ class Parking(SharedExtension):
         if not self._moved(delivery, message):
             delivery.reject()  # the broker moves it, with all its headers and without ours
 
-    def _moved(self, delivery: Delivery, message: Outgoing) -> bool:
-        """False when it cannot be copied, and still waits to be settled; else it is settled, or stays in its queue."""
+    def _moved(self, delivery: Delivery, message: Outgoing, *, insist: bool = True) -> bool:
+        """False when it cannot be copied, and still waits to be settled; else it is settled, or stays in its queue.
+
+        Who does not `insist` is told False also when no queue takes the message.
+        """
         while True:
             (outcome,) = self.publisher.publish([message])
             if outcome is Outcome.CONFIRMED:
@@ -124,6 +133,8 @@ class Parking(SharedExtension):
             if delivery.consumer.draining or not delivery.current:
                 delivery.abandon()  # it stays where it is and is delivered again
                 return True
+            if not insist and outcome in (Outcome.RETURNED, Outcome.REFUSED):
+                return False
             eventlet.sleep(1)
 
 

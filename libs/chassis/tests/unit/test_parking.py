@@ -3,6 +3,8 @@
 from typing import Any
 
 import amqp
+import eventlet
+import pytest
 
 from touchstone_chassis.consuming import Delivery
 from touchstone_chassis.parking import Parking
@@ -64,4 +66,31 @@ def test_what_is_too_large_to_be_put_back_is_left_to_be_kept():
     put_back = parking_at_a_small_broker().put_back(delivery, "q")
 
     assert not put_back
+    assert session.told == [] and not delivery.settled
+
+
+class Broker:
+    """A publisher to a broker that says the same of each message."""
+
+    last_error = None
+
+    def __init__(self, outcome: Outcome):
+        self.outcome, self.asked = outcome, 0
+
+    def publish(self, messages: list[Outgoing]) -> list[Outcome]:
+        self.asked += 1
+        assert self.asked < 5, "it is tried again and again"
+        return [self.outcome]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.RETURNED, Outcome.REFUSED])
+def test_what_its_queue_does_not_take_back_is_left_to_be_kept(outcome, monkeypatch):
+    monkeypatch.setattr(eventlet, "sleep", lambda _s: None)
+    session, broker = Session(), Broker(outcome)
+    delivery, parking = a_delivery(session), Parking()
+    vars(parking).update(publisher=broker, _service="toy")
+
+    put_back = parking.put_back(delivery, "q")
+
+    assert not put_back and broker.asked == 1
     assert session.told == [] and not delivery.settled
