@@ -36,6 +36,8 @@ class Delivery:
     session: Session
     received_at: float = dataclasses.field(default_factory=time.time)
     settled: bool = False
+    starts_before: int | None = None
+    """As counted before this delivery was (see `starts`); None while it is not counted."""
     vacate: Callable[[], None] = lambda: None
 
     @property

@@ -60,7 +60,7 @@ class Starts:
         if not delivery.redelivered:
             return start()
         try:
-            count = self.of(delivery, delivery.queue)
+            count = self._before(delivery)
         except PyMongoError as error:
             return self._uncounted(delivery, start, error)
         if count >= STARTS_MAX:
@@ -71,12 +71,19 @@ class Starts:
                 delivery.abandon()
                 return None
             try:
-                self._note(delivery)
+                self._note(delivery, count)
             except PyMongoError as error:
                 return self._uncounted(delivery, start, error)
             return start()
 
-    def _note(self, delivery: Delivery) -> None:
+    def _before(self, delivery: Delivery) -> int:
+        return self.of(delivery, delivery.queue) if delivery.starts_before is None else delivery.starts_before
+
+    def _note(self, delivery: Delivery, count: int) -> None:
+        """Once for each delivery, however often it is put off and started again: those starts had an end."""
+        if delivery.starts_before is not None:
+            return
+        delivery.starts_before = count  # said first: where only the answer is lost, it must not be counted again
         started = {"$inc": {"count": 1}, "$set": {"queue": delivery.queue, "expires_at": self._now() + KEPT}}
         with pymongo.timeout(COUNTED_WITHIN_S):
             self._counts.update_one({"_id": identity(delivery, delivery.queue)}, started, upsert=True)
