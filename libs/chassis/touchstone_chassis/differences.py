@@ -16,7 +16,7 @@ from touchstone_contracts.differences import register
 
 log = structlog.get_logger(__name__)
 
-OPEN, SETTLED = STATES = ("open", "settled")
+OPEN, SETTLED, ACCEPTED = STATES = ("open", "settled", "accepted")
 SETTLED_KEPT = datetime.timedelta(days=365)
 COUNT_EVERY_S = 5.0
 SHOWN_MAX = 1000
@@ -30,17 +30,35 @@ class Differences:
         self._found, self._settled = register(service)
 
     def report(self, found: Sequence[Mapping[str, Any]], settled: Iterable[str], now: datetime.datetime) -> list[str]:
-        """Note what is new, announce it, and end what is settled; the ids of what is new here."""
+        """Note what is new, announce it, and end what is settled; the ids of what is new here.
+
+        What a person accepted is not new as long as the same is said of it.
+        """
         found = list({difference["id"]: difference for difference in found}.values())
         known = self._having([difference["id"] for difference in found])
-        new = [d for d in found if known.get(d["id"], {}).get("state") != OPEN]
+        new = [d for d in found if not _is_known(known.get(d["id"]), d)]
         for difference in new:
             self._open(known.get(difference["id"]), difference, now)
         ended = set(settled) - {difference["id"] for difference in found}
         for document in self._having(sorted(ended)).values():
-            if document["state"] == OPEN:
+            if document["state"] in (OPEN, ACCEPTED):
                 self._settle(document, now)
         return [difference["id"] for difference in new]
+
+    def accept(self, ids: Sequence[str], *, who: str, why: str, now: datetime.datetime) -> dict[str, str]:
+        """Have open differences counted and announced no more, since a person dealt with them.
+
+        They stay accepted until they are seen no more, or until something else is said of them. By id, why the others
+        cannot be accepted: `not_found`, `settled` or `accepted`.
+        """
+        known = self._having(list(dict.fromkeys(ids)))
+        refused = {id: known[id]["state"] if id in known else "not_found" for id in ids}
+        for document in known.values():
+            if document["state"] == OPEN:
+                del refused[document["_id"]]
+                accepted = {"state": ACCEPTED, "accepted_at": now, "accepted_by": who, "why": why}
+                self._end(document | accepted | {"expires_at": now + SETTLED_KEPT}, now)
+        return refused
 
     def listed(self, state: str, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """Differences in that state by kind, and the cursor to the next page."""
@@ -74,15 +92,29 @@ class Differences:
 
     def _settle(self, document: dict[str, Any], now: datetime.datetime) -> None:
         settled = document | {"state": SETTLED, "settled_at": now, "expires_at": now + SETTLED_KEPT}
-        self._save(settled, self._settled, {"kind": document["kind"], "settled_at": now})
+        if document["state"] == ACCEPTED:  # its end was announced then
+            self._unit.save(DIFFERENCES, settled)
+        else:
+            self._end(settled, now)
+
+    def _end(self, document: dict[str, Any], now: datetime.datetime) -> None:
+        self._save(document, self._settled, {"kind": document["kind"], "settled_at": now})
 
     def _save(self, document: dict[str, Any], event_class: Any, told: dict[str, Any]) -> None:
         self._unit.save(DIFFERENCES, document, [event_class(difference_id=document["_id"], **told)])
 
 
+def _is_known(document: Mapping[str, Any] | None, difference: Mapping[str, Any]) -> bool:
+    """Whether a difference need not be announced. Its id says what it is about; what is wrong there may change."""
+    if document is None or document["state"] == SETTLED:
+        return False
+    return document["state"] == OPEN or document["sentence"] == difference["sentence"]
+
+
 def _shown(document: Mapping[str, Any]) -> dict[str, Any]:
     names = ("kind", "about", "sentence", "state", "found_at", "settled_at", "times")
-    return {"id": document["_id"], **{name: document[name] for name in names}}
+    accepted = {name: document.get(name) for name in ("accepted_at", "accepted_by", "why")}
+    return {"id": document["_id"], **{name: document[name] for name in names}, **accepted}
 
 
 class Counting:

@@ -11,7 +11,7 @@ from nameko.extensions import DependencyProvider
 from touchstone_chassis.callers import Caller
 from touchstone_chassis.core import Core
 from touchstone_chassis.dead_letter_desk import Why
-from touchstone_chassis.differences import OPEN, SHOWN_MAX, STATES, Counting, Differences
+from touchstone_chassis.differences import ACCEPTED, OPEN, SHOWN_MAX, STATES, Counting, Differences
 from touchstone_chassis.events import OnEvent
 from touchstone_chassis.reconciliation import Books, Comparable, queue_lengths
 from touchstone_chassis.rpc import command, query
@@ -95,6 +95,10 @@ class ReportDifferences(Schema):
     settled = fields.List(_name(), load_default=list, validate=validate.Length(max=REPORTED_MAX))
 
 
+class AcceptDifferences(Why):
+    ids = _ids(REPORTED_MAX, required=True)
+
+
 class RepublishEvents(Why):
     ids = _ids(REPUBLISHED_MAX, required=True)
 
@@ -146,9 +150,13 @@ class ReconciliationDesk:
 
     @query(GetReconciliationState(), roles=(OPERATOR,))
     def get_reconciliation_state(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """Which event types the service consumes, what waits too long for the broker, which differences are open."""
+        """Which event types the service consumes, what waits too long for the broker, which differences are open.
+
+        `differences` and `accepted` hold a thousand each; the cursors with `_next` go to `list_differences`.
+        """
         books, differences = self.books
-        found, _ = differences.listed(OPEN, None, SHOWN_MAX)
+        found, more = differences.listed(OPEN, None, SHOWN_MAX)
+        accepted, more_accepted = differences.listed(ACCEPTED, None, SHOWN_MAX)
         before = _now() - datetime.timedelta(seconds=request["overdue_s"])
         return {
             "consumes": sorted(books.handlers),
@@ -156,6 +164,9 @@ class ReconciliationDesk:
             "announced_in_full": [[e.type_name for e in group] for group in books.comparable.announced_in_full],
             "overdue": books.overdue(before),
             "differences": found,
+            "differences_next": more,
+            "accepted": accepted,
+            "accepted_next": more_accepted,
         }
 
     @query(ListCommittedEvents(), roles=(OPERATOR,))
@@ -195,7 +206,7 @@ class ReconciliationDesk:
 
     @query(ListDifferences(), roles=(OPERATOR,))
     def list_differences(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """Differences that were reported, open (if no state is given) or settled, by kind."""
+        """Differences that were reported, open (if no state is given), settled or accepted, by kind."""
         items, after = self.books[1].listed(request["state"], request["after"], request["limit"])
         return {"items": items, "next": after}
 
@@ -203,6 +214,14 @@ class ReconciliationDesk:
     def report_differences(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Note differences that were found and end those that are settled. Each change is announced once."""
         return {"new": self.books[1].report(request["found"], request["settled"], _now())}
+
+    @command(AcceptDifferences(), roles=(OPERATOR,))
+    def accept_differences(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """Have open differences counted no more, since the caller dealt with them. They are announced as settled."""
+        ids, why = list(dict.fromkeys(request["ids"])), request["why"]
+        refused = self.books[1].accept(ids, who=caller.subject, why=why, now=_now())
+        outcomes = [(id, (refused[id], _NOT_ACCEPTED[refused[id]]) if id in refused else None) for id in ids]
+        return _outcomes("accepted", outcomes, caller, why)
 
     @command(RepublishEvents(), roles=(OPERATOR,))
     def republish_events(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
@@ -220,6 +239,13 @@ class ReconciliationDesk:
         kind, books = request["kind"], self.books[0]
         outcomes = [(key, books.restore_deadline(kind, key)) for key in dict.fromkeys(request["keys"])]
         return _outcomes("restored", outcomes, caller, request["why"])
+
+
+_NOT_ACCEPTED = {
+    "not_found": "No such difference was reported here.",
+    "settled": "It is settled.",
+    "accepted": "It is accepted already.",
+}
 
 
 def _outcomes(

@@ -88,6 +88,11 @@ class Look:
     cases: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     announcements: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
+    def not_accepted(self, differences: Iterable[Difference]) -> list[Difference]:
+        """Those of the differences that no person accepted as they are."""
+        told = {(d["id"], d["sentence"]) for state in self.states.values() for d in state.get("accepted", ())}
+        return [difference for difference in differences if (difference.id, difference.sentence) not in told]
+
     def handled(self, consumer: str, event: Committed) -> bool:
         """Whether the consumer was asked for the event and has handled it."""
         waiting = self.waiting.get(consumer)

@@ -45,7 +45,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(cases.app, name="cases")
 app.command(name="case")(cases.case)
-app.command("reconcile")(reconcile.command)
+app.add_typer(reconcile.app, name="reconcile")
 app.command("backup")(backup_commands.backup)
 app.command("restore")(backup_commands.restore)
 

@@ -48,10 +48,10 @@ def look(ask: Ask, *, span: Span | None, seeds: Seeds, opened: bool, overdue_s: 
     With `opened`, the open differences of the services are looked at too. Raises what `ask` raises.
     """
     seen = Look(now=_now(), grace=grace)
-    seen.states = {service: ask(service, "get_reconciliation_state", overdue_s=overdue_s) for service in SERVICES}
+    seen.states = {service: _state(ask, service, overdue_s) for service in SERVICES}
     if opened:
         for service, state in seen.states.items():
-            for difference in state["differences"]:
+            for difference in [*state["differences"], *state["accepted"]]:
                 seeds.add(service, difference["kind"], difference["about"])
     handled = _handled(ask, seen, span, seeds)  # first: what is handled was committed before
     for service in SERVICES:
@@ -65,6 +65,19 @@ def look(ask: Ask, *, span: Span | None, seeds: Seeds, opened: bool, overdue_s: 
             seen.unknown[consumer] = _unknown(ask, seen, handled[consumer])
     _add_facts(ask, seen, seeds.audits)
     return seen
+
+
+def _state(ask: Ask, service: str, overdue_s: int) -> dict[str, Any]:
+    """What the service says of itself, with all its differences: the first of them come with the rest."""
+    state: dict[str, Any] = ask(service, "get_reconciliation_state", overdue_s=overdue_s)
+    for name, of_state in (("differences", "open"), ("accepted", "accepted")):
+        after, found = state.get(f"{name}_next"), list(state.get(name, ()))
+        while after:
+            page = ask(service, "list_differences", state=of_state, limit=PAGE, after=after)
+            found += page["items"]
+            after = page["next"]
+        state[name] = found
+    return state
 
 
 def _handled(ask: Ask, seen: Look, span: Span | None, seeds: Seeds) -> dict[str, set[tuple[str, str]]]:

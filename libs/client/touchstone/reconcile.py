@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from touchstone import accepting
 from touchstone.books import Committed
 from touchstone.reconciling import Round, Terms, reconcile
 from touchstone.render import Output, error_object
@@ -35,9 +36,16 @@ Every = Annotated[
 ]
 
 
+app = typer.Typer(help="Compare the services' books.", invoke_without_command=True)
+app.command("list")(accepting.list_differences)
+app.command("accept")(accepting.accept)
+
+
+@app.callback()
 @calling
 def command(
     session: Session,
+    context: typer.Context,
     since: Since = None,
     every: Every = None,
     mend: Annotated[bool, typer.Option("--mend", help="Publish lost events again, set lost deadlines again.")] = False,
@@ -50,6 +58,8 @@ def command(
 
     Exit status 1 where differences are left.
     """
+    if context.invoked_subcommand is not None:
+        return
     terms = Terms(mend=mend, report=report, rate_per_s=rate, grace_s=grace, overdue_s=overdue)
     begin = moment(since) if since else _now() - FIRST_LOOK
     if every is None:

@@ -75,7 +75,8 @@ def reconcile(ask: Ask, since: datetime.datetime, terms: Terms, carried: Iterabl
         done.unfinished |= findings.unfinished
         done.events += len(seen.committed)
         known = {difference.id for difference in done.differences}
-        confirmed = [d for d in _confirmed(counting, terms, findings) if d.id not in known]
+        found = seen.not_accepted(findings.found.values())
+        confirmed = [d for d in seen.not_accepted(_confirmed(counting, terms, found)) if d.id not in known]
         confirmed.sort(key=lambda d: (d.service, d.kind, d.id))
         if terms.report:
             _report(counting, seen, confirmed, done)
@@ -120,20 +121,20 @@ def _look(ask: Ask, terms: Terms, span: Span | None, seeds: Seeds, *, opened: bo
     return look(ask, span=span, seeds=seeds, opened=opened, overdue_s=terms.overdue_s, grace=grace)
 
 
-def _confirmed(ask: Ask, terms: Terms, findings: Findings) -> list[Difference]:
+def _confirmed(ask: Ask, terms: Terms, found: Sequence[Difference]) -> list[Difference]:
     """What a second look still shows: services are read one after the other, and go on meanwhile."""
-    if not findings.found:
+    if not found:
         return []
     time.sleep(terms.confirm_after_s)
     seeds = Seeds()
-    for difference in findings.found.values():
+    for difference in found:
         seeds.add(difference.service, difference.kind, difference.about)
     seen = _look(ask, terms, None, seeds)
     again = compare(seen)
     # Somebody may have sent it back, or edited or discarded it, since the first look: what is seen last counts.
     return [
         again.found.get(d.id, d)
-        for d in findings.found.values()
+        for d in found
         if d.id in again.found or (again.leaves_open(d.id, d.about) and not seen.held_back(d.about.get("event", "")))
     ]
 
@@ -150,7 +151,8 @@ def _report(ask: Ask, seen: Look, confirmed: Sequence[Difference], done: Round) 
 def _settle(ask: Ask, seen: Look, findings: Findings, done: Round) -> None:
     found = {difference.id for difference in done.differences}
     for service in SERVICES:
-        opened = {d["id"]: d["about"] for d in seen.states[service]["differences"] if d["id"] not in found}
+        state = seen.states[service]
+        opened = {d["id"]: d["about"] for d in [*state["differences"], *state["accepted"]] if d["id"] not in found}
         settled = [id for id, about in opened.items() if not findings.leaves_open(id, about)]
         for ids in _batches(settled):
             ask(service, "report_differences", settled=ids)

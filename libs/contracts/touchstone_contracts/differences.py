@@ -40,7 +40,7 @@ def _register_settled(service: str) -> None:
         f"{service}.difference_settled",
         version=1,
         subject="difference_id",
-        summary="A difference that was found before is there no more.",
+        summary="A difference that was found before is there no more, or a person accepted it as it is.",
     )
     class DifferenceSettled:
         difference_id: str = detail("The difference.", example="7d1f0b6c2a94")

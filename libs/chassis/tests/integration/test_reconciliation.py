@@ -235,6 +235,20 @@ def test_a_difference_is_kept_and_announced_once_until_it_is_settled(bus, desk, 
     assert f"{line} 2.0" in counted and f"{line} 1.0" in exposition().decode()
 
 
+def test_a_difference_that_a_person_accepted_is_counted_no_more_and_kept_with_the_reason(desk, database):
+    desk("report_differences", found=[a_difference()])
+
+    done = desk("accept_differences", ids=["d-1", "d-2"], why="taken back downstream")
+    again = desk("report_differences", found=[a_difference()])
+
+    (kept,) = desk("list_differences", state="accepted")["items"]
+    state = desk("get_reconciliation_state")
+    assert done["accepted"] == ["d-1"] and [row["code"] for row in done["refused"]] == ["not_found"]
+    assert again["new"] == [] and (kept["accepted_by"], kept["why"]) == ("operator-1", "taken back downstream")
+    assert state["differences"] == [] and [d["id"] for d in state["accepted"]] == ["d-1"]
+    assert database["outbox"].count_documents({"subject": "d-1"}) == 2
+
+
 def test_a_difference_that_comes_back_is_announced_again(desk, database):
     desk("report_differences", found=[a_difference()])
     desk("report_differences", settled=["d-1"])

@@ -1,18 +1,15 @@
 """A round asks little, reports before it mends, mends in batches, and goes on where a service was away."""
 
 import datetime
-import json
 from typing import Any
 
 import pytest
-import typer
 
-from touchstone import reconcile, reconciling
-from touchstone.books import Committed, Difference, Mend
+from touchstone import reconciling
+from touchstone.books import Difference, Mend
 from touchstone.looking import SERVICES, Seeds
-from touchstone.reconcile import Course, moment
+from touchstone.reconcile import Course
 from touchstone.reconciling import REPORTED_MAX, Terms
-from touchstone_contracts.errors import Unavailable
 
 NOW = datetime.datetime.now(datetime.UTC)
 SINCE = NOW - datetime.timedelta(hours=1)
@@ -31,6 +28,7 @@ class Services:
         ]
         self.missing = {row["id"] for row in self.rows[handled:]}
         self.open: dict[str, dict[str, Any]] = {}
+        self.accepted: dict[str, dict[str, Any]] = {}
         self.asked: list[tuple[str, str, dict[str, Any]]] = []
         self.refused: list[dict[str, Any]] = []
 
@@ -44,7 +42,16 @@ class Services:
     def get_reconciliation_state(self, service: str, overdue_s: int) -> Any:
         consumes = [ACCEPTED] if service == "certification" else []
         opened = list(self.open.values()) if service == "certification" else []
-        return {"consumes": consumes, "announced_in_full": [], "overdue": [], "differences": opened}
+        accepted = list(self.accepted.values()) if service == "certification" else []
+        self.shown = {"open": opened, "accepted": accepted}
+        rest = {"differences_next": "2" if opened[2:] else None, "accepted_next": "2" if accepted[2:] else None}
+        first = {"differences": opened[:2], "accepted": accepted[:2]}
+        return {"consumes": consumes, "announced_in_full": [], "overdue": [], **first, **rest}
+
+    def list_differences(self, service: str, state: str, limit: int, after: str) -> Any:
+        start = int(after)
+        more = self.shown[state][start + limit :]
+        return {"items": self.shown[state][start : start + limit], "next": str(start + limit) if more else None}
 
     def list_committed_events(self, service: str, ids: Any = None, after: str = "", **_: Any) -> Any:
         rows = [row for row in self.rows if service == "assessment" and (ids is None or row["id"] in ids)]
@@ -68,7 +75,7 @@ class Services:
     def report_differences(self, service: str, found: Any = (), settled: Any = ()) -> Any:
         self.open |= {difference["id"]: difference for difference in found}
         for id in settled:
-            del self.open[id]
+            (self.open if id in self.open else self.accepted).pop(id)
         return {"new": [difference["id"] for difference in found]}
 
     def republish_events(self, service: str, ids: list[str], why: str) -> Any:
@@ -167,6 +174,44 @@ def test_what_only_one_look_shows_is_no_difference() -> None:
     assert services.commands() == []
 
 
+def test_all_open_differences_of_a_service_are_looked_at_however_many_they_are() -> None:
+    services = Services(REPORTED_MAX, handled=0)
+    reconciling.reconcile(services, SINCE, Terms())
+    opened = len(services.open)
+    services.missing.clear()
+
+    done = reconciling.reconcile(services, SINCE, Terms())
+
+    assert opened == len(done.settled) == REPORTED_MAX and services.open == {}
+
+
+def test_what_a_person_accepted_is_neither_reported_nor_mended_nor_left_until_it_is_another(
+    pauses: list[float],
+) -> None:
+    services = Services(2)
+    reconciling.reconcile(services, SINCE, Terms())
+    services.accepted, services.open = services.open, {}
+    pauses.clear()
+
+    done = reconciling.reconcile(services, SINCE, Terms(mend=True))
+
+    assert (done.differences, done.left, done.settled, done.mended, pauses) == ([], [], [], [], [])
+    for accepted in services.accepted.values():
+        accepted["sentence"] = "What was said before."
+    assert len(reconciling.reconcile(services, SINCE, Terms()).left) == 2
+
+
+def test_what_a_person_accepted_is_settled_when_it_is_seen_no_more() -> None:
+    services = Services(1)
+    reconciling.reconcile(services, SINCE, Terms())
+    services.accepted, services.open = services.open, {}
+    services.missing.clear()
+
+    done = reconciling.reconcile(services, SINCE, Terms())
+
+    assert len(done.settled) == 1 and services.accepted == {}
+
+
 def test_what_an_operator_sends_back_between_the_two_looks_is_left_to_him() -> None:
     services = Services(2)
     looked = services.list_unprocessed_events
@@ -248,10 +293,6 @@ def test_what_a_difference_is_about_is_looked_at_again() -> None:
     assert seeds.audits == {"aud-3"}
 
 
-def an_event(id: str, age: datetime.timedelta) -> Committed:
-    return Committed(id, ACCEPTED, f"aud-{id}", 1, NOW - age, NOW - age)
-
-
 def test_what_a_queue_still_held_is_looked_at_in_every_round_until_it_is_handled_though_it_is_old() -> None:
     services = Services(1)
     for row in services.rows:
@@ -279,86 +320,3 @@ def test_what_a_queue_still_held_is_looked_at_in_every_round_until_it_is_handled
 
     assert first.differences == second.differences == []
     assert [d.kind for d in third.differences] == ["event_not_processed"]
-
-
-def test_a_process_that_goes_on_looks_two_hours_back_and_each_hour_a_day() -> None:
-    course, begins = Course(NOW - datetime.timedelta(hours=1)), []
-
-    for minute in (0, 10, 50, 69, 71, 72):
-        now = NOW + datetime.timedelta(minutes=minute)
-        course.goes_on(now, reconciling.Round(course.begin))
-        begins.append((now - course.begin).total_seconds() / 3600)
-
-    assert begins == [24, 2, 2, 2, 24, 2]
-
-
-def test_what_is_too_old_to_be_published_again_is_followed_no_more() -> None:
-    course, done = Course(NOW), reconciling.Round(NOW)
-    done.unfinished = {e.id: e for e in (an_event("a", datetime.timedelta(54)), an_event("b", datetime.timedelta(56)))}
-
-    course.goes_on(NOW, done)
-
-    assert [event.id for event in course.carried] == ["a"]
-
-
-def test_of_very_many_unfinished_events_the_oldest_is_where_the_next_round_begins(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(reconcile, "CARRIED_MAX", 1)
-    course, done = Course(NOW), reconciling.Round(NOW)
-    done.unfinished = {e.id: e for e in (an_event("a", datetime.timedelta(3)), an_event("b", datetime.timedelta(4)))}
-
-    course.goes_on(NOW, done)
-
-    assert (course.begin, course.carried) == (NOW - datetime.timedelta(4), [])
-
-
-@pytest.mark.parametrize(("text", "hours"), [("2h", 2), ("90m", 1.5), ("3d", 72), ("7200s", 2)])
-def test_an_age_is_so_long_ago(text: str, hours: float) -> None:
-    begun = moment(text)
-
-    assert abs(datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=hours) - begun) < datetime.timedelta(
-        seconds=9
-    )
-
-
-def test_a_moment_is_in_utc_unless_it_says_otherwise() -> None:
-    assert moment("2026-11-22T12:00:00") == moment("2026-11-22T13:00:00+01:00")
-
-
-@pytest.mark.parametrize("text", ["soon", "2w", "999999999d", ""])
-def test_what_is_no_moment_is_wrong_usage(text: str) -> None:
-    with pytest.raises(typer.BadParameter):
-        moment(text)
-
-
-def test_a_service_that_is_away_ends_one_round_and_not_the_process(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    begins: list[datetime.datetime] = []
-
-    class Ended(Exception):
-        """The test has seen enough."""
-
-    def round_of(_ask: Any, since: datetime.datetime, _terms: Terms, _carried: Any) -> Any:
-        begins.append(since)
-        if len(begins) == 1:
-            raise Unavailable("away")
-        if len(begins) == 4:
-            raise Ended
-        return reconciling.Round(since)
-
-    monkeypatch.setattr(reconcile, "reconcile", round_of)
-    with pytest.raises(Ended):
-        reconcile.command(every=1, since="5d", as_json=True, amqp_uri="amqp://nobody", **_nobody())
-
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["event"] for line in lines] == ["not_reconciled", "reconciled", "reconciled"]
-    assert lines[0]["error"] == "unavailable"
-    assert begins[0] == begins[1] and begins[2] > begins[1] + datetime.timedelta(days=4)
-    assert begins[2] <= datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=2)
-
-
-def _nobody() -> dict[str, Any]:
-    options = dict.fromkeys(("token", "key", "subject", "role", "cab", "member", "issuer"))
-    return {**options, "timeout_s": 1.0, "mend": False, "report": True, "rate": 50.0, "grace": 60.0, "overdue": 300}
