@@ -199,12 +199,15 @@ def test_the_page_says_above_its_tables_what_was_not_reached_and_at_which_commit
     slower = dataclasses.replace(SLOW, case="broker/stop/backlog", recovery_s=8.0, commit="decade", measure=2)
     killed = dataclasses.replace(GOOD, case="membership/domain/kill", kind="crash", recovery_s=7.5)
 
+    drained = targets.judged_again(dataclasses.replace(GOOD, case="nothing/deploy", repeated=2))
+
     said = document.overview([GOOD, SLOW, slower, killed])
 
     assert "- broker/stop: 2 of 2 took more than 5 s: 6.0 s, 8.0 s" in said and "- broker/kill" not in said
     assert "- crash points, `kill`: 1 of 1 took more than 7 s: 7.5 s" in said
     assert "infrastructure at commit c0ffee (2 cases), commit decade (1 case); crash points at commit c0ffee" in said
     assert "all rows of c0ffee." in said
+    assert "- nothing/deploy: 2 messages came again that" in document.overview([drained])
     assert document.rendered([GOOD]).startswith("No target was missed.\n\nAll of this is commit c0ffee.")
 
 
