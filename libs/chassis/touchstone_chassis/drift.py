@@ -12,6 +12,7 @@ from typing import Any
 import amqp
 import eventlet
 import structlog
+from eventlet.greenthread import GreenThread
 
 from touchstone_chassis import broker
 
@@ -19,6 +20,8 @@ log = structlog.get_logger(__name__)
 
 COMPARED_EVERY_S, COMPARED_AGAIN_S = 30.0, 5.0
 ANSWER_S_MAX = 5.0
+WAITED_S_MAX = 1.0
+"""How long the check waits for a comparison: less than readiness waits for it. What is found later is told later."""
 _DIFFERENCE = re.compile(
     r"inequivalent arg '(?P<argument>[^']+)'.*?: received (?P<wanted>.+?) but current is (?P<found>.+)$"
 )
@@ -38,12 +41,24 @@ class QueueArguments:
         self._uri, self._expected, self._monotonic = uri, expected, monotonic
         self._known: tuple[bool, str] = (True, "not compared yet")
         self._known_until = 0.0
+        self._comparing: GreenThread | None = None
 
     def __call__(self) -> tuple[bool, str]:
-        if self._monotonic() >= self._known_until:
-            self._known = known = self._compare()
-            self._known_until = self._monotonic() + (COMPARED_EVERY_S if known[0] else COMPARED_AGAIN_S)
+        under_way = self._comparing is not None and not self._comparing.dead
+        if not under_way and self._monotonic() >= self._known_until:
+            self._comparing, under_way = eventlet.spawn(self._renew), True
+        if under_way and self._comparing is not None:
+            with eventlet.Timeout(WAITED_S_MAX, False):
+                self._comparing.wait()
         return self._known
+
+    def _renew(self) -> None:
+        try:
+            self._known = self._compare()
+        except Exception as error:  # nobody may be waiting who would hear of it
+            log.error("queues_not_compared", exc_info=error)
+            self._known = False, f"the comparison failed: {type(error).__name__}"
+        self._known_until = self._monotonic() + (COMPARED_EVERY_S if self._known[0] else COMPARED_AGAIN_S)
 
     def _compare(self) -> tuple[bool, str]:
         expected = self._expected()
@@ -54,6 +69,7 @@ class QueueArguments:
                 found = {queue: compared(connection, queue, wanted) for queue, wanted in expected.items()}
                 connection.close()
         except broker.CONNECTION_ERRORS as error:
+            broker.avoid(connection)  # it may be frozen: another node first, where there is one
             return True, f"not compared: no answer from the broker ({type(error).__name__})"
         finally:
             broker.close_quietly(connection)
