@@ -262,6 +262,15 @@ def _case(look: Look, audit_id: str, case: Mapping[str, Any]) -> Iterator[Differ
             f"{certificate_id} is open and nothing will announce its end: set the deadline anew: reconcile --mend.",
             Mend(CERTIFICATION, "restore_deadlines", (certificate_id,), "certificate_expiry"),
         )
+    if case.get("lacks_plan_due"):
+        yield Difference(
+            CERTIFICATION,
+            "deadline_missing",
+            {"audit": audit_id, "deadline": "plan_due"},
+            f"The case of audit {audit_id} is held until a day, and nothing will look at it when that day is over:"
+            " set the deadline anew: reconcile --mend.",
+            Mend(CERTIFICATION, "restore_deadlines", (audit_id,), "plan_due"),
+        )
 
 
 def _notices(look: Look, findings: Findings) -> None:

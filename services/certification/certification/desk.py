@@ -193,7 +193,7 @@ class Desk:
     def _schedule_hold(self, case: Case, resume_on: datetime.date | None) -> None:
         until = case.evaluation.until if case.evaluation else None
         if until is not None:
-            self._schedule(PLAN_DUE, case.id, case.correlation_id, _after(until))
+            self._schedule(PLAN_DUE, case.id, case.correlation_id, hold_ends(until))
         if resume_on is not None:
             self._schedule(RESUME, case.id, case.correlation_id, _midnight(resume_on))
 
@@ -212,6 +212,11 @@ class Desk:
 def expiry_due(certificate: Certificate) -> datetime.datetime:
     """When the end of a certificate is to be announced: its last day is over."""
     return _after(certificate.record.expires_on)
+
+
+def hold_ends(until: datetime.date) -> datetime.datetime:
+    """When a case that is held until a day is looked at again: that day is over."""
+    return _after(until)
 
 
 def _midnight(day: datetime.date) -> datetime.datetime:

@@ -4,13 +4,14 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
-from certification.desk import EXPIRY, expiry_due
+from certification.desk import EXPIRY, PLAN_DUE, expiry_due, hold_ends
 from certification.documents import certificate_of
+from certification.domain.cases import CaseState
 from touchstone_chassis.reconciliation import Comparable, Due, lacking_deadlines
 from touchstone_contracts.certification import CertificateIssued, CertificationRefused
 from touchstone_contracts.versions import versions
 
-_CASE = {"state": 1, "decision.outcome": 1, "decision.certificate_number": 1}
+_CASE = {"state": 1, "evaluation.until": 1, "decision.outcome": 1, "decision.certificate_number": 1}
 _CERTIFICATE = {"audit_id": 1, "number": 1, "open": 1}
 
 
@@ -25,6 +26,7 @@ def cases(unit: Any, keys: Sequence[str]) -> list[dict[str, Any]]:
             "outcome": decision.get("outcome"),
             "number": decision.get("certificate_number"),
         }
+    _add_lacking_plan_dues(unit, found)
     certificates = unit.find("certificates", {"audit_id": {"$in": wanted}}, projection=_CERTIFICATE)
     for document in certificates:
         found[document["audit_id"]]["certificates"].append(document["number"])
@@ -48,6 +50,7 @@ def _nothing(audit_id: str) -> dict[str, Any]:
         "certificates": [],
         "announced": [],
         "lacks_expiry": [],
+        "lacks_plan_due": False,
     }
 
 
@@ -67,6 +70,27 @@ def _add_lacking_expiries(unit: Any, found: dict[str, dict[str, Any]], opened: d
         found[document["audit_id"]]["lacks_expiry"].append(document["_id"])
 
 
+def _add_lacking_plan_dues(unit: Any, found: dict[str, dict[str, Any]]) -> None:
+    """Cases that are held until a day, and that nothing would look at when it is over."""
+    held = [key for key, fact in found.items() if fact["state"] == CaseState.HELD.value]
+    lacking = lacking_deadlines(unit, PLAN_DUE, held)
+    # A hold and its deadline begin and end in one commit each: what is still held until a day now does lack it.
+    for document in unit.find("cases", {"_id": {"$in": sorted(lacking)}}, projection=_CASE):
+        found[document["_id"]]["lacks_plan_due"] = _held_until(document) is not None
+
+
+def _held_until(document: dict[str, Any]) -> datetime.date | None:
+    until = (document.get("evaluation") or {}).get("until")
+    return datetime.date.fromisoformat(until) if until and document["state"] == CaseState.HELD.value else None
+
+
+def due_plan(unit: Any, audit_id: str) -> Due | None:
+    """When a case that is held until a day is to be looked at again. A look changes nothing that is decided."""
+    document = unit.find_one("cases", {"_id": audit_id}, {"correlation_id": 1, **_CASE})
+    until = _held_until(document) if document else None
+    return (hold_ends(until), {"correlation_id": document["correlation_id"]}) if until else None
+
+
 def due_expiry(unit: Any, certificate_id: str) -> Due | None:
     """When a certificate's end is to be announced, if that is still to come. The handler does nothing twice."""
     document = unit.find_one("certificates", {"_id": certificate_id})
@@ -77,4 +101,7 @@ def due_expiry(unit: Any, certificate_id: str) -> Due | None:
     return due, {"correlation_id": case["correlation_id"]}
 
 
-COMPARABLE = Comparable(facts={"cases": cases, "certificates": certificates}, deadlines={EXPIRY: due_expiry})
+COMPARABLE = Comparable(
+    facts={"cases": cases, "certificates": certificates},
+    deadlines={EXPIRY: due_expiry, PLAN_DUE: due_plan},
+)

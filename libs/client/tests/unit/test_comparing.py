@@ -121,6 +121,7 @@ FALSIFIED: list[tuple[str, str, Callable[[Look], Any]]] = [
     ("decision_announced_twice", "certification", with_case(announced=["e-2", "e-4"])),
     ("decision_not_announced", "certification", with_case(announced=[])),
     ("deadline_missing", "certification", with_case(lacks_expiry=["certificate-7"])),
+    ("deadline_missing", "certification", with_case(state="held", outcome=None, number=None, lacks_plan_due=True)),
     ("event_without_announcement", "notification", lambda k: k.announcements.clear()),
     ("party_not_told", "notification", with_announcement(nobody=[])),
     ("party_not_told", "notification", with_announcement(notices=[])),
