@@ -6,6 +6,7 @@ from collections.abc import Callable
 import eventlet
 import structlog
 from eventlet.event import Event
+from eventlet.greenthread import GreenThread
 
 log = structlog.get_logger(__name__)
 
@@ -22,6 +23,10 @@ class Availability:
         self._back: Event | None = None
         self._since = 0.0
         self._stopped = False
+        self._doubt: GreenThread | None = None
+        self._answered = True
+        self.changes = 0
+        """Rises when a question finds it away, and when one finds it back: unchanged, it was there all the time."""
 
     @property
     def away_for_s(self) -> float:
@@ -35,6 +40,15 @@ class Availability:
             log.warning("database_away")
             eventlet.spawn(self._watch, self._back)
 
+    def doubted(self) -> GreenThread:
+        """An operation failed, perhaps for another reason: it is asked, and lost only if it does not answer.
+
+        Who waits for the green thread that is returned knows then.
+        """
+        if self._doubt is None or self._doubt.dead:
+            self._doubt = eventlet.spawn(self._clear_up)
+        return self._doubt
+
     def wait(self, timeout_s: float) -> bool:
         """Whether it is there, after `timeout_s` at most."""
         if self._back is not None:
@@ -45,11 +59,23 @@ class Availability:
     def stop(self) -> None:
         self._stopped = True
 
+    def answers(self) -> bool:
+        """Ask now."""
+        answered = self._ask()
+        if not answered or not self._answered:
+            self.changes += 1
+        self._answered = answered
+        return answered
+
+    def _clear_up(self) -> None:
+        if self._back is None and not self.answers():
+            self.lost()
+
     def _watch(self, back: Event) -> None:
         pause_s = ASKED_FIRST_S
         while not self._stopped:
             eventlet.sleep(pause_s)
-            if self._ask():
+            if self.answers():
                 log.info("database_back", away_s=round(self.away_for_s, 1))
                 break
             pause_s = min(ASKED_EVERY_S_MAX, pause_s * 2)

@@ -9,6 +9,7 @@ from typing import Any
 import eventlet
 import pymongo
 import structlog
+from pymongo.errors import ConnectionFailure, NetworkTimeout
 
 from touchstone_chassis.committing import (
     AlreadyProcessed,
@@ -32,12 +33,16 @@ _AWAY = "The database cannot be reached at the moment."
 
 COMMIT_S_MAX = 8.0
 """For one try: the driver by itself would try for two minutes, longer than a drain may last."""
+TELLING_S = 1.5
+"""A call whose time ran out in the database says something of the database only if it had so long."""
+NEARLY_S = 0.1
+"""The driver gives up so long before a deadline, where an answer would take longer than what is left."""
 PATIENCE_S = 5.0
 """How long a call waits for a database that is away; a caller that has time left asks again with the same key."""
 
 
 class PutOff(Exception):
-    """Not now: the database is away. Nothing was changed, and the work is to be begun again when it is back."""
+    """Not now: the database is away, or so it seems (see the cause). Nothing was changed; to be begun again later."""
 
 
 class HandlerBroke(Exception):
@@ -66,6 +71,7 @@ def run(
     clashes, violations, pause_s = 0, 0, 0.05
     while True:
         unit.reset()
+        began = time.monotonic()
         try:
             with _database_time(until):
                 result = _call(handler)
@@ -90,17 +96,30 @@ def run(
             if not is_transient(error):
                 raise
             log.info("database_did_not_answer", error=type(error).__name__)
-            core.availability.lost()
-            _wait_or_give_up(core, until, patient, pause_s)
+            _tell(core, error, until, time.monotonic() - began)
+            _wait_or_give_up(core, until, patient, pause_s, error)
             pause_s = min(PAUSE_S_MAX, pause_s * 2)
 
 
-def _wait_or_give_up(core: Core, until: float | None, patient: bool, pause_s: float) -> None:
+def _tell(core: Core, error: Exception, until: float | None, tried_s: float) -> None:
+    """Hold up everybody only for what nothing else explains: not for a caller in a hurry, nor for a hot document."""
+    if until is not None and time.time() + NEARLY_S > until:
+        if tried_s > TELLING_S:
+            core.availability.doubted()
+    elif isinstance(error, ConnectionFailure) and not isinstance(error, NetworkTimeout):
+        core.availability.lost()
+    else:
+        doubt = core.availability.doubted()
+        if until is None:
+            doubt.wait()
+
+
+def _wait_or_give_up(core: Core, until: float | None, patient: bool, pause_s: float, error: Exception) -> None:
     if until is not None:
         if core.draining or time.time() + pause_s > until or core.availability.away_for_s > PATIENCE_S:
             raise Unavailable(_AWAY)
     elif core.draining or not patient:
-        raise PutOff
+        raise PutOff from error
     eventlet.sleep(pause_s)
 
 

@@ -5,7 +5,14 @@ from typing import Any
 
 import eventlet
 import pytest
-from pymongo.errors import AutoReconnect, ServerSelectionTimeoutError
+from pymongo.errors import (
+    AutoReconnect,
+    ExecutionTimeout,
+    NetworkTimeout,
+    OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+)
 
 from touchstone_chassis import handling
 from touchstone_chassis.committing import Clash, Completion, IndexViolated
@@ -28,13 +35,20 @@ class Committing:
 
 
 class Availability:
-    """Says for how long the database has been away, and counts who finds it away."""
+    """Says for how long the database has been away, and counts who finds it away and who is not sure."""
 
     def __init__(self, away_for_s: float = 0):
-        self.away_for_s, self.found_away = away_for_s, 0
+        self.away_for_s, self.found_away, self.doubts, self.waited_for = away_for_s, 0, 0, 0
 
     def lost(self) -> None:
         self.found_away += 1
+
+    def doubted(self) -> "Availability":
+        self.doubts += 1
+        return self
+
+    def wait(self) -> None:
+        self.waited_for += 1
 
 
 class Parts:
@@ -153,3 +167,55 @@ def test_what_is_no_exception_becomes_one(error):
 
     with pytest.raises(handling.HandlerBroke):
         run(Parts(Committing()), blow_up)
+
+
+def too_slow() -> None:
+    """What the driver raises where the time that it was given is over."""
+    raise NetworkTimeout("timed out")
+
+
+def test_a_call_that_has_but_a_moment_says_nothing_of_the_database():
+    parts = Parts(Committing())
+
+    with pytest.raises(Unavailable):
+        run(parts, too_slow, until=time.time() + 0.02)
+
+    assert parts.availability.found_away == parts.availability.doubts == 0
+
+
+def test_a_call_whose_time_ran_out_in_the_database_though_it_had_some_lets_somebody_ask(monkeypatch):
+    monkeypatch.setattr(handling, "TELLING_S", 0.05)
+    parts = Parts(Committing())
+
+    def wait_in_vain() -> None:
+        eventlet.sleep(0.1)
+        too_slow()
+
+    with pytest.raises(Unavailable):
+        run(parts, wait_in_vain, until=time.time() + 0.1)
+
+    assert (parts.availability.found_away, parts.availability.doubts) == (0, 1)
+    assert parts.availability.waited_for == 0
+
+
+def a_write_conflict() -> PyMongoError:
+    return OperationFailure("WriteConflict", 112, {"errorLabels": ["TransientTransactionError"]})
+
+
+@pytest.mark.parametrize("error", [a_write_conflict(), ExecutionTimeout("x"), NetworkTimeout("x")], ids=repr)
+def test_a_commit_that_took_too_long_has_the_database_asked_before_it_is_put_off(error):
+    parts = Parts(Committing(error))
+
+    with pytest.raises(handling.PutOff) as put_off:
+        run(parts, lambda: None)
+
+    assert (parts.availability.found_away, parts.availability.doubts, parts.availability.waited_for) == (0, 1, 1)
+    assert put_off.value.__cause__ is error
+
+
+def test_a_call_in_a_hot_document_does_not_hold_up_everybody():
+    parts = Parts(Committing(a_write_conflict()))
+
+    run(parts, lambda: None, until=time.time() + 5)
+
+    assert parts.availability.found_away == 0 and parts.committer.commits == 1
