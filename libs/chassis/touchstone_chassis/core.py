@@ -88,7 +88,7 @@ class Core(SharedExtension):
     @once_started
     def availability(self) -> Availability:
         """Of the database: reported lost by whoever found it away."""
-        writable = WritableDatabase(lambda: self.mongo.database)
+        writable = WritableDatabase(lambda: self.mongo.database, known_for_s=0)  # a yes from before it went is no yes
         return Availability(lambda: writable()[0])
 
     @once_started

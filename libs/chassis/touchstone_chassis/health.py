@@ -82,18 +82,25 @@ def _outcome(thread: GreenThread, deadline: float) -> Report:
 
 
 class WritableDatabase:
-    """Whether a transaction can be committed by a majority: a write that leaves nothing behind, every few seconds."""
+    """Whether a transaction can be committed by a majority: a write that leaves nothing behind."""
 
-    def __init__(self, database: Callable[[], Database], monotonic: Callable[[], float] = time.monotonic):
+    def __init__(
+        self,
+        database: Callable[[], Database],
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        known_for_s: float = WRITTEN_EVERY_S,
+    ):
+        """A yes stands for `known_for_s`; 0 for whoever must know how it is now."""
         self._database = database
-        self._monotonic = monotonic
+        self._monotonic, self._known_for_s = monotonic, known_for_s
         self._known: tuple[bool, str] = (False, "not asked yet")
         self._known_until = 0.0
 
     def __call__(self) -> tuple[bool, str]:
         if self._monotonic() >= self._known_until:
             self._known = self._write()
-            self._known_until = self._monotonic() + (WRITTEN_EVERY_S if self._known[0] else 0)
+            self._known_until = self._monotonic() + (self._known_for_s if self._known[0] else 0)
         return self._known
 
     def _write(self) -> tuple[bool, str]:

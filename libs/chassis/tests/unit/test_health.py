@@ -2,7 +2,9 @@
 
 import json
 import time
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import eventlet
 import eventlet.event
@@ -10,6 +12,7 @@ import pytest
 from pymongo.errors import OperationFailure, ServerSelectionTimeoutError
 from werkzeug.test import Client
 
+from touchstone_chassis.core import Core
 from touchstone_chassis.health import WRITTEN_EVERY_S, Checks, Health, TransactionLifetime, WritableDatabase
 
 
@@ -156,6 +159,27 @@ def test_a_database_that_was_written_to_is_not_written_to_again_at_once(monkeypa
     check()
 
     assert writes == [100.0, 100.0 + WRITTEN_EVERY_S]
+
+
+def test_whoever_may_not_go_by_an_old_answer_has_it_written_to_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [(True, "ok"), (False, "away")]
+    check = WritableDatabase(lambda: None, known_for_s=0)  # type: ignore[arg-type, return-value]
+    monkeypatch.setattr(check, "_write", lambda: answers.pop(0))
+
+    assert [check()[0], check()[0]] == [True, False]
+
+
+def test_the_core_asks_the_database_itself_whether_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+    monkeypatch.setattr(WritableDatabase, "_write", lambda _self: (bool(written.append(1)) or True, "ok"))
+    core = Core()
+    core.container = SimpleNamespace(started=True)
+    vars(core.mongo)["database"] = MagicMock()
+
+    core.availability.answers()
+    core.availability.answers()
+
+    assert len(written) == 2
 
 
 @pytest.mark.parametrize(
