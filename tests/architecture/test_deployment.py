@@ -1,7 +1,11 @@
 """What the Dockerfile and the compose file promise: one Dockerfile, no root, a stop that is longer than the drain."""
 
 import copy
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +13,15 @@ import pytest
 import yaml
 
 from touchstone_chassis.config import ConfigSchema
+from touchstone_contracts.roles import MEMBER_OF_KEY
 
 ROOT = Path(__file__).parents[2]
 SERVICES = sorted(p.parent.name for p in ROOT.glob("services/*/pyproject.toml"))
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-KEY_HOLDERS = {"keys", "touchstone", "reconciler"}
-"""Who makes the development key, and whose calls are signed with it."""
+KEY_HOLDERS = {"issuer": {"keys", "touchstone"}, "reconciler": {"keys", "reconciler"}}
+"""Who makes each volume's key, and whose calls are signed with it; the first signs for every role."""
+HALF_OF_RECONCILER = "reconciler/reconciler.json"
 DRAIN_S = ConfigSchema().fields["drain_s"].load_default
 
 
@@ -43,9 +49,12 @@ def compose_problems(compose: dict[str, Any], drain_s: float) -> list[str]:
             found.append(f"{name} is not started again")
         if set(service.get("depends_on", {})) & (set(SERVICES) - {name}):
             found.append(f"{name} depends on the order of services")
-    for name in set(described) - KEY_HOLDERS:
-        if any("issuer" in volume for volume in described[name].get("volumes", [])):
-            found.append(f"{name} can read the private key")
+    for volume, holders in KEY_HOLDERS.items():
+        for name in sorted(set(described) - holders):
+            if any(mounted.startswith(f"{volume}:") for mounted in described[name].get("volumes", [])):
+                found.append(f"{name} can read the private key in {volume}")
+    if 'keys init --roles operator --private "$$reconciler"' not in " ".join(described["keys"]["command"]):
+        found.append("the reconciler's key signs for every role")
     if "--every" not in described.get("reconciler", {}).get("command", []):
         found.append("nobody reconciles")
     if "transactionLifetimeLimitSeconds=5" not in described["mongo"]["command"]:
@@ -91,7 +100,7 @@ def test_a_careless_dockerfile_is_seen(good: str, bad: str, problem: str) -> Non
         ({"stop_grace_period": "25s"}, "assessment is killed before it has drained"),
         ({"restart": "no"}, "assessment is not started again"),
         ({"depends_on": {"membership": {}}}, "assessment depends on the order of services"),
-        ({"volumes": ["issuer:/keys"]}, "assessment can read the private key"),
+        ({"volumes": ["issuer:/keys"]}, "assessment can read the private key in issuer"),
         ({"ports": ["8102:8080"]}, "8102:8080 is open to the network"),
     ],
 )
@@ -116,8 +125,34 @@ def test_a_compose_file_without_a_reconciler_is_seen() -> None:
     assert compose_problems(careless, DRAIN_S) == ["nobody reconciles"]
 
 
-def test_another_container_that_can_read_the_key_is_seen() -> None:
+@pytest.mark.parametrize(
+    ("container", "volume"), [("mail-sink", "issuer"), ("reconciler", "issuer"), ("certification", "reconciler")]
+)
+def test_another_container_that_can_read_a_key_is_seen(container: str, volume: str) -> None:
     careless = copy.deepcopy(COMPOSE)
-    careless["services"]["mail-sink"]["volumes"] = ["issuer:/keys"]
+    careless["services"][container]["volumes"] = [f"{volume}:/keys"]
 
-    assert compose_problems(careless, DRAIN_S) == ["mail-sink can read the private key"]
+    assert compose_problems(careless, DRAIN_S) == [f"{container} can read the private key in {volume}"]
+
+
+def test_a_key_of_the_reconciler_for_every_role_is_seen() -> None:
+    careless = copy.deepcopy(COMPOSE)
+    careless["services"]["keys"]["command"] = [
+        COMPOSE["services"]["keys"]["command"][0].replace("--roles operator", "")
+    ]
+
+    assert compose_problems(careless, DRAIN_S) == ["the reconciler's key signs for every role"]
+
+
+def test_the_keys_are_made_once_and_the_reconcilers_is_for_operators_alone(tmp_path: Path) -> None:
+    (command,) = COMPOSE["services"]["keys"]["command"]
+    script = command.replace("$$", "$").replace("/var/lib/touchstone", str(tmp_path))
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+    for _ in range(2):
+        subprocess.run(["sh", "-c", script], check=True, capture_output=True, env={**os.environ, "PATH": path})
+
+    keys = json.loads((tmp_path / "jwks" / "jwks.json").read_text())["keys"]
+    assert [key.get(MEMBER_OF_KEY) for key in keys] == [None, ["operator"]]
+    kids = [json.loads((tmp_path / half).read_text())["kid"] for half in ("issuer/issuer.json", HALF_OF_RECONCILER)]
+    assert kids == [key["kid"] for key in keys]

@@ -53,6 +53,7 @@ class UnusableKeys(ValueError):
 class _PublicKey:
     key: OKPKey
     issuer: str | None  # a key that names its issuer vouches for no other
+    roles: frozenset[str] | None = None  # nor one that names roles for a caller in another
 
 
 class Verifier:
@@ -104,7 +105,10 @@ class Verifier:
         claims, key = self._signed_claims(token)
         self._check_addressed(claims, key)
         expires_at = self._check_times(claims)
-        return _caller(claims), expires_at
+        caller = _caller(claims)
+        if key.roles is not None and caller.role not in key.roles:
+            raise Unauthenticated("The token's key is not for this role.")
+        return caller, expires_at
 
     def _signed_claims(self, token: str) -> tuple[dict[str, Any], _PublicKey]:
         chosen: list[_PublicKey] = []
@@ -203,7 +207,7 @@ def _read_keys(path: str) -> dict[str, _PublicKey]:
         keys = [entry for entry in listed if entry.get("kty") == "OKP" and entry.get("crv") == "Ed25519"]
         if any("d" in entry for entry in keys):
             raise UnusableKeys(f"{path} holds a private key; services need the public keys only.")
-        by_kid = {_kid(entry): _PublicKey(OKPKey.import_key(entry), entry.get("iss")) for entry in keys}
+        by_kid = {_kid(entry): _PublicKey(OKPKey.import_key(entry), entry.get("iss"), _roles(entry)) for entry in keys}
     except OSError as error:
         raise UnusableKeys(f"{path}: {error.strerror}") from error
     except (ValueError, TypeError, KeyError, AttributeError, JoseError) as error:
@@ -211,6 +215,16 @@ def _read_keys(path: str) -> dict[str, _PublicKey]:
     if not by_kid or len(by_kid) < len(keys):
         raise UnusableKeys(f"{path} must hold at least one Ed25519 key, each with a kid of its own.")
     return by_kid
+
+
+def _roles(entry: dict[str, Any]) -> frozenset[str] | None:
+    """What cannot be read must not count as "all"."""
+    if roles.MEMBER_OF_KEY not in entry:
+        return None
+    named = entry[roles.MEMBER_OF_KEY]
+    if not isinstance(named, list) or not all(isinstance(role, str) for role in named):
+        raise ValueError(roles.MEMBER_OF_KEY)
+    return frozenset(named)
 
 
 def _kid(entry: dict[str, Any]) -> str:

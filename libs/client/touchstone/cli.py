@@ -32,6 +32,7 @@ from touchstone.session import (
 )
 from touchstone.watch_view import show_events
 from touchstone_contracts.errors import Refusal
+from touchstone_contracts.roles import MEMBER_OF_KEY
 
 app = typer.Typer(
     name="touchstone",
@@ -232,12 +233,16 @@ def keys_init(
     issuer: Annotated[str, typer.Option(help="Who signs with this key.")] = keys.DEFAULT_ISSUER,
     private: Annotated[pathlib.Path | None, typer.Option(help="New file for the private key.")] = None,
     jwks: Annotated[pathlib.Path | None, typer.Option(help="Services' public keys; the new one is added.")] = None,
+    roles: Annotated[
+        str | None, typer.Option(metavar="ROLE[,ROLE]", help="The only roles in which it may sign; default: all.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make an issuer's key pair. The private key must stand where git cannot pick it up."""
     output = Output(as_json=as_json)
     with told(output):
-        made = keys.init(issuer, private or _private_path(issuer), jwks or jwks_path())
+        named = None if roles is None else [role.strip() for role in roles.split(",")]
+        made = keys.init(issuer, private or _private_path(issuer), jwks or jwks_path(), roles=named)
         shown = {"issuer": made.issuer, "kid": made.kid, "private": str(made.private_path), "jwks": str(made.jwks_path)}
         output.answer("made a key pair", shown)
 
@@ -247,7 +252,10 @@ def keys_list(jwks: Annotated[pathlib.Path | None, typer.Option()] = None, as_js
     """List the public keys that services accept."""
     output = Output(as_json=as_json)
     with told(output):
-        shown = [{name: key.get(name) for name in ("kid", "iss", "kty", "crv")} for key in _public_keys(jwks)]
+        shown = [
+            {name: key.get(name) for name in ("kid", "iss", "kty", "crv")} | {"roles": _roles_of(key)}
+            for key in _public_keys(jwks)
+        ]
         if as_json:
             output.json(shown)
         else:
@@ -256,6 +264,10 @@ def keys_list(jwks: Annotated[pathlib.Path | None, typer.Option()] = None, as_js
 
 def _public_keys(jwks: pathlib.Path | None) -> list[dict[str, Any]]:
     return keys.public_keys(jwks or jwks_path())
+
+
+def _roles_of(key: dict[str, Any]) -> str:
+    return ", ".join(key.get(MEMBER_OF_KEY) or ["all"])
 
 
 def _private_path(issuer: str) -> pathlib.Path:

@@ -7,10 +7,13 @@ import os
 import pathlib
 import subprocess
 import tempfile
+from collections.abc import Collection
 from typing import Any
 
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
+
+from touchstone_contracts import roles as known_roles
 
 DEFAULT_ISSUER = "touchstone-dev"
 
@@ -26,6 +29,8 @@ class SigningKey:
     issuer: str
     kid: str
     key: OKPKey = dataclasses.field(repr=False)
+    roles: tuple[str, ...] | None = None
+    """In which roles alone it may sign; None: in all."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,17 +49,24 @@ def default_directory() -> pathlib.Path:
     return pathlib.Path(home).expanduser() / "touchstone"
 
 
-def init(issuer: str, private_path: pathlib.Path, jwks_path: pathlib.Path) -> KeyFiles:
+def init(
+    issuer: str, private_path: pathlib.Path, jwks_path: pathlib.Path, *, roles: Collection[str] | None = None
+) -> KeyFiles:
     """Make a key pair: the private key into a new file with mode 0600, the public key added to the JWKS file.
 
-    Raises KeyUnusable when the private key's file exists, or when git could pick it up: it must stand outside every
-    work tree, or be ignored there.
+    With `roles` services take no token in another role that this key signed. Raises KeyUnusable when there is no such
+    role, when the private key's file exists, or when git could pick it up: it must stand outside every work tree, or
+    be ignored there.
     """
+    if roles is not None and (not roles or set(roles) - set(known_roles.ALL)):
+        raise KeyUnusable(f"A key is for one or more of the roles {', '.join(known_roles.ALL)}.")
     private_path, jwks_path = private_path.expanduser().absolute(), jwks_path.expanduser().absolute()
     refuse_tracked_place(private_path)
     public_keys = _read_jwks(jwks_path)
     key = OKPKey.generate_key("Ed25519", private=True)
-    named = {"kid": key.thumbprint(), "iss": issuer, "use": "sig", "alg": "Ed25519"}
+    named: dict[str, Any] = {"kid": key.thumbprint(), "iss": issuer, "use": "sig", "alg": "Ed25519"}
+    if roles is not None:
+        named[known_roles.MEMBER_OF_KEY] = list(roles)
     _write_private(private_path, {**key.as_dict(private=True), **named})
     _replace(jwks_path, {"keys": [*public_keys, {**key.as_dict(private=False), **named}]})
     return KeyFiles(issuer, named["kid"], private_path, jwks_path)
@@ -70,7 +82,9 @@ def load(private_path: pathlib.Path) -> SigningKey:
         key = OKPKey.import_key(stored)
         if not key.is_private or key.curve_name != "Ed25519":
             raise KeyUnusable(f"{path} is not the private half of an Ed25519 key.")
-        return SigningKey(issuer=stored.get("iss", DEFAULT_ISSUER), kid=stored["kid"], key=key)
+        named = stored.get(known_roles.MEMBER_OF_KEY)
+        issuer = stored.get("iss", DEFAULT_ISSUER)
+        return SigningKey(issuer, stored["kid"], key, None if named is None else tuple(named))
     except OSError as error:
         raise KeyUnusable(f"{path}: {error.strerror}") from error
     except (ValueError, TypeError, KeyError, AttributeError, JoseError) as error:

@@ -34,6 +34,8 @@ def sign(
     `issuer` defaults to the key's. Raises TokenUnsignable; a token never lives for more than 300 seconds.
     """
     party = _party(role, cab, member)
+    if key.roles is not None and role not in key.roles:
+        raise TokenUnsignable(f"This key is for the roles {', '.join(key.roles)} alone.")
     if not subject:
         raise TokenUnsignable("A token needs a subject: who is calling.")
     if not 0 < life_s <= LIFE_S_MAX:

@@ -8,5 +8,8 @@ OPERATOR = "operator"
 
 ALL = (SECRETARIAT, REGISTRAR, ASSESSOR, MEMBER, OPERATOR)
 
+MEMBER_OF_KEY = "touchstone:roles"
+"""The member of a JWKS entry, a list, that names the only roles in which its key may sign; without it: in all."""
+
 PUBLIC = ("public",)
 """Allows a call without a token: for reading the public register, and nothing else."""

@@ -205,6 +205,9 @@ class System:
         private_path, self._jwks_path = folder / "issuer.json", folder / "jwks.json"
         if not (private_path.exists() and self._jwks_path.exists()):
             keys.init(ISSUER, private_path, self._jwks_path)
+        self._reconciler_key_path = folder / "reconciler.json"
+        if not self._reconciler_key_path.exists():
+            keys.init(ISSUER, self._reconciler_key_path, self._jwks_path, roles=["operator"])
         self._private_path = private_path
         self._key = keys.load(private_path)
 
@@ -253,7 +256,11 @@ class System:
 
     def _reconciler(self, ledger: Ledger, every_s: int) -> Supervised:
         command = [sys.executable, "-m", "touchstone.cli", "reconcile", "--every", str(every_s), "--mend", "--json"]
-        operator = {"TOUCHSTONE_ROLE": "operator", "TOUCHSTONE_SUBJECT": RECONCILER}
+        operator = {
+            "TOUCHSTONE_KEY": str(self._reconciler_key_path),
+            "TOUCHSTONE_ROLE": "operator",
+            "TOUCHSTONE_SUBJECT": RECONCILER,
+        }
         environment = self.environment | operator
         return Supervised(RECONCILER, command, ledger=ledger, port=None, environment=environment)
 

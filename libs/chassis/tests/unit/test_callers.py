@@ -34,7 +34,7 @@ CLAIMS = {
 }
 
 
-def public(key: OKPKey, kid: str, **more: str) -> dict[str, Any]:
+def public(key: OKPKey, kid: str, **more: Any) -> dict[str, Any]:
     return {**key.as_dict(private=False), "kid": kid, **more}
 
 
@@ -317,3 +317,27 @@ def test_a_service_does_not_start_with_a_file_of_unusable_keys(tmp_path: pathlib
 def test_a_service_does_not_start_without_the_file(tmp_path: pathlib.Path):
     with pytest.raises(UnusableKeys, match="none\\.json"):
         Verifier(tmp_path / "none.json", "touchstone", ["asi"])
+
+
+def test_a_key_for_one_role_proves_no_caller_in_another(verifier: Verifier, jwks: pathlib.Path):
+    limited = public(STRANGER, "k2", **{"touchstone:roles": ["operator"]})
+    write_jwks(jwks, public(KEY, "k1"), limited)
+    header = {"alg": "Ed25519", "kid": "k2"}
+
+    assert verifier.verify(signed(STRANGER, header, role="operator")).role == "operator"
+    assert "not for this role" in refusal(verifier, signed(STRANGER, header))
+    assert verifier.verify(signed()).role == "secretariat"
+
+
+@pytest.mark.parametrize("named", [None, "operator", {"operator": True}, [1]])
+def test_roles_of_a_key_that_cannot_be_read_do_not_count_as_all(jwks: pathlib.Path, named: Any):
+    write_jwks(jwks, public(KEY, "k1", **{"touchstone:roles": named}))
+
+    with pytest.raises(UnusableKeys):
+        Verifier(jwks, "touchstone", ["asi"])
+
+
+def test_a_key_for_no_role_proves_nobody(verifier: Verifier, jwks: pathlib.Path):
+    write_jwks(jwks, public(KEY, "k1", **{"touchstone:roles": []}))
+
+    assert "not for this role" in refusal(verifier, signed())

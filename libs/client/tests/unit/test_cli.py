@@ -281,7 +281,7 @@ def test_token_prints_the_token_alone_and_keys_list_shows_no_secret():
 
     assert claims_of(token.strip())["member"] == "m"
     assert token.count("\n") == 1
-    assert [set(key) for key in json.loads(listed)] == [{"kid", "iss", "kty", "crv"}]
+    assert [set(key) for key in json.loads(listed)] == [{"kid", "iss", "kty", "crv", "roles"}]
 
 
 def test_a_token_that_no_service_would_take_is_refused():

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OKPKey
+from typer.testing import CliRunner
 
 from touchstone import keys, tokens
+from touchstone.cli import app
 from touchstone.keys import KeyUnusable
 from touchstone.tokens import Signer, TokenUnsignable, sign
 
@@ -142,3 +144,33 @@ def test_a_token_is_a_compact_jws_with_a_header_that_names_key_and_algorithm(mad
 
     header = json.loads(base64.urlsafe_b64decode(token.split(".")[0] + "=="))
     assert header == {"typ": "JWT", "alg": "Ed25519", "kid": made.kid}
+
+
+def test_a_key_for_one_role_says_so_in_both_halves_and_signs_in_no_other(made: keys.KeyFiles, tmp_path: pathlib.Path):
+    limited = keys.init("asi", tmp_path / "operator.json", made.jwks_path, roles=["operator"])
+    keys.init("asi", tmp_path / "third.json", made.jwks_path)
+
+    listed = [key.get("touchstone:roles") for key in keys.public_keys(made.jwks_path)]
+    assert listed == [None, ["operator"], None]
+    assert sign(keys.load(limited.private_path), "s", "operator")
+    with pytest.raises(TokenUnsignable, match="operator alone"):
+        sign(keys.load(limited.private_path), "s", "registrar")
+
+
+@pytest.mark.parametrize("roles", [[], ["emperor"], ["operator", ""]])
+def test_a_key_for_a_role_that_does_not_exist_is_not_made(tmp_path: pathlib.Path, roles: list[str]):
+    with pytest.raises(KeyUnusable, match="roles"):
+        keys.init("asi", tmp_path / "k.json", tmp_path / "jwks.json", roles=roles)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_makes_a_key_for_the_roles_that_it_is_told_and_lists_them(tmp_path: pathlib.Path):
+    jwks = ["--jwks", str(tmp_path / "jwks.json"), "--json"]
+    init = ["keys", "init", "--private", str(tmp_path / "k.json"), "--roles", "operator, registrar", *jwks]
+
+    made = CliRunner().invoke(app, init)
+    listed = CliRunner().invoke(app, ["keys", "list", *jwks])
+
+    assert made.exit_code == 0, made.output
+    assert [key["roles"] for key in json.loads(listed.output)] == ["operator, registrar"]
