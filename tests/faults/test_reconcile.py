@@ -279,6 +279,55 @@ def test_whatever_is_falsified_is_told_once_and_settled_when_it_is_put_back(own_
     assert announced >= {found["id"] for found in first["found"]}
 
 
+def a_held_report(world: World) -> dict[str, Any]:
+    """One with a major nonconformity whose plan nobody approved yet: its case is held until the plan is due."""
+    report, _ = a_report(world, 2)
+    due_on = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=30)
+    for finding in [f for f in report["findings"] if f["rating"] == "major_nonconformity"]:
+        finding["plan"] = {"state": "submitted", "due_on": due_on.isoformat()}
+    return report
+
+
+def test_the_deadline_of_a_hold_that_was_lost_is_set_again(own_system: System, scheme: Scheme) -> None:
+    world = small_world()
+    stage(scheme.register, world)
+    audit_id = submit_and_accept(scheme, world, a_held_report(world))
+    be_quiet(own_system)
+    with databases(own_system) as books:
+        deadlines = books("certification", "deadlines")
+        before = reconcile(own_system)
+        lost = eventually(lambda: deadlines.find_one_and_delete({"_id": f"plan_due/{audit_id}"}))
+
+        mended = reconcile(own_system, "--mend")
+
+        restored = deadlines.find_one({"_id": lost["_id"]})
+    assert before["found"] == []
+    assert kinds(mended, audit_id) == {"deadline_missing"} and mended["left"] == 0
+    assert (restored["due_at"], restored["payload"]) == (lost["due_at"], lost["payload"])
+    assert reconcile(own_system)["found"] == []
+
+
+def test_what_somebody_dealt_with_is_left_no_more(own_system: System, scheme: Scheme) -> None:
+    world = small_world()
+    stage(scheme.register, world)
+    audit_id = submit_and_accept(scheme, world, world.conforming())
+    be_quiet(own_system)
+    with databases(own_system) as books:
+        row = issue_of(books, audit_id)
+        Falsifier(books).copy(
+            "notification", "notices", {"about": row["_id"]}, about="another event", position=f"copy-{audit_id}"
+        )
+        (found,) = reconcile(own_system)["found"]
+
+        own_system.run("touchstone", "reconcile", "accept", found["id"], "--why", "apologised", "--role", "operator")
+
+        after = reconcile(own_system)
+        kept = books("notification", "differences").find_one({"_id": found["id"]})
+    assert found["kind"] == "notices_doubled"
+    assert after["found"] == [] and after["left"] == 0
+    assert (kept["state"], kept["why"]) == ("accepted", "apologised")
+
+
 def test_a_deadline_that_was_lost_is_set_again(own_system: System, scheme: Scheme) -> None:
     world = small_world()
     stage(scheme.register, world)
