@@ -58,6 +58,7 @@ def member_process(name: str, program: Path, ledger: Ledger, port: int, announce
     data.mkdir(parents=True)
     command = [str(program), "--dbpath", str(data), "--bind_ip", "127.0.0.1", "--port", str(port), "--nounixsocket"]
     command += ["--wiredTigerCacheSizeGB", "0.5", "--oplogSize", "128", *replica_set.ARGUMENTS]
+    command += replica_set.FOLLOWING_ARGUMENTS
     environment = {"LD_LIBRARY_PATH": libraries} if libraries else {}
     return LocalProcess(name, command, ledger=ledger, port=port, environment=environment, stop_signal=signal.SIGKILL)
 

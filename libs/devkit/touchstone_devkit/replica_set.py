@@ -9,6 +9,12 @@ from pymongo.errors import OperationFailure, PyMongoError
 NAME = "rs0"
 ARGUMENTS = ("--replSet", NAME, "--setParameter", "transactionLifetimeLimitSeconds=5")
 """A transaction whose client was killed keeps its locks for its lifetime: a minute by default, five seconds here."""
+FOLLOWING_ARGUMENTS = (
+    *("--setParameter", "oplogNetworkTimeoutBufferSeconds=1"),
+    *("--setParameter", "oplogFetcherSteadyStateMaxFetcherRestarts=0"),
+)
+"""For one of several: a member that follows a primary which has frozen looks for another after about three seconds. By
+default after some fifteen, and as long no majority acknowledges what the new primary writes."""
 ELECTION_TIMEOUT_MS = 5_000
 """So long the others wait for a primary that is silent. The default, ten seconds, leaves little of the fifteen within
 which work has to go on."""
