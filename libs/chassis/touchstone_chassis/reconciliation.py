@@ -89,10 +89,10 @@ class Books:
         self, since: datetime.datetime, until: datetime.datetime | None, after: str | None, limit: int
     ) -> tuple[list[dict[str, Any]], str | None]:
         """Events that were handled from `since` on. Two pages may share those of one moment."""
-        beginning = since + INBOX_KEPT  # by the index that there is for their end
+        beginning = _end_of(since)  # by the index that there is for their end
         if after:
             beginning = max(beginning, cursor(after)[0])
-        lasting = {"$gte": beginning} | ({"$lt": until + INBOX_KEPT} if until else {})
+        lasting = {"$gte": beginning} | ({"$lt": _end_of(until)} if until else {})
         rows = self._unit.find(INBOX, {"expires_at": lasting}, sort=[("expires_at", 1)], limit=limit + 1)
         page = rows[:limit]
         types: dict[str, str] = {}
@@ -245,3 +245,9 @@ def _time_of(row: dict[str, Any]) -> datetime.datetime:
     """When the event of an outbox row happened: of one without a body, what was noted as the body left."""
     text = orjson.loads(row["body"])["time"] if row.get("body") else row.get("time")
     return datetime.datetime.fromisoformat(text) if text else row["recorded_at"]
+
+
+def _end_of(handled_at: datetime.datetime) -> datetime.datetime:
+    """Until when the inbox keeps what was handled then; at most the last moment that there is."""
+    last = datetime.datetime.max.replace(tzinfo=datetime.UTC)
+    return handled_at + INBOX_KEPT if handled_at < last - INBOX_KEPT else last

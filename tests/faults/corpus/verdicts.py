@@ -21,19 +21,22 @@ class Tally:
     """How many messages went out, and the one that took longest."""
 
     messages: int = 0
+    within: int = 0
     entrances: set[str] = dataclasses.field(default_factory=set)
     slowest_s: float = 0.0
     slowest: str = ""
 
     def add(self, entrance: Entrance, name: str, outcome: Outcome) -> None:
         self.messages += 1
+        self.within += outcome.took_s <= WITHIN_S
         self.entrances.add(str(entrance))
         if outcome.took_s > self.slowest_s:
             self.slowest_s, self.slowest = outcome.took_s, f"{entrance}, {name}"
 
     def __str__(self) -> str:
         slowest = f"the slowest took {self.slowest_s:.2f} s ({self.slowest})"
-        return f"{self.messages} bad messages to {len(self.entrances)} entrances: {slowest}"
+        within = f"{self.within} answered or parked within {WITHIN_S:g} s"
+        return f"{self.messages} bad messages to {len(self.entrances)} entrances: {within}, {slowest}"
 
 
 def problem(name: str, outcome: Outcome, allowed: Iterable[str], good: str = FINE) -> str | None:
