@@ -23,6 +23,7 @@ from touchstone_chassis.mongo import Mongo
 from touchstone_chassis.outbox import WINDOW_MAX, Relay, relay_quietly
 from touchstone_chassis.parking import Parking
 from touchstone_chassis.publishing import ConfirmingPublisher
+from touchstone_chassis.restored import WholeDatabase
 from touchstone_chassis.server_time import DatabaseTime
 from touchstone_chassis.starts import Starts
 from touchstone_chassis.units import Changes, UnitOfWork
@@ -89,7 +90,8 @@ class Core(SharedExtension):
     def availability(self) -> Availability:
         """Of the database: reported lost by whoever found it away."""
         writable = WritableDatabase(lambda: self.mongo.database, known_for_s=0)  # a yes from before it went is no yes
-        return Availability(lambda: writable()[0])
+        whole = WholeDatabase(lambda: self.mongo.database)
+        return Availability(lambda: writable()[0] and whole()[0])
 
     @once_started
     def starts(self) -> Starts:
@@ -100,7 +102,12 @@ class Core(SharedExtension):
 
     def setup(self) -> None:
         self.checks.add("outbox_lag", self._check_lag)
+        whole = WholeDatabase(lambda: self.mongo.database)
+        self.checks.add("restore", whole)
+        if not whole.known():
+            self.availability.lost()  # until it answers, and is whole
         self.checks.add("queue_arguments", QueueArguments(lambda: config["AMQP_URI"], self._expected_queues))
+        self.parking.availability = lambda: self.availability
         self.consumer.start_only_when(lambda timeout_s: self.availability.wait(timeout_s))
 
     def start(self) -> None:

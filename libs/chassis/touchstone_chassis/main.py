@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -30,6 +30,7 @@ from nameko.containers import ServiceContainer
 from touchstone_chassis import crashpoints, logs
 from touchstone_chassis.config import ConfigError, check_files, for_nameko, load
 from touchstone_chassis.health import Checks
+from touchstone_chassis.restored import HalfRestored
 
 log = structlog.get_logger(__name__)
 
@@ -116,6 +117,10 @@ class Run:
             self._container.wait()
         except ConfigError as error:
             self._end(_misconfigured(error))
+        except HalfRestored as error:
+            log.critical("half_restored")
+            print(f"touchstone-service: {error}", file=sys.stderr, flush=True)
+            self._end(DIED)
         except BaseException as error:  # whatever ends the container ends the process: its supervisor starts another
             if self._started or not self._stopping:
                 log.critical("died", exc_info=error)
@@ -191,6 +196,13 @@ def _leave_now(code: int) -> None:
 def _log_what_the_hub_swallows() -> None:
     """Exceptions that end a green thread nobody waits for: the hub would print them, message and all, to stderr."""
     hub: Any = get_hub()
+
+    def after_waiting_for_a_socket(fileno: int, exc_info: Any) -> None:
+        log.warning("green_thread_failed", exc_info=exc_info)
+        with suppress(Exception):  # as the hub does itself
+            hub.remove_descriptor(fileno)
+
+    hub.squelch_exception = after_waiting_for_a_socket
     hub.squelch_timer_exception = lambda timer, exc_info: log.warning("green_thread_failed", exc_info=exc_info)
     hub.squelch_generic_exception = lambda exc_info: log.warning("green_thread_failed", exc_info=exc_info)
 

@@ -23,10 +23,9 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
 from touchstone.uris import redacted
-from touchstone_contracts.bookkeeping import LEASES, VERSIONS_SKIPPED
+from touchstone_contracts.bookkeeping import HALF_RESTORED, LEASES, RESTORES, VERSIONS_SKIPPED
 
 FORMAT, FORMAT_VERSION = "touchstone-backup", 1
-RESTORES = "restores"
 BATCH = 500
 LEFT_OUT = {LEASES, RESTORES}
 """What is only true while processes run, and the notes of earlier restores."""
@@ -84,6 +83,8 @@ def _write(database: Database, service: str, file: BinaryIO) -> Summary:
     names = sorted(set(database.list_collection_names(filter={"type": "collection"})) - LEFT_OUT)
     if not names:
         raise BackupFailed(f"There is no database {database.name}, or nothing in it.")
+    if database[RESTORES].find_one(HALF_RESTORED):
+        raise BackupFailed(f"{database.name} holds a part of a backup: a restore did not come to its end.")
     counts: Counter[str] = Counter()
     with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=5) as stream:
         out = _Hashing(cast(BinaryIO, stream))
@@ -150,13 +151,13 @@ def restore(
     try:
         with _client(mongo_uri) as client:
             database = client[f"{database_prefix}_{service}"]
-            _make_room(database, replace=replace)
-            began = {"at": datetime.datetime.now(datetime.UTC), "sha256": summary.sha256, "backup_of": summary.at}
-            noted = database[RESTORES].insert_one(began | {"finished": False}).inserted_id
+            _refuse_to_overwrite(database, replace=replace)
+            noted = _note_begin(database, sha256=summary.sha256, backup_of=summary.at)
+            _make_room(database)
             for name, batch in _batches(_documents(path)):
                 database[name].with_options(codec_options=_RAW).insert_many(batch)
             numbers = _go_on_beyond(database, counter, skip, above)
-            database[RESTORES].update_one({"_id": noted}, {"$set": {"finished": True, "numbers_above": numbers}})
+            _note_end(database, noted, numbers)
     except pymongo.errors.PyMongoError as error:
         raise RestoreFailed(f"{_explained(error, mongo_uri)}; repeat it with --replace") from error
     return summary
@@ -176,9 +177,9 @@ def go_on_beyond(
             database = client[f"{database_prefix}_{service}"]
             if counter and above is None and database["sequences"].find_one({"_id": counter}) is None:
                 raise RestoreFailed(_no_number_yet(service))
+            noted = _note_begin(database)
             numbers = _go_on_beyond(database, counter, skip, above)
-            now = datetime.datetime.now(datetime.UTC)
-            database[RESTORES].insert_one({"at": now, "finished": True, "numbers_above": numbers})
+            _note_end(database, noted, numbers)
     except pymongo.errors.PyMongoError as error:
         raise RestoreFailed(_explained(error, mongo_uri)) from error
     return numbers
@@ -198,12 +199,32 @@ def _go_on_beyond(database: Database, counter: str | None, skip: int, above: int
     return _raise_counter(database, counter, skip, above) if counter else None
 
 
-def _make_room(database: Database, *, replace: bool) -> None:
-    filled = [name for name in database.list_collection_names() if database[name].find_one({}, {"_id": 1})]
+def _note_begin(database: Database, **more: Any) -> Any:
+    """From now until the end is noted, no service starts on this database."""
+    noted = {"at": datetime.datetime.now(datetime.UTC), **more, "finished": False}
+    return database[RESTORES].insert_one(noted).inserted_id
+
+
+def _note_end(database: Database, noted: Any, numbers: int | None) -> None:
+    """Earlier restores that died are made good by this one; it is noted last: until then the database is half done."""
+    others = {**HALF_RESTORED, "_id": {"$ne": noted}}
+    database[RESTORES].update_many(others, {"$set": {"superseded_by": noted}})
+    database[RESTORES].update_one({"_id": noted}, {"$set": {"finished": True, "numbers_above": numbers}})
+
+
+def _refuse_to_overwrite(database: Database, *, replace: bool) -> None:
+    names = set(database.list_collection_names()) - {RESTORES}
+    filled = [name for name in names if database[name].find_one({}, {"_id": 1})]
     if filled and not replace:
         listed = ", ".join(sorted(filled)[:5])
         raise RestoreFailed(f"{database.name} is not empty ({listed}); --replace removes what is there.")
-    database.client.drop_database(database.name)
+
+
+def _make_room(database: Database) -> None:
+    """All but the notes of restores goes."""
+    for name in database.list_collection_names(filter={"type": "collection"}):
+        if name != RESTORES:
+            database.drop_collection(name)
 
 
 def _raise_counter(database: Database, counter: str, skip: int, above: int | None) -> int:

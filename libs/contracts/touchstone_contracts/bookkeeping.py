@@ -6,7 +6,7 @@ Field names are the contract between who provisions and the chassis that reads a
 `state`, and is listed by it and one of the other filters, oldest `parked_at` first. Whoever follows a case finds
 events by `subject`, by `causation_id` and by `recorded_at`, and their dead letters by `event_id`. A difference that a
 reconciliation reported has a `state` and a `kind`.
-Collections `leases` and `migrations` are small and are read by `_id` only.
+Collections `leases` and `migrations` are small and are read by `_id` only; `restores` has a document for each restore.
 """
 
 from touchstone_contracts.topology import Index
@@ -21,6 +21,10 @@ DEAD_LETTERS = "dead_letters"
 DEAD_LETTER_PARTS = "dead_letter_parts"
 DIFFERENCES = "differences"
 STARTS = "starts"
+RESTORES = "restores"
+
+HALF_RESTORED = {"finished": False, "superseded_by": None}
+"""Finds in `restores` what was begun, has not come to its end, and was not made good by a later one."""
 
 VERSIONS_SKIPPED = 1_000_000
 """How far the versions of all aggregates are raised when a database is restored: what was announced after the backup

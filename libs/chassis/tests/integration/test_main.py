@@ -1,5 +1,6 @@
 """A service as a process of its own: how it starts, says that it is ready, and ends."""
 
+import datetime
 import json
 import signal
 import time
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pika
+import pymongo
 import pytest
 
 from touchstone_chassis.clock import move
@@ -233,6 +235,23 @@ def test_without_a_database_it_lives_and_is_not_ready_within_two_seconds(start: 
     process.signal()
     process.exit_code()
     assert "pa55" not in process.out.read_text() + process.err.read_text()
+
+
+def test_a_service_does_not_start_on_a_database_that_is_half_restored(start: Any, environ: dict[str, str]) -> None:
+    with pymongo.MongoClient(environ["MONGO_URI"]) as client:
+        restores = client[f"{environ['PREFIX']}_process"]["restores"]
+        restores.insert_one({"at": datetime.datetime(2026, 3, 1, 12), "finished": False})
+        refused = start()
+
+        code, said, started = refused.exit_code(30), refused.err.read_text(), refused.logged("started")
+        restores.update_one({}, {"$set": {"superseded_by": "the next one"}})
+        ready = start().until_ready()
+
+    assert code == 1 and not started
+    assert said.startswith(
+        "touchstone-service: a restore was begun at 2026-03-01T12:00:00Z and did not come to its end"
+    )
+    assert ready.checks()["restore"] == (True, "no restore is half done")
 
 
 def test_a_fault_that_kills_the_container_ends_the_process_and_keeps_the_secret(start: Any) -> None:

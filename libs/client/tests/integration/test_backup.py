@@ -1,6 +1,7 @@
 """A backup of a real database while it is written to, and what a restore takes and refuses."""
 
 import datetime
+import functools
 import gzip
 import pathlib
 import stat
@@ -13,9 +14,11 @@ import pymongo
 import pytest
 from typer.testing import CliRunner
 
+from touchstone import backup
 from touchstone.amqp import open_connection
 from touchstone.backup import BackupFailed, RestoreFailed, back_up, go_on_beyond, read_summary, restore
 from touchstone.cli import app
+from touchstone_contracts.bookkeeping import HALF_RESTORED
 
 PAIRS = 400
 
@@ -152,6 +155,45 @@ def test_without_a_number_in_the_backup_somebody_must_say_where_to_go_on(
     restore(backing.mongo_uri, database_prefix, "certification", path, replace=True, above=10_042)
 
     assert filled["sequences"].find_one() == {"_id": "certificates", "last": 10_042}
+
+
+def test_notes_of_restores_outlive_the_next_restore(
+    backing: Any, database_prefix: str, filled: Any, path: pathlib.Path
+):
+    back_up(backing.mongo_uri, database_prefix, "certification", path)
+
+    for _ in range(2):
+        restore(backing.mongo_uri, database_prefix, "certification", path, replace=True)
+
+    assert [note["finished"] for note in filled["restores"].find()] == [True, True]
+
+
+def test_a_restore_that_dies_leaves_its_mark_until_it_is_repeated(
+    backing: Any, database_prefix: str, filled: Any, path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+):
+    back_up(backing.mongo_uri, database_prefix, "certification", path)
+    repeat = functools.partial(restore, backing.mongo_uri, database_prefix, "certification", path, replace=True)
+
+    def die(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(backup, "_make_room", die)
+        with pytest.raises(KeyboardInterrupt):
+            repeat()
+    before_anything_went = filled["restores"].count_documents(HALF_RESTORED)
+    with monkeypatch.context() as broken:
+        broken.setattr(backup, "_go_on_beyond", die)
+        with pytest.raises(KeyboardInterrupt):
+            repeat()
+    half_way = filled["restores"].count_documents(HALF_RESTORED)
+    with pytest.raises(BackupFailed, match="part of a backup"):
+        back_up(backing.mongo_uri, database_prefix, "certification", path.with_suffix(".half"))
+    repeat()
+
+    assert (before_anything_went, half_way) == (1, 2)
+    assert filled["restores"].count_documents(HALF_RESTORED) == 0
+    assert sorted(note["finished"] for note in filled["restores"].find()) == [False, False, True]
 
 
 def test_a_backup_of_nothing_or_from_nowhere_leaves_no_file(backing: Any, database_prefix: str, path: pathlib.Path):
