@@ -10,6 +10,7 @@ from eventlet.event import Event
 from pymongo.database import Database
 
 from touchstone_chassis import metrics
+from touchstone_chassis.masking import masked
 from touchstone_chassis.units import UnitOfWork
 from touchstone_contracts.bookkeeping import DIFFERENCES
 from touchstone_contracts.differences import register
@@ -114,7 +115,7 @@ def _is_known(document: Mapping[str, Any] | None, difference: Mapping[str, Any])
 def _shown(document: Mapping[str, Any]) -> dict[str, Any]:
     names = ("kind", "about", "sentence", "state", "found_at", "settled_at", "times")
     accepted = {name: document.get(name) for name in ("accepted_at", "accepted_by", "why")}
-    return {"id": document["_id"], **{name: document[name] for name in names}, **accepted}
+    return {"id": document["_id"], **{name: document[name] for name in names}, **masked(accepted)}
 
 
 class Counting:

@@ -88,6 +88,15 @@ def test_what_was_accepted_and_is_gone_is_settled_in_silence_and_new_when_it_com
     assert differences.report([FOUND], [], NOW) == ["d-1"]
 
 
+def test_an_address_in_a_reason_is_masked_where_it_is_shown(differences: Differences, memory: Memory) -> None:
+    differences.accept(["d-1"], who="ola", why="wrote to rosa@example.org", now=NOW)
+    memory.find = lambda *_, **__: list(memory.documents.values())  # type: ignore[method-assign]
+
+    ((shown,), _) = differences.listed("accepted", None, 10)
+
+    assert "rosa@" not in shown["why"] and "example.org" in shown["why"]
+
+
 def test_only_what_is_open_is_accepted(differences: Differences) -> None:
     accept(differences, "d-1")
 

@@ -203,6 +203,7 @@ def test_what_an_operator_has_in_hand_is_not_missing(state: str, is_decided: boo
 
     assert found(look) == []
     assert compare(look).leaves_open("any", {"audit": "aud"}) is not is_decided
+    assert ("e-1" in compare(look).unfinished) is not is_decided
 
 
 def test_an_event_that_notification_discarded_is_not_taken_for_lost_documents() -> None:
