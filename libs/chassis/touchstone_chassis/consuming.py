@@ -40,6 +40,9 @@ class Delivery:
     """As counted before this delivery was (see `starts`); None while it is not counted."""
     vacate: Callable[[], None] = lambda: None
 
+    in_vain: int = 0
+    changes_seen: int | None = None
+
     @property
     def body(self) -> bytes:
         body = self.message.body
@@ -101,6 +104,15 @@ class Delivery:
         elif not self.settled:
             self.vacate()
             self.consumer.line_up(self)
+
+    def failed_in_vain(self, changes: int) -> int:
+        """How often in a row it failed for want of a database that had been there since the failure before.
+
+        `changes`: as the Availability counts them now.
+        """
+        self.in_vain = self.in_vain + 1 if changes == self.changes_seen else 0
+        self.changes_seen = changes
+        return self.in_vain
 
     def vacates(self, release: Callable[[], None]) -> None:
         """It holds a place until it is settled, put off, or its worker has ended; `release` is called once."""

@@ -86,9 +86,8 @@ class OnEvent(WorkEntrypoint):
         except AlreadyProcessed:
             delivery.ack()
             return "repeated"
-        except handling.PutOff:
-            delivery.put_off()
-            return "put_off"
+        except handling.PutOff as put_off:
+            return "put_off" if self.core.parking.put_off(delivery, put_off.__cause__ or put_off) else "retried"
         except Exception as error:
             return self._failed(delivery, inbox_key, error)
         reach("before_ack")

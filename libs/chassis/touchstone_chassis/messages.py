@@ -44,9 +44,8 @@ class OnMessage(WorkEntrypoint):
         except BadMessage as bad:
             outcome = "dead_lettered"
             self.core.parking.give_up(delivery, bad.reason, bad)
-        except handling.PutOff:
-            outcome = "put_off"
-            delivery.put_off()
+        except handling.PutOff as put_off:
+            outcome = "put_off" if self.core.parking.put_off(delivery, put_off.__cause__ or put_off) else "retried"
         except Exception as error:
             outcome = "retried"
             log.error("message_handler_failed", handler=self.method_name, error=type(error).__name__, exc_info=error)

@@ -2,6 +2,7 @@
 
 import datetime
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import eventlet
@@ -10,6 +11,7 @@ from nameko import config
 from nameko.extensions import SharedExtension
 
 from touchstone_chassis import metrics
+from touchstone_chassis.availability import Availability
 from touchstone_chassis.consuming import Delivery
 from touchstone_chassis.identity import has_identity, identity
 from touchstone_chassis.lazily import once_started
@@ -23,6 +25,8 @@ ATTEMPT = "touchstone-attempt"
 TOKENS = ("nameko.authorization", "authorization", "nameko.auth_token")
 """Headers that leave a message when it is given up: people look at it, and a token is never stored."""
 _THE_BROKERS = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
+PUT_OFFS_MAX = 10
+"""So often in a row a message is begun again though the database was there: then its failure is like any other."""
 TOO_LARGE = "PreconditionFailed"
 """How the broker refuses a copy of ours: of all that it checks on publishing, only the size is not ours to choose."""
 COPIES_TO = ("cc", "bcc")
@@ -43,6 +47,9 @@ KEPT_PROPERTIES = (
 class Parking(SharedExtension):
     """Retries with backoff, then gives up. A message leaves its queue only when the broker has it elsewhere."""
 
+    availability: Callable[[], Availability]
+    """Of the database; said by whoever has one."""
+
     @once_started
     def publisher(self) -> ConfirmingPublisher:
         return ConfirmingPublisher(
@@ -56,8 +63,27 @@ class Parking(SharedExtension):
     def retry_or_give_up(self, delivery: Delivery, error: BaseException) -> None:
         """Try again after the next delay; after the last one, give up. A database that is away counts as no try."""
         if is_transient(error):
+            self.availability().doubted().wait()
+            self.put_off(delivery, error)
+        else:
+            self._retry_or_give_up(delivery, error)
+
+    def put_off(self, delivery: Delivery, error: BaseException) -> bool:
+        """Begin again when the database is there, without counting it, however often it goes away.
+
+        A transaction that is too long, or a query that is too slow, looks the same from here, and would be begun again
+        for ever. False when it was taken for such a one: it was retried or given up.
+        """
+        availability = self.availability()
+        in_vain = delivery.failed_in_vain(availability.changes)
+        if in_vain < PUT_OFFS_MAX or delivery.pointless or not availability.answers():
             delivery.put_off()
-            return
+            return True
+        log.warning("database_was_there", queue=delivery.queue, put_offs=in_vain)
+        self._retry_or_give_up(delivery, error)
+        return False
+
+    def _retry_or_give_up(self, delivery: Delivery, error: BaseException) -> None:
         attempt = attempts_of(delivery)
         delays_s = config["retry_delays_s"]
         if attempt >= len(delays_s):
