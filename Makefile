@@ -46,8 +46,8 @@ $(STAMP): requirements/dev.txt $(PACKAGES:%=%/pyproject.toml)
 demo: $(STAMP) ## the main job, start to end, on real servers: audits become certificates and notices
 	@$(BIN)/python -m touchstone_devkit.demo
 
-test: $(STAMP) ## all tests, on real servers
-	@$(BIN)/python -m pytest
+test: $(STAMP) ## all tests, on real servers; LONG=1: the long rehearsals, too
+	@$(if $(LONG),TOUCHSTONE_LONG=1) $(BIN)/python -m pytest
 
 faults: $(STAMP) ## let every fault strike and check that nothing is lost: CASES='broker/*' SEED=n, RUNS=n for soaks; SHORT=1
 ifdef SHORT

@@ -4,9 +4,22 @@ import eventlet
 
 eventlet.monkey_patch()
 
+import os
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile("touchstone", deadline=None)  # a slow machine is no finding
 settings.load_profile("touchstone")
 
 pytest_plugins = ["touchstone_devkit.pytest_plugin"]
+
+LONG = os.environ.get("TOUCHSTONE_LONG", "") not in ("", "0")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave long rehearsals to those who ask for them."""
+    left_out = [] if LONG else [item for item in items if item.get_closest_marker("long")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]

@@ -119,6 +119,7 @@ def test_what_was_lost_with_its_queues_comes_again_and_takes_effect_once(own_sys
     check_told_once(scheme, world, audit_id)
 
 
+@pytest.mark.long
 def test_a_reconciliation_that_is_killed_while_it_mends_loses_and_doubles_nothing(
     own_system: System, scheme: Scheme
 ) -> None:
@@ -288,6 +289,7 @@ def a_held_report(world: World) -> dict[str, Any]:
     return report
 
 
+@pytest.mark.long
 def test_the_deadline_of_a_hold_that_was_lost_is_set_again(own_system: System, scheme: Scheme) -> None:
     world = small_world()
     stage(scheme.register, world)
@@ -307,6 +309,7 @@ def test_the_deadline_of_a_hold_that_was_lost_is_set_again(own_system: System, s
     assert reconcile(own_system)["found"] == []
 
 
+@pytest.mark.long
 def test_what_somebody_dealt_with_is_left_no_more(own_system: System, scheme: Scheme) -> None:
     world = small_world()
     stage(scheme.register, world)
@@ -328,6 +331,7 @@ def test_what_somebody_dealt_with_is_left_no_more(own_system: System, scheme: Sc
     assert (kept["state"], kept["why"]) == ("accepted", "apologised")
 
 
+@pytest.mark.long
 def test_a_deadline_that_was_lost_is_set_again(own_system: System, scheme: Scheme) -> None:
     world = small_world()
     stage(scheme.register, world)

@@ -133,7 +133,7 @@ def test_a_single_member_that_steps_down_is_elected_again(single: ControlledBack
     assert single.mongo.primary() == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_three_nodes_outlive_the_loss_of_the_leader_and_pause_the_node_that_is_cut_off() -> None:
     with controlled(3) as backing:
         broker = backing.broker
