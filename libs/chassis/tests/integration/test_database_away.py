@@ -6,8 +6,10 @@ import uuid
 from typing import Any
 
 import pytest
+from pymongo.errors import NetworkTimeout
 
 from touchstone_chassis import handling
+from touchstone_chassis.parking import PUT_OFFS_MAX
 from touchstone_contracts.assessment import BodyAccredited
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.topology import dead_letter, event_queue, retry_queue
@@ -75,3 +77,22 @@ def test_a_stop_does_not_wait_for_a_database_that_is_away(way_to_the_database, t
 
     assert time.monotonic() - began < 25
     way_to_the_database.resume()
+
+
+def test_an_event_that_takes_the_database_too_long_holds_nobody_up_and_is_given_up(
+    bus, core, database, runs, behaviour
+):
+    def take_too_long() -> None:
+        raise NetworkTimeout("timed out")
+
+    behaviour["slow"] = take_too_long
+    bus.publish_event(an_accreditation("slow"))
+    for number in range(EVENTS):
+        bus.publish_event(an_accreditation(f"b-{number}"))
+
+    properties, _body = bus.dead_letter()
+
+    assert properties.headers["touchstone-reason"] == "retries_exhausted"
+    assert runs.count("slow") == 2 * (PUT_OFFS_MAX + 1)
+    eventually(lambda: database["things"].count_documents({}) == EVENTS)
+    assert core.availability.changes == 0
