@@ -6,6 +6,7 @@ from touchstone_devkit import erlang_calls
 from touchstone_devkit.erlang_calls import ErlangCalls, EvaluationFailed
 
 PROGRAM = """#!/bin/sh
+cat > /dev/null
 echo x >> "$HOME/calls"
 test "$(wc -l < "$HOME/calls")" -gt {turned_away} || {{ echo 'erl_call: {complaint}' >&2; exit 1; }}
 echo '{{ok, 42}}'
