@@ -21,6 +21,7 @@ from touchstone_devkit.sources import Unavailable
 NATIVE = {"TOUCHSTONE_BACKING": "native"}
 OWNER = """
 import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background may have it ignored
 from touchstone_devkit import native_mongodb, native_rabbitmq
 from touchstone_devkit.backing import start_backing
 backing = start_backing(announce=lambda line: None)
