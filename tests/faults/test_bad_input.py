@@ -46,8 +46,8 @@ from touchstone_devkit.runner import SERVICES, System
 
 FULL = os.environ.get("TOUCHSTONE_BAD_INPUT") == "full"
 SEED = int(os.environ.get("TOUCHSTONE_SEED", "0"))
-EXAMPLES = 200 if FULL else 4
-DEALT_AMONG = 1 if FULL else 8
+EXAMPLES = 200 if FULL else 2
+DEALT_AMONG = 1 if FULL else 16
 GOOD_AFTER = 1 if FULL else 8
 """So many bad messages, then a good one."""
 ENTRANCES = entrances()
