@@ -216,6 +216,7 @@ class ConfigSchema(Schema):
     http_host = fields.String(required=True, validate=_NOT_EMPTY)
     http_port = _Whole(required=True, validate=validate.Range(min=0, max=65535))
     sandbox = _Truth(load_default=False)
+    run_deadlines = _Truth(load_default=True)
     max_workers = _positive(_Whole, 16)
     prefetch = _positive(_Whole, 16)
     heartbeat_s = _positive(_Whole, 30)

@@ -10,6 +10,7 @@ import eventlet
 import structlog
 from eventlet.event import Event
 from eventlet.semaphore import Semaphore
+from nameko import config
 from nameko.extensions import SharedExtension
 from pymongo import ReturnDocument
 
@@ -54,7 +55,10 @@ class Deadline:
 
 
 class DeadlineRunner(SharedExtension):
-    """Claims what is due for all handlers of a service: at each commit that schedules something, and each second."""
+    """Claims what is due for all handlers of a service: at each commit that schedules something, and each second.
+
+    A replica whose configuration says `run_deadlines: false` claims none and leaves them to the others.
+    """
 
     core = Core()
 
@@ -76,7 +80,7 @@ class DeadlineRunner(SharedExtension):
         )
 
     def start(self) -> None:
-        if self._handlers:
+        if self._handlers and config["run_deadlines"]:
             self.container.spawn_managed_thread(self._run, identifier="deadlines")
             self.container.spawn_managed_thread(self._renew, identifier="deadline-claims")
         else:

@@ -286,6 +286,7 @@ def settings(backing: Any, amqp_uri: str, database_prefix: str, issuer: Issuer) 
         "audience": "touchstone",
         "issuers": ["tests"],
         "sandbox": False,
+        "run_deadlines": True,
         "max_workers": 8,
         "prefetch": 8,
         "heartbeat_s": 10,

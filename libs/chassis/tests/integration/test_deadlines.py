@@ -17,6 +17,17 @@ def test_a_deadline_that_is_due_runs_right_after_the_commit_and_is_gone(bus, iss
     assert database["deadlines"].count_documents({}) == 0
 
 
+def test_a_replica_that_runs_no_deadlines_leaves_them_to_the_others(settings, request, issuer):
+    settings["run_deadlines"] = False
+    bus, database = request.getfixturevalue("bus"), request.getfixturevalue("database")
+
+    bus.call("remind", issuer.token(), id="d-1", idempotency_key="k")
+    bus.call("name_thing", issuer.token(), id="later", label="later", idempotency_key="k2")
+
+    assert database["deadlines"].find_one({"_id": "reminder/d-1"})["claim"] is None
+    assert database["things"].find_one({"_id": "d-1"}) is None
+
+
 def test_a_deadline_whose_handler_fails_is_tried_again(bus, issuer, database, behaviour):
     def fail() -> None:
         raise ValueError("not now")
