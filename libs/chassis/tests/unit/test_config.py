@@ -54,6 +54,7 @@ def test_what_the_file_leaves_out_has_its_default(folder: Path) -> None:
         "http_host": "127.0.0.1",
         "http_port": 8103,
         "sandbox": False,
+        "run_deadlines": True,
         "max_workers": 16,
         "prefetch": 16,
         "heartbeat_s": 30,
