@@ -1,0 +1,242 @@
+"""The work of one audit as pure steps on plain documents: every peer does exactly this, and differs in its machinery.
+
+A report is read by the stock marshmallow form, checked and summed up by assessment's domain, decided by the rule set in
+force, certified, and noticed once per contact. Events are the published language's own, as JSON-ready dicts without an
+envelope. What a peer leaves out in its own favour: the case as a document of its own, AuditReportSubmitted, envelopes,
+and who could be told at which moment (all contacts are told).
+"""
+
+import datetime
+import functools
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pymongo
+from marshmallow import ValidationError
+
+from assessment.domain.accreditation import Auditor, Body, Grant
+from assessment.domain.audit import Audit, audit_id_of
+from assessment.domain.checking import Facts, faults
+from assessment.domain.standards import StandardVersion
+from assessment.domain.summary import summarise
+from assessment.report_form import Draft, ReportForm, report_hash
+from certification import rule_files
+from certification.documents import case_document, certificate_document
+from certification.domain.cases import open_case
+from certification.domain.certificates import issue
+from certification.domain.facts import Surroundings
+from certification.domain.mandates import Mandate
+from certification.domain.members import Member, Profile, Standing
+from certification.process import audit_of, weigh
+from notification.domain import EMAIL, NoticeState, notice_id
+from touchstone_chassis.callers import Caller
+from touchstone_chassis.validation import field_errors
+from touchstone_contracts.assessment import AuditAccepted
+from touchstone_contracts.certification import CertificateIssued
+from touchstone_contracts.errors import FieldError
+from touchstone_contracts.roles import ASSESSOR
+
+RULE_SET = 1
+_FORM = ReportForm()
+_CENTURY = datetime.date(2000, 1, 1), datetime.date(2099, 12, 31)
+
+
+def submitted(
+    report: dict[str, Any],
+    caller: Caller,
+    body_doc: Mapping[str, Any] | None,
+    auditor_docs: Iterable[Mapping[str, Any]],
+    now: datetime.datetime,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The document of the accepted audit, with its report, and AuditAccepted.
+
+    Raises PermissionError for a caller who is no assessor, ValueError with every fault of the report.
+    """
+    if caller.role != ASSESSOR:
+        raise PermissionError("Only an assessor submits reports.")
+    draft = _read(report)
+    standard = _standards().get((draft.text("standard", "code") or "", draft.text("standard", "version") or ""))
+    facts = Facts(
+        standard=standard,
+        body=Body(body_doc["_id"], body_doc["name"], _grants(body_doc)) if body_doc else None,
+        auditors={doc["_id"]: Auditor(doc["_id"], doc["name"], _grants(doc)) for doc in auditor_docs},
+        submitting_body=caller.cab or "",
+        judged_on=now.date(),
+        audited_by=now.date(),
+    )
+    wrong = draft.with_content_faults(faults(draft.content, facts))
+    if wrong:
+        raise ValueError("; ".join(f"{fault.path}: {fault.message}" for fault in wrong))
+    assert standard is not None and facts.body is not None
+    summary = summarise(draft.content, standard)
+    audit = Audit(id=audit_id_of(summary.body_id, summary.report_id), summary=summary)
+    audit.submit(summary, report_hash(report), by=caller.subject, at=now)
+    (accepted,) = audit.accept_by_configuration(at=now, standard=standard, body_name=facts.body.name)
+    event = AuditAccepted.schema.dump(accepted)  # type: ignore[attr-defined]
+    return {"_id": audit.id, "audit_id": audit.id, "at": now, "accepted": event, "report": report}, event
+
+
+def decided(
+    accepted_event: Mapping[str, Any], member_doc: Mapping[str, Any], number: int, now: datetime.datetime
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The certificate's document with the decided case in it, and CertificateIssued. Raises ValueError if refused."""
+    audit = audit_of(AuditAccepted.schema.load(accepted_event))  # type: ignore[attr-defined]
+    around = Surroundings(member=_member(member_doc), mandates=_mandates())
+    verdict = weigh(audit, around, rule_files.load(RULE_SET), today=now.date())
+    if verdict is None or verdict.authority is None or verdict.evaluation.outcome.level is None:
+        raise ValueError(f"{audit.audit_id} leads to no certificate: {verdict}")
+    case = open_case(audit, correlation_id=audit.audit_id, now=now)
+    name = verdict.member.profile.legal_name
+    record = case.certify(verdict.evaluation, verdict.authority, member_name=name, number=number, now=now)
+    certificate, (announced,) = issue(record, today=now.date())
+    event = CertificateIssued.schema.dump(announced)  # type: ignore[attr-defined]
+    # Known by its audit, so that a repeated event cannot make a second one.
+    facts = {"_id": audit.audit_id, "certificate_id": certificate.id, "issued": event, "case": case_document(case)}
+    return certificate_document(certificate) | facts, event
+
+
+def noticed(
+    issued_event: Mapping[str, Any], contact_docs: Iterable[Mapping[str, Any]], now: datetime.datetime
+) -> list[dict[str, Any]]:
+    """One notice document per contact; its id is the same whenever the event comes again."""
+    issued = CertificateIssued.schema.load(issued_event)  # type: ignore[attr-defined]
+    if not issued.notify:
+        return []
+    return [_notice(issued, contact, now) for contact in contact_docs]
+
+
+def auditor_ids(report: Mapping[str, Any]) -> list[str]:
+    """Whom to look up for a report that nobody has checked yet; empty where its team cannot be read."""
+    team = report.get("team")
+    members = [one for one in team if isinstance(one, dict)] if isinstance(team, list) else []
+    return [one["auditor_id"] for one in members if isinstance(one.get("auditor_id"), str)]
+
+
+def parties(issued_event: Mapping[str, Any]) -> list[str]:
+    """Whose contacts are told of a certificate, as contact documents name them in `party`."""
+    return [f"member:{issued_event['member_id']}", f"body:{issued_event['body_id']}", "secretariat:secretariat"]
+
+
+def seed(mongo_uri: str, prefix: str, report: Mapping[str, Any], contacts: int) -> None:
+    """Put what is known around `report` into the three databases: body, team, an active member, contacts c-0, c-1, ...
+
+    `contacts` of them in all, of the three parties in turn. Doing it again changes nothing.
+    """
+    with pymongo.MongoClient[dict[str, Any]](mongo_uri, w="majority", journal=True) as client:
+        for (service, collection), documents in _known(report, contacts).items():
+            into = client[f"{prefix}_{service}"][collection]
+            into.bulk_write([pymongo.ReplaceOne({"_id": d["_id"]}, d, upsert=True) for d in documents])
+        client[f"{prefix}_notification"]["contacts"].create_index("party")
+
+
+def _known(report: Mapping[str, Any], contacts: int) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    grant = {
+        "standards": [report["standard"]["code"]],
+        "countries": ["*"],
+        "activities": report["scope"]["activities"],
+        "valid_from": _CENTURY[0].isoformat(),
+        "valid_until": _CENTURY[1].isoformat(),
+        "body_ids": [],
+    }
+    team_grant = grant | {"body_ids": [report["body_id"]]}
+    told = parties(report)
+    return {
+        ("assessment", "bodies"): [{"_id": report["body_id"], "name": "A body (fictional)", "grants": [grant]}],
+        ("assessment", "auditors"): [
+            {"_id": id, "name": f"Auditor {id} (fictional)", "grants": [team_grant]} for id in auditor_ids(report)
+        ],
+        ("certification", "members"): [
+            {
+                "_id": report["member_id"],
+                "legal_name": "A member (fictional)",
+                "good": True,
+                "effective_on": _CENTURY[0].isoformat(),
+            }
+        ],
+        ("notification", "contacts"): [
+            {
+                "_id": f"c-{i}",
+                "party": told[i % len(told)],
+                "name": f"Contact {i} (fictional)",
+                "address": f"c-{i}@example.org",
+                "language": "en",
+                "channels": [EMAIL],
+                "active": True,
+            }
+            for i in range(contacts)
+        ],
+    }
+
+
+def _read(report: Any) -> Draft:
+    """As marshmallow reads it, whatever faster ways Touchstone itself has."""
+    try:
+        return Draft(content=dict(_FORM.load(report)), faults=[])
+    except ValidationError as error:
+        content = error.valid_data if isinstance(error.valid_data, dict) else {}
+        found: list[FieldError] = field_errors(error.normalized_messages())
+        return Draft(content=content, faults=found)
+
+
+def _notice(issued: Any, contact: Mapping[str, Any], now: datetime.datetime) -> dict[str, Any]:
+    id = notice_id(issued.audit_id, contact["_id"])
+    return {
+        "_id": id,
+        "about": issued.certificate_id,
+        "type": CertificateIssued.local_name,  # type: ignore[attr-defined]
+        "audit_id": issued.audit_id,
+        "certificate_number": issued.number,
+        "party": contact["party"],
+        "contact_id": contact["_id"],
+        "language": contact["language"],
+        "channel": EMAIL,
+        "at": now,
+        "message_id": f"<{id}@example.org>",
+        "state": NoticeState.PENDING.value,
+        "attempts": 0,
+    }
+
+
+def _member(doc: Mapping[str, Any]) -> Member:
+    effective_on = datetime.date.fromisoformat(doc["effective_on"])
+    return Member(
+        profile=Profile(member_id=doc["_id"], legal_name=doc["legal_name"]),
+        standing=Standing(member_id=doc["_id"], good=doc["good"], effective_on=effective_on),
+    )
+
+
+def _grants(doc: Mapping[str, Any]) -> tuple[Grant, ...]:
+    return tuple(
+        Grant(
+            standards=tuple(grant["standards"]),
+            countries=tuple(grant["countries"]),
+            activities=tuple(grant["activities"]),
+            valid_from=datetime.date.fromisoformat(grant["valid_from"]),
+            valid_until=datetime.date.fromisoformat(grant["valid_until"]),
+            body_ids=tuple(grant["body_ids"]),
+        )
+        for grant in doc["grants"]
+    )
+
+
+@functools.cache
+def _standards() -> Mapping[tuple[str, str], StandardVersion]:
+    from assessment.catalogue import load_catalogue  # heavy, and only the assessing process needs it
+
+    return load_catalogue().versions
+
+
+@functools.cache
+def _mandates() -> tuple[Mandate, ...]:
+    """The Secretariat's mandate to the rule set for every standard version that is packaged."""
+    return (
+        Mandate(
+            id="bench-mandate",
+            rule_set=RULE_SET,
+            standards=tuple(f"{code} {version}" for code, version in _standards()),
+            valid_from=_CENTURY[0],
+            valid_until=_CENTURY[1],
+            signed_by="secretariat-bench",
+            signed_at=datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC),
+        ),
+    )
