@@ -17,6 +17,7 @@ from touchstone_chassis.committing import AnswerStored, Completion
 from touchstone_chassis.core import Core
 from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.idempotency import Answers, answer_id, body_hash, checked_key
+from touchstone_chassis.spans import mark
 from touchstone_chassis.units import Origin, UnitOfWork
 from touchstone_contracts import roles as known_roles
 from touchstone_contracts.errors import DeadlineExceeded, Forbidden, InvalidRequest, Refusal, Unauthenticated
@@ -101,6 +102,7 @@ class Execution:
     ) -> bytes:
         """The JSON of what a command answers; of its first execution when it is a repeat."""
         key = checked_key(arguments.pop("idempotency_key", None))
+        mark("command", key)
         id, hash = answer_id(caller.subject, self._method_name, key), body_hash(arguments)
         with self._answers.under_way(id):
             return self._once(method, arguments, caller, unit, origin, until, id, hash)
@@ -124,7 +126,9 @@ class Execution:
             if stored is not None:
                 answered.append(stored["answer"])
                 raise AnswerStored(id)
+            mark("looked_up")
             request = validation.load(self._schema, arguments)
+            mark("validated")
             return dumps(method(request, caller))
 
         def completion(answer: bytes) -> Completion:

@@ -15,6 +15,7 @@ from pathlib import Path
 import eventlet
 
 from touchstone_chassis.config import ConfigError
+from touchstone_chassis.spans import mark
 
 PLAN_VARIABLE = "TOUCHSTONE_CRASH_POINTS"
 MARKERS_VARIABLE = "TOUCHSTONE_CRASH_MARKERS"
@@ -85,6 +86,7 @@ _traps: dict[str, _Trap] = {}
 
 def reach(point: str) -> None:
     """Say that the process has come to `point`. Does what the test run asked for there, which may be to raise."""
+    mark(point)
     if _traps and point in _traps:
         _traps[point].spring()
 

@@ -13,6 +13,7 @@ from touchstone_chassis.consuming import Delivery
 from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.guards import BadMessage, decode
 from touchstone_chassis.parking import attempts_of
+from touchstone_chassis.spans import mark
 from touchstone_chassis.units import Origin
 from touchstone_chassis.work import Work, WorkEntrypoint, handled_by
 from touchstone_contracts.envelope import CONTENT_TYPE, Envelope, unwrap
@@ -43,6 +44,7 @@ class OnEvent(WorkEntrypoint):
 
     def carry_out(self, work: Work, method: Callable[..., Any], service: Any) -> None:
         delivery: Delivery = work.subject
+        mark("work_started", delivery)
         started = time.monotonic()
         structlog.contextvars.clear_contextvars()
         try:
@@ -74,6 +76,7 @@ class OnEvent(WorkEntrypoint):
         except Exception as error:  # it would fail each time: a release with another upcaster, or an edit, mends it
             self.core.parking.give_up(delivery, "upcast", error)
             return "dead_lettered"
+        mark("decoded")
         return self._handle(work, delivery, lambda: method(event, envelope), envelope)
 
     def _handle(self, work: Work, delivery: Delivery, handler: Callable[[], Any], envelope: Envelope) -> str:
@@ -92,6 +95,7 @@ class OnEvent(WorkEntrypoint):
             return self._failed(delivery, inbox_key, error)
         reach("before_ack")
         delivery.ack()
+        mark("settled")
         return "handled"
 
     def _failed(self, delivery: Delivery, inbox_key: str, error: Exception) -> str:

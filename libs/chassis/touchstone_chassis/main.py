@@ -27,7 +27,7 @@ import structlog
 from eventlet.hubs import get_hub
 from nameko.containers import ServiceContainer
 
-from touchstone_chassis import crashpoints, logs
+from touchstone_chassis import crashpoints, logs, spans
 from touchstone_chassis.config import ConfigError, check_files, for_nameko, load
 from touchstone_chassis.health import Checks
 from touchstone_chassis.restored import HalfRestored
@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = load(options.config, os.environ)
         check_files(config)
         crashpoints.arm(os.environ, sandbox=config["sandbox"])
+        spans.switch_on(os.environ, sandbox=config["sandbox"], service=options.name)
         service_class = find_service(options.name)
     except ConfigError as error:
         return _misconfigured(error)
@@ -63,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run = Run(ServiceContainer(service_class), config["drain_s"])
     with _signals_heard(run.stop, config["drain_s"]):
         code = run.until_it_ends()
+        spans.switch_off()
         _leave_now(code)  # without a turn for whatever is still at work: it must not commit or acknowledge any more
     return code
 

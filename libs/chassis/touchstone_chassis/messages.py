@@ -15,6 +15,7 @@ from touchstone_chassis.committing import AlreadyProcessed, Completion
 from touchstone_chassis.consuming import Delivery
 from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.guards import BadMessage, decode, text_header, traceparent
+from touchstone_chassis.spans import mark
 from touchstone_chassis.units import Origin
 from touchstone_chassis.work import Work, WorkEntrypoint, handled_by
 from touchstone_contracts.errors import Refusal, Unauthenticated
@@ -38,6 +39,7 @@ class OnMessage(WorkEntrypoint):
 
     def carry_out(self, work: Work, method: Callable[..., Any], service: Any) -> None:
         delivery: Delivery = work.subject
+        mark("work_started", delivery)
         structlog.contextvars.clear_contextvars()
         try:
             outcome = self._settle(work, delivery, method, getattr(service, self.refused))
@@ -58,6 +60,7 @@ class OnMessage(WorkEntrypoint):
 
     def _settle(self, work: Work, delivery: Delivery, method: Callable[..., Any], refused: Callable[..., Any]) -> str:
         body = decode(delivery, "application/json")
+        mark("decoded")
         message_id = delivery.attribute("message_id")
         if not isinstance(message_id, str) or not 1 <= len(message_id) <= 200:
             raise BadMessage("no_message_id", "a message needs a message_id of 1 to 200 characters")
@@ -84,6 +87,7 @@ class OnMessage(WorkEntrypoint):
             return "refused"
         reach("before_ack")
         delivery.ack()
+        mark("settled")
         return "handled"
 
     def _inbox_key(self, caller: Caller | None, message_id: str) -> str:

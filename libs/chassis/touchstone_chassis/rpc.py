@@ -20,6 +20,7 @@ from touchstone_chassis.consuming import Delivery
 from touchstone_chassis.core import Core
 from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.guards import BadMessage, decode, text_header, traceparent
+from touchstone_chassis.spans import mark
 from touchstone_chassis.work import Work, WorkEntrypoint, handled_by
 from touchstone_contracts.errors import InternalError, MalformedRequest, Refusal, UnknownMethod
 from touchstone_contracts.topology import RPC_EXCHANGE, rpc_queue
@@ -184,6 +185,7 @@ class Method(WorkEntrypoint):
 
     def carry_out(self, work: Work, method: Callable[..., Any], service: Any) -> None:
         delivery: Delivery = work.subject
+        mark("work_started", delivery)
         structlog.contextvars.clear_contextvars()
         started = time.monotonic()
         result: bytes | None = None
@@ -206,6 +208,7 @@ class Method(WorkEntrypoint):
         self.server.replies.send(delivery, result, error)
         reach("rpc_ack")
         delivery.ack()
+        mark("settled")
         outcome = error.code if error else "ok"
         metrics.RPC_REQUESTS.labels(method=self.method_name, outcome=outcome).inc()
         metrics.HANDLER_SECONDS.labels(service=self.core.service, entrypoint=self.method_name).observe(
@@ -221,7 +224,9 @@ class Method(WorkEntrypoint):
         arguments = calls.kwargs_of(decode(delivery, "application/json"))
         until = _deadline(delivery)
         calls.check_deadline(until)
+        mark("decoded")
         caller = calls.authenticate(self.core, text_header(delivery, "nameko.authorization"), self.roles)
+        mark("authenticated")
         if not self.changes:
             return self.execution.query(method, arguments, caller, work.unit, until)
         assert caller is not None  # a command is never public
