@@ -31,13 +31,13 @@ class Token:
 
     def __init__(self, path: Path, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._path, self._clock_s = path, clock_s
-        self._read_at_s, self._token = -float("inf"), ""
+        self._read_at_s, self._token, self._lock = -float("inf"), "", threading.Lock()
 
     def __call__(self) -> str:
-        if self._clock_s() - self._read_at_s > TOKEN_READ_AGAIN_S:
-            self._read_at_s = self._clock_s()
-            self._token = self._path.read_text().strip()
-        return self._token
+        with self._lock:
+            if self._clock_s() - self._read_at_s > TOKEN_READ_AGAIN_S:
+                self._token, self._read_at_s = self._path.read_text().strip(), self._clock_s()
+            return self._token
 
 
 def report_of(report: dict[str, Any], index: int) -> dict[str, Any]:
