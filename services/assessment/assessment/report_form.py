@@ -4,18 +4,24 @@ import dataclasses
 import hashlib
 from typing import Any
 
+import orjson
 import rfc8785
 from marshmallow import Schema, ValidationError, fields, validate
 
 from assessment.domain.checking import STATEMENTS
 from assessment.forms import Bounded, Day, Matching, Text, Truth, country, identifier
 from touchstone_chassis.validation import ERRORS_MAX, field_errors
+from touchstone_contracts import quick_load
 from touchstone_contracts.errors import FieldError, InvalidReport
+from touchstone_contracts.plain import is_plain
 from touchstone_contracts.values import History
 
 FINDINGS_MAX = 200
 COMMENT_LENGTH_MAX = 10_000
 _CHOICE_LENGTH_MAX = 64
+_DEPTH_MAX = 64
+_SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
+_BYTES_BELOW_F0 = bytes(range(0xF0))
 
 
 def _choice(**options: Any) -> Text:
@@ -149,7 +155,23 @@ def read_history(history: Any) -> tuple[History | None, list[FieldError]]:
 
 def report_hash(report: dict[str, Any]) -> str:
     """SHA-256 over the report's canonical JSON (RFC 8785); the same for whatever order or spacing it came in."""
-    return f"sha256:{hashlib.sha256(rfc8785.dumps(report)).hexdigest()}"
+    return f"sha256:{hashlib.sha256(_canonical(report)).hexdigest()}"
+
+
+def _canonical(report: dict[str, Any]) -> bytes:
+    """The report as RFC 8785 has it.
+
+    orjson writes texts, whole numbers of 53 bits, true, false and null in the same way. It writes floats in another,
+    and orders keys by code points, the RFC by UTF-16 units: another order where a key holds a character beyond U+FFFF.
+    """
+    if is_plain(report, depth_max=_DEPTH_MAX):
+        try:
+            written = orjson.dumps(report, option=_SORTED)
+        except TypeError:
+            return rfc8785.dumps(report)
+        if not written.translate(None, _BYTES_BELOW_F0):  # in UTF-8, only such a character has a byte from F0 on
+            return written
+    return rfc8785.dumps(report)
 
 
 def invalid(faults: list[FieldError]) -> InvalidReport:
@@ -160,7 +182,7 @@ def invalid(faults: list[FieldError]) -> InvalidReport:
 
 def _read(form: Schema, value: Any) -> Draft:
     try:
-        return Draft(content=dict(form.load(value)), faults=[])
+        return Draft(content=dict(quick_load.load(form, value)), faults=[])
     except ValidationError as error:
         content = error.valid_data if isinstance(error.valid_data, dict) else {}
         return Draft(content=content, faults=field_errors(error.normalized_messages()))
