@@ -1,5 +1,6 @@
 """The desk where cases are dealt with: looks up what is known, lets the rules speak, and saves what comes of it."""
 
+import dataclasses
 import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from certification.domain.facts import Surroundings, next_change_on
 from certification.domain.mandates import Mandate
 from certification.domain.members import Profile, Standing
 from certification.domain.rules import Outcome, RuleSet
+from certification.known_mandates import KnownMandates
 from certification.store import Cases, Certificates, Mandates, Members, PlanReviews
 from touchstone_contracts.errors import AlreadyExists, DecisionNotImpartial, IllegalTransition, NotFound
 
@@ -20,6 +22,20 @@ WOKEN_AT_ONCE_MAX = 100
 REVIEW, RESUME, PLAN_DUE, EXPIRY, WAKE = "case_review", "case_resume", "plan_due", "certificate_expiry", "wake_cases"
 """Kinds of deadlines: look at a case now; look at it on the day when the calendar changes something; its plan's due
 date has passed; a certificate's last day has passed; look at all cases that waited for the same thing."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Terms:
+    """By which rules, from which number on, and when a case is dealt with; and the mandates that are known already."""
+
+    rules: RuleSet
+    first_number: int
+    now: datetime.datetime
+    known_mandates: KnownMandates
+
+    @property
+    def today(self) -> datetime.date:
+        return self.now.date()
 
 
 class Desk:
@@ -32,24 +48,28 @@ class Desk:
 
     def __init__(self, unit: Any):
         self._unit = unit
+        self._opened: set[str] = set()
         self.cases, self.certificates = Cases(unit), Certificates(unit)
         self.members, self.reviews, self.mandates = Members(unit), PlanReviews(unit), Mandates(unit)
 
-    def open(
-        self, audit: Audit, correlation_id: str, rules: RuleSet, *, first_number: int, now: datetime.datetime
-    ) -> None:
-        """A case for an accepted audit, decided at once where that can be. An audit that has its case keeps it."""
-        if self.cases.get(audit.audit_id) is None:
-            case = open_case(audit, correlation_id=correlation_id, now=now)
-            self._deal_with(case, rules, first_number=first_number, now=now)
+    def open(self, audit: Audit, correlation_id: str, terms: Terms) -> None:
+        """A case for an accepted audit, decided at once where that can be. An audit that has its case keeps it.
 
-    def look_again(self, case_id: str, rules: RuleSet, *, first_number: int, now: datetime.datetime) -> None:
+        Repeated messages are known before they come here, so it is taken to be new. If it is not, saving it clashes,
+        the handler runs again with this desk, and then the case is looked for.
+        """
+        if audit.audit_id in self._opened and self.cases.get(audit.audit_id) is not None:
+            return
+        self._opened.add(audit.audit_id)
+        self._deal_with(open_case(audit, correlation_id=correlation_id, now=terms.now), terms)
+
+    def look_again(self, case_id: str, terms: Terms) -> None:
         """Deal with a case that waits, if there is one. Nothing happens to a decided case."""
         case = self.cases.get(case_id)
         if case is not None and case.state is not CaseState.DECIDED:
-            self._deal_with(case, rules, first_number=first_number, now=now)
+            self._deal_with(case, terms)
 
-    def decide(self, case_id: str, person: str, rules: RuleSet, *, first_number: int, now: datetime.datetime) -> Case:
+    def decide(self, case_id: str, person: str, terms: Terms) -> Case:
         """The person decides the case by the rules. Raises NotFound, DecisionNotImpartial or IllegalTransition."""
         case = self.cases.get(case_id)
         if case is None:
@@ -58,13 +78,14 @@ class Desk:
             raise DecisionNotImpartial(f"{person} took part in the audit of {case_id} or wrote its report.")
         if case.state is CaseState.DECIDED:
             raise IllegalTransition(f"Case {case_id} is decided; an audit is decided once.")
-        self._deal_with(case, rules, first_number=first_number, now=now, person=person)
+        self._deal_with(case, terms, person=person)
         if case.decision is None:
             raise IllegalTransition(_why_not(case))
         return case
 
-    def keep_profile(self, profile: Profile, sequence: int) -> None:
-        self.members.keep_profile(profile, sequence)
+    def keep_activation(self, profile: Profile, standing: Standing, sequence: int, *, now: datetime.datetime) -> None:
+        self.members.keep_activation(profile, standing, sequence)
+        self._wake({"member_id": standing.member_id}, at=now)
 
     def keep_standing(self, standing: Standing, sequence: int, *, now: datetime.datetime) -> None:
         self.members.keep_standing(standing, sequence)
@@ -102,18 +123,10 @@ class Desk:
         else:  # the clock of a sandbox was set back
             self._schedule(EXPIRY, certificate.id, correlation_id, expiry_due(certificate))
 
-    def _deal_with(
-        self,
-        case: Case,
-        rules: RuleSet,
-        *,
-        first_number: int,
-        now: datetime.datetime,
-        person: str | None = None,
-    ) -> None:
-        was_held = case.state is CaseState.HELD
-        around = self._look_around(case.audit, rules, now.date())
-        verdict = process.weigh(case.audit, around, rules, today=now.date(), person=person)
+    def _deal_with(self, case: Case, terms: Terms, *, person: str | None = None) -> None:
+        now, was_held = terms.now, case.state is CaseState.HELD
+        around = self._look_around(case.audit, terms)
+        verdict = process.weigh(case.audit, around, terms.rules, today=terms.today, person=person)
         if verdict is None:
             self._save_waiting(case, [], now, changed=case.version == 0)
             return
@@ -121,7 +134,7 @@ class Desk:
         if evaluation.outcome is Outcome.HELD:
             held = case.hold(evaluation, member_name=name, now=now)
             self._save_waiting(case, held, now, changed=bool(held))
-            self._schedule_hold(case, next_change_on(case.audit, verdict.member, now.date()))
+            self._schedule_hold(case, next_change_on(case.audit, verdict.member, terms.today))
             return
         if verdict.authority is None:
             changed = case.await_decision(evaluation, member_name=name, now=now)
@@ -130,54 +143,54 @@ class Desk:
         if evaluation.outcome is Outcome.REFUSED:
             self.cases.save(case, case.refuse(evaluation, verdict.authority, member_name=name, now=now))
         else:
-            self._certify(case, verdict, around, first_number=first_number, now=now)
+            self._certify(case, verdict, around, terms)
         if was_held:
             self._unit.unschedule(PLAN_DUE, case.id)
 
-    def _look_around(self, audit: Audit, rules: RuleSet, today: datetime.date) -> Surroundings:
+    def _look_around(self, audit: Audit, terms: Terms) -> Surroundings:
         member = self.members.get(audit.member_id)
         if member is None:
             return Surroundings(member=None)
-        day = decision_day(audit, today)
+        day = decision_day(audit, terms.today)
         published = audit.history.number if audit.history else None
         taken = self.certificates.by_number(published) if published is not None else None
         needs_ps = audit.standard.code != PERFORMANCE_STANDARD
         return Surroundings(
             member=member,
             reviews=self.reviews.of_audit(audit.audit_id) if audit.nonconformities else (),
-            mandates=() if audit.history else self.mandates.valid_for(audit, rule_set=rules.number, day=day),
+            mandates=() if audit.history else self._mandates(audit, terms, day),
             held=self.certificates.held(audit.entity.id, audit.standard.code, audit.scope),
             has_ps_certificate=needs_ps and self.certificates.has_valid(audit.entity.id, PERFORMANCE_STANDARD, day),
             number_taken=taken is not None,
         )
 
-    def _certify(
-        self,
-        case: Case,
-        verdict: process.Verdict,
-        around: Surroundings,
-        *,
-        first_number: int,
-        now: datetime.datetime,
-    ) -> None:
+    def _mandates(self, audit: Audit, terms: Terms, day: datetime.date) -> tuple[Mandate, ...]:
+        known, rule_set = terms.known_mandates, terms.rules.number
+        if fitting := known.giving_authority(audit, rule_set=rule_set, day=day):
+            return fitting
+        read = self.mandates.unexpired(audit, rule_set=rule_set, day=day)
+        known.remember(audit, rule_set, read)
+        return read
+
+    def _certify(self, case: Case, verdict: process.Verdict, around: Surroundings, terms: Terms) -> None:
         """Write down what is to be issued, issue it, verify that it is what was planned, store, announce."""
         assert verdict.authority is not None
         planned = case.certify(
             verdict.evaluation,
             verdict.authority,
             member_name=verdict.member.profile.legal_name,
-            number=self._number(case.audit, first_number),
-            now=now,
+            number=self._number(case.audit, terms.first_number),
+            now=terms.now,
         )
-        certificate, announced = issue(planned, today=now.date())
+        certificate, announced = issue(planned, today=terms.today)
         # First of all the case: a second message about the same audit meets it, and not the register's indexes.
         self.cases.save(case, [])
         if around.held is not None and certificate.open:
-            self.certificates.save(around.held, around.held.expire(now.date()))
+            self.certificates.save(around.held, around.held.expire(terms.today))
         self.certificates.enter(certificate, planned, announced)
         self._schedule(EXPIRY, certificate.id, case.correlation_id, expiry_due(certificate))
         if planned.standard.code == PERFORMANCE_STANDARD:
-            self._wake_entity(planned.entity.id, now)
+            self._wake_entity(planned.entity.id, terms.now)
 
     def _number(self, audit: Audit, first: int) -> int:
         if audit.history and audit.history.number is not None:

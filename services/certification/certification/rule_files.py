@@ -100,18 +100,14 @@ class RuleSetSchema(Schema):
             _check_words(rule, data["parameters"])
 
 
+@functools.cache
 def load(number: int) -> RuleSet:
     """Rule set `number` of this release. Raises FileNotFoundError, or ValidationError when the file is not sound."""
-    return _read(_FOLDER / f"rule-set-{number}.json")
+    return parse(json.loads((_FOLDER / f"rule-set-{number}.json").read_text(encoding="utf-8")))
 
 
 def exists(number: int) -> bool:
     return (_FOLDER / f"rule-set-{number}.json").is_file()
-
-
-@functools.cache
-def _read(path: pathlib.Path) -> RuleSet:
-    return parse(json.loads(path.read_text(encoding="utf-8")))
 
 
 def parse(document: Mapping[str, Any]) -> RuleSet:

@@ -4,10 +4,11 @@ import uuid
 from typing import Any
 
 from certification import answers, process, rule_files, schemas
-from certification.desk import EXPIRY, PLAN_DUE, RESUME, REVIEW, WAKE, Desk
+from certification.desk import EXPIRY, PLAN_DUE, RESUME, REVIEW, WAKE, Desk, Terms
 from certification.domain.audit import standard_name
 from certification.domain.cases import Case, CaseState
-from certification.domain.mandates import Mandate
+from certification.domain.mandates import Mandate, next_in_force
+from certification.known_mandates import KnownMandates
 from certification.reconciliation import COMPARABLE
 from certification.store import Cases, Certificates
 from certification.waiting import waiting
@@ -38,9 +39,11 @@ class CertificationService(TrailDesk, DeadLetterDesk, ReconciliationDesk):
     cases = Stored(Cases)
     certificates = Stored(Certificates)
 
+    remembered = KnownMandates()  # of the process: nameko makes an instance of the class for each worker
+
     @on_event(AuditAccepted)
     def open_case(self, event: AuditAccepted, envelope: Envelope) -> None:
-        self.desk.open(process.audit_of(event), envelope.correlationid, **self._terms())
+        self.desk.open(process.audit_of(event), envelope.correlationid, self._terms())
 
     @on_event(CorrectiveActionPlanReviewed)
     def note_plan_review(self, event: CorrectiveActionPlanReviewed, envelope: Envelope) -> None:
@@ -49,8 +52,8 @@ class CertificationService(TrailDesk, DeadLetterDesk, ReconciliationDesk):
 
     @on_event(MembershipActivated)
     def note_activation(self, event: MembershipActivated, envelope: Envelope) -> None:
-        self.desk.keep_profile(process.profile_of(event), envelope.sequence)
-        self.desk.keep_standing(process.standing_of(event), envelope.sequence, now=self.clock.now())
+        profile, standing = process.profile_of(event), process.standing_of(event)
+        self.desk.keep_activation(profile, standing, envelope.sequence, now=self.clock.now())
 
     @on_event(MembershipSuspended)
     def note_suspension(self, event: MembershipSuspended, envelope: Envelope) -> None:
@@ -62,15 +65,15 @@ class CertificationService(TrailDesk, DeadLetterDesk, ReconciliationDesk):
 
     @on_deadline(REVIEW)
     def look_at_case(self, deadline: Deadline) -> None:
-        self.desk.look_again(deadline.key, **self._terms())
+        self.desk.look_again(deadline.key, self._terms())
 
     @on_deadline(RESUME)
     def resume_case(self, deadline: Deadline) -> None:
-        self.desk.look_again(deadline.key, **self._terms())
+        self.desk.look_again(deadline.key, self._terms())
 
     @on_deadline(PLAN_DUE)
     def end_hold(self, deadline: Deadline) -> None:
-        self.desk.look_again(deadline.key, **self._terms())
+        self.desk.look_again(deadline.key, self._terms())
 
     @on_deadline(WAKE)
     def wake_cases(self, deadline: Deadline) -> None:
@@ -105,7 +108,7 @@ class CertificationService(TrailDesk, DeadLetterDesk, ReconciliationDesk):
 
         Errors: not_found, decision_not_impartial, illegal_transition (decided, held, or its member is not known).
         """
-        return answers.case_in_full(self.desk.decide(request["case_id"], caller.subject, **self._terms()))
+        return answers.case_in_full(self.desk.decide(request["case_id"], caller.subject, self._terms()))
 
     @query(schemas.GetCase(), roles=ALL)
     def get_case(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
@@ -177,22 +180,22 @@ class CertificationService(TrailDesk, DeadLetterDesk, ReconciliationDesk):
     def _waiting(self, case: Case) -> Waiting:
         today, rule_set = self.clock.today(), self.settings["rule_set"]
         open_decision = case.state is CaseState.AWAITING_DECISION
-        mandates = self.desk.mandates
+        mandates = self.desk.mandates.unexpired(case.audit, rule_set=rule_set, day=today) if open_decision else ()
         return waiting(
             case,
             today=today,
-            mandates=mandates.valid_for(case.audit, rule_set=rule_set, day=today) if open_decision else (),
-            coming=mandates.next_for(case.audit, rule_set=rule_set, day=today) if open_decision else None,
+            mandates=tuple(m for m in mandates if m.covers(case.audit, rule_set=rule_set, day=today)),
+            coming=next_in_force(mandates, today),
             next_look=self.trail.next_due((RESUME, PLAN_DUE), case.id),
         )
 
-    def _terms(self) -> dict[str, Any]:
-        """By which rules, from which number on, and when a case is dealt with."""
-        return {
-            "rules": rule_files.load(self.settings["rule_set"]),
-            "first_number": self.settings["first_certificate_number"],
-            "now": self.clock.now(),
-        }
+    def _terms(self) -> Terms:
+        return Terms(
+            rules=rule_files.load(self.settings["rule_set"]),
+            first_number=self.settings["first_certificate_number"],
+            now=self.clock.now(),
+            known_mandates=self.remembered,
+        )
 
 
 def _may_see(caller: Caller, case: Case) -> bool:

@@ -141,23 +141,32 @@ class Members:
 
     def get(self, member_id: str) -> Member | None:
         """The member, if its membership was ever activated as far as is known here."""
-        profile = self._unit.find_one("member_profiles", {"_id": member_id})
-        standing = self._unit.find_one("member_standings", {"_id": member_id}) if profile else None
-        if profile is None or standing is None:
+        standing = self._unit.find_one("member_standings", {"_id": member_id})
+        named = standing and (standing if "legal_name" in standing else self._profile(member_id))
+        if not standing or not named:
             return None
         effective_on = datetime.date.fromisoformat(standing["effective_on"])
         return Member(
-            profile=Profile(member_id=member_id, legal_name=profile["legal_name"]),
+            profile=Profile(member_id=member_id, legal_name=named["legal_name"]),
             standing=Standing(member_id=member_id, good=standing["good"], effective_on=effective_on),
         )
 
-    def keep_profile(self, profile: Profile, sequence: int) -> None:
-        document = {"_id": profile.member_id, "sequence": sequence, "legal_name": profile.legal_name}
-        self._unit.project("member_profiles", document)
+    def keep_activation(self, profile: Profile, standing: Standing, sequence: int) -> None:
+        """Both come with one word of the member's. While no later one is kept, its name is read with the standing."""
+        name = {"legal_name": profile.legal_name}
+        self._unit.project("member_profiles", {"_id": profile.member_id, "sequence": sequence, **name})
+        self._keep_standing(standing, sequence, name)
 
     def keep_standing(self, standing: Standing, sequence: int) -> None:
-        state = {"good": standing.good, "effective_on": standing.effective_on.isoformat()}
+        self._keep_standing(standing, sequence, {})
+
+    def _keep_standing(self, standing: Standing, sequence: int, name: dict[str, str]) -> None:
+        state = {"good": standing.good, "effective_on": standing.effective_on.isoformat(), **name}
         self._unit.project("member_standings", {"_id": standing.member_id, "sequence": sequence, **state})
+
+    def _profile(self, member_id: str) -> dict[str, Any] | None:
+        profile: dict[str, Any] | None = self._unit.find_one("member_profiles", {"_id": member_id})
+        return profile
 
 
 class PlanReviews:
@@ -191,24 +200,14 @@ class Mandates:
         document = self._unit.find_one("mandates", {"_id": mandate_id})
         return mandate_of(document) if document else None
 
-    def valid_for(self, audit: Audit, *, rule_set: int, day: datetime.date) -> tuple[Mandate, ...]:
+    def unexpired(self, audit: Audit, *, rule_set: int, day: datetime.date) -> tuple[Mandate, ...]:
+        """Those for such audits that are in force on that day or come into force later."""
         filter = {
             "standards": standard_name(audit.standard),
             "rule_set": rule_set,
             "valid_until": {"$gte": day.isoformat()},
         }
-        mandates = (mandate_of(document) for document in self._unit.find("mandates", filter))
-        return tuple(mandate for mandate in mandates if mandate.covers(audit, rule_set=rule_set, day=day))
-
-    def next_for(self, audit: Audit, *, rule_set: int, day: datetime.date) -> Mandate | None:
-        """The first mandate that is to be in force for such audits after that day."""
-        filter = {
-            "standards": standard_name(audit.standard),
-            "rule_set": rule_set,
-            "valid_until": {"$gte": day.isoformat()},
-        }
-        coming = [mandate_of(d) for d in self._unit.find("mandates", filter | {"valid_from": {"$gt": day.isoformat()}})]
-        return min(coming, key=lambda mandate: mandate.valid_from, default=None)
+        return tuple(mandate_of(document) for document in self._unit.find("mandates", filter))
 
     def add(self, mandate: Mandate) -> None:
         self._unit.save("mandates", mandate_document(mandate))

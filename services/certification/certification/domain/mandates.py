@@ -61,3 +61,9 @@ def authority_for(
         return None
     mandate = min(fitting, key=lambda m: (m.signed_at, m.id))
     return Authority(kind=Decider.MANDATE, id=mandate.id, name=f"rule set {rule_set}, mandated by {mandate.signed_by}")
+
+
+def next_in_force(mandates: Iterable[Mandate], day: datetime.date) -> Mandate | None:
+    """The first of these that is to come into force after that day."""
+    coming = (mandate for mandate in mandates if mandate.valid_from > day)
+    return min(coming, key=lambda mandate: mandate.valid_from, default=None)

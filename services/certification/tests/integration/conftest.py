@@ -17,6 +17,7 @@ from nameko.containers import ServiceContainer
 from pymongo import MongoClient
 
 import certification
+from certification.known_mandates import KnownMandates
 from certification.service import CertificationService
 from certification.topology import TOPOLOGY
 from touchstone.provision import provision
@@ -151,6 +152,7 @@ def neighbours(backing: Any, amqp_uri: str, database_prefix: str, tmp_path: path
     config = load(str(PACKAGE / "config.yaml"), environment)
     provision(amqp_uri, backing.mongo_uri, database_prefix, [*NEIGHBOURS, TOPOLOGY])
     around = Neighbours(config, database_prefix, key)
+    CertificationService.remembered = KnownMandates()  # a process knows one database
     with nameko.config.patch(for_nameko(config, "certification"), clear=True):
         container = ServiceContainer(CertificationService)
         container.start()

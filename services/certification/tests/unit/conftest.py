@@ -1,6 +1,7 @@
 """An office: the service over a database in memory, with a clock that the test sets."""
 
 import copy
+import dataclasses
 import datetime
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from certification import rule_files
 from certification.desk import Desk
+from certification.known_mandates import KnownMandates
 from certification.service import CertificationService
 from certification.store import Cases, Certificates
 from certification.topology import TOPOLOGY
@@ -47,11 +49,20 @@ class MemoryDatabase:
                 raise AlreadyExists(f"{collection}: {same}")
 
 
+class Clash(AssertionError):
+    """An aggregate changed since it was read."""
+
+
 class MemoryUnit:
-    """A unit of work: reads what is committed, writes at `commit`."""
+    """A unit of work: reads what is committed, writes at `commit`. `reads` names the collections that were asked."""
 
     def __init__(self, database: MemoryDatabase):
         self.database = database
+        self.reads: list[str] = []
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything that was to be written: the handler runs again."""
         self.saved: list[tuple[str, dict]] = []
         self.emitted: list[tuple[Any, int]] = []
         self.projected: list[tuple[str, dict]] = []
@@ -63,6 +74,7 @@ class MemoryUnit:
     def find(
         self, collection: str, filter: dict, *, sort: Any = None, limit: int = 0, projection: Any = None
     ) -> list[dict]:
+        self.reads.append(collection)
         found = [d for d in self.database.collections.get(collection, {}).values() if matches(d, filter)]
         for field, direction in reversed(sort or []):
             found.sort(key=lambda d: d[field], reverse=direction < 0)
@@ -96,7 +108,8 @@ class MemoryUnit:
         try:
             for collection, document in self.saved:
                 kept = self.database.collections.get(collection, {}).get(document["_id"], {"version": 0})
-                assert kept["version"] == document["version"], "changed since it was read"
+                if kept["version"] != document["version"]:
+                    raise Clash(f"{collection}/{document['_id']}")
                 self.database.put(collection, copy.deepcopy(document) | {"version": document["version"] + 1})
         except BaseException:
             self.database.collections = before
@@ -153,11 +166,13 @@ class Office:
     def __init__(self) -> None:
         self.database = MemoryDatabase()
         self.clock = SetClock(NOON)
+        self.remembered = KnownMandates()
 
     def begin(self) -> tuple[Any, MemoryUnit]:
         """A service whose handlers read now; what they do is written when the unit is committed."""
         unit, service = MemoryUnit(self.database), CertificationService()
         service.clock, service.settings = self.clock, {"rule_set": 1, "first_certificate_number": 10_001}
+        service.remembered = self.remembered
         service.desk, service.cases, service.certificates = Desk(unit), Cases(unit), Certificates(unit)
         return service, unit
 
@@ -168,7 +183,12 @@ class Office:
             return
         service, unit = self.begin()
         handle(service, event, sequence)
-        unit.commit()
+        try:
+            unit.commit()
+        except Clash:  # the same handler decides again
+            unit.reset()
+            handle(service, event, sequence)
+            unit.commit()
         self.database.inbox.add(id)
 
     def call(self, method: str, request: dict, caller: Any = SECRETARY) -> Any:
@@ -201,7 +221,7 @@ class Office:
             self.run_due()
         self.clock.time = datetime.datetime.combine(day, datetime.time(12), tzinfo=datetime.UTC)
 
-    def sign_mandate(self, **changed: Any) -> Any:
+    def sign_mandate(self, by: str = SECRETARY.subject, **changed: Any) -> Any:
         fields = {
             "mandate_id": "mandate-1",
             "rule_set": 1,
@@ -209,7 +229,7 @@ class Office:
             "valid_from": "2020-01-01",
             "valid_until": "2099-12-31",
         }
-        return self.call("sign_mandate", fields | changed)
+        return self.call("sign_mandate", fields | changed, dataclasses.replace(SECRETARY, subject=by))
 
     def case(self, case_id: str = "body.r-1") -> dict:
         return self.call("get_case", {"case_id": case_id})
