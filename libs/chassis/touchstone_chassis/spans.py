@@ -6,7 +6,7 @@ The environment switches it on, in the sandbox only:
 
 A line is `[unix time, CPU of the process, CPU of this greenlet, greenlet, moment, names]`, times in nanoseconds; names
 are ids, queues and collections. No line holds contents, headers or tokens. A greenlet belongs to the delivery of its
-last `work_started`. Commands to the database are recorded with their duration.
+last `work_started`. Commands to the database are recorded with their duration (`took`).
 """
 
 import json
@@ -44,11 +44,16 @@ class Recorder:
         if self._left <= 0:
             return
         self._left -= 1
-        now, cpu, current = time.time_ns(), time.thread_time_ns(), greenlet.getcurrent()
-        used = getattr(current, "spans_cpu_ns", 0) + cpu - self._switched_at
-        self._unwritten.append((now, cpu, used, id(current), point, named(subject) if names is None else names))
+        now, used, current = time.time_ns(), self.cpu_ns(), id(greenlet.getcurrent())
+        names = named(subject) if names is None else names
+        self._unwritten.append((now, time.thread_time_ns(), used, current, point, names))
         if len(self._unwritten) >= WRITTEN_AT_ONCE or now - self._written_at > WRITTEN_EVERY_NS:
             self.write()
+
+    def cpu_ns(self) -> int:
+        """CPU time of the current greenlet since it began."""
+        used: int = getattr(greenlet.getcurrent(), "spans_cpu_ns", 0)
+        return used + time.thread_time_ns() - self._switched_at
 
     def write(self) -> None:
         """Put what was noted into the file."""
@@ -146,11 +151,11 @@ def _listen_to_the_database(recorder: Recorder) -> None:
 
     class Commands(monitoring.CommandListener):
         def __init__(self) -> None:
-            self._collections: dict[int, str] = {}
+            self._begun: dict[int, tuple[str, int]] = {}
 
         def started(self, event: monitoring.CommandStartedEvent) -> None:
             collection = event.command.get(event.command_name)
-            self._collections[event.request_id] = collection if isinstance(collection, str) else ""
+            self._begun[event.request_id] = collection if isinstance(collection, str) else "", recorder.cpu_ns()
 
         def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
             self._ended(event)
@@ -159,9 +164,10 @@ def _listen_to_the_database(recorder: Recorder) -> None:
             self._ended(event)
 
         def _ended(self, event: Any) -> None:
-            collection = self._collections.pop(event.request_id, "")
+            collection, cpu_before = self._begun.pop(event.request_id, ("", 0))
             if _recorder is recorder:
-                names = {"command": event.command_name, "of": collection, "took": event.duration_micros * 1000}
+                took = event.duration_micros * 1000
+                names = {"command": event.command_name, "of": collection, "took": took, "cpu_before": cpu_before}
                 recorder.note("database", names=names)
 
     monitoring.register(Commands())

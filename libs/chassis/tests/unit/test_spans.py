@@ -155,6 +155,7 @@ def test_a_command_to_the_database_is_recorded_by_name_and_collection(tmp_path, 
     listeners[0].succeeded(Event)
 
     (record,) = written(tmp_path)
+    assert 0 <= record[5].pop("cpu_before") <= record[2]
     assert record[4:] == ["database", {"command": "find", "of": "things", "took": 1_500_000}]
 
 
