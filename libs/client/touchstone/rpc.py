@@ -1,10 +1,10 @@
 """Calls the methods of Touchstone's services over the broker; the wire protocol is in this package's README."""
 
-import concurrent.futures
 import datetime
 import decimal
 import enum
 import json
+import os
 import random
 import threading
 import time
@@ -12,8 +12,10 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import orjson
+
 from touchstone.amqp import BrokerRefused, BrokerUnreachable
-from touchstone.link import ConnectionLost, Link, Request, UnknownService
+from touchstone.link import ConnectionLost, Link, UnknownService
 from touchstone_contracts import errors
 from touchstone_contracts.errors import FieldError, Refusal
 
@@ -91,24 +93,24 @@ class Client:
         NoAnswer, BrokerUnreachable, BrokerRefused or MalformedReply when it did not come to that.
         """
         limit_s = self._timeout_s if timeout_s is None else timeout_s
-        key = idempotency_key or uuid.uuid4().hex
-        body = json.dumps(
-            {"args": [], "kwargs": {**arguments, "idempotency_key": key}}, default=_plain, allow_nan=False
-        )
-        started, correlation_id = time.monotonic(), uuid.uuid4().hex
+        key = idempotency_key or os.urandom(16).hex()
+        body = _body({**arguments, "idempotency_key": key})
+        started, correlation_id = time.monotonic(), os.urandom(16).hex()
         until = started + limit_s
-        for pause_s in _pauses():
-            request = Request(f"{service}.{method}", body.encode(), self._headers(correlation_id, until))
+        pauses: Iterator[float] | None = None
+        while True:
+            headers = self._headers(correlation_id, until)
             try:
-                return _result(self._reply(request, until))
-            except concurrent.futures.TimeoutError:
+                return _result(self._link().call(f"{service}.{method}", body, headers, until))
+            except TimeoutError:
                 raise NoAnswer(f"{service}.{method} did not answer within {limit_s:g} s.", key) from None
             except (BrokerUnreachable, Refusal) as failure:
+                pauses = pauses or _pauses()
+                pause_s = next(pauses)
                 if time.monotonic() + pause_s >= self._worth_trying_until(failure, started, until):
                     failure.add_note(f"correlation id {correlation_id}")
                     raise
             time.sleep(pause_s)
-        raise AssertionError("unreachable: pauses never end")
 
     def __getattr__(self, service: str) -> "_Service":
         if service.startswith("_"):
@@ -137,23 +139,19 @@ class Client:
 
     def _headers(self, correlation_id: str, until: float) -> dict[str, Any]:
         deadline = time.time() + max(0.0, until - time.monotonic())
-        headers = {
-            "nameko.call_id_stack": [f"touchstone-client.{correlation_id}"],
+        headers: dict[str, Any] = {
             "nameko.correlation_id": correlation_id,
             "nameko.deadline": int(deadline * 1000),
         }
         token = self._token() if callable(self._token) else self._token
-        return {**headers, "nameko.authorization": token} if token else headers
-
-    def _reply(self, request: Request, until: float) -> bytes:
-        link = self._link()
-        link.send(request)
-        try:
-            return request.reply.result(timeout=max(0.0, until - time.monotonic()))
-        finally:
-            link.forget(request)
+        if token:
+            headers["nameko.authorization"] = token
+        return headers
 
     def _link(self) -> Link:
+        link = self._current
+        if link is not None and link.usable:
+            return link
         with self._lock:
             if self._current is None or not self._current.usable:
                 self._current = Link(self._amqp_uri, client_name=self._client_name)
@@ -198,7 +196,7 @@ _KNOWN: dict[str, type[Refusal]] = {
 
 def _result(body: bytes) -> Any:
     try:
-        reply = json.loads(body)
+        reply = orjson.loads(body)
         result, error = reply["result"], reply["error"]
     except (ValueError, TypeError, KeyError) as failure:
         raise MalformedReply("The reply is no JSON object with `result` and `error`.") from failure
@@ -217,10 +215,27 @@ def _pauses() -> Iterator[float]:
         pause_s = min(pause_s * 2, _PAUSE_S_MAX)
 
 
+def _body(arguments: dict[str, Any]) -> bytes:
+    """A request's body. Raises TypeError or ValueError when an argument is nothing that JSON can say."""
+    request = {"args": [], "kwargs": arguments}
+    try:
+        body = orjson.dumps(request, default=_plain, option=_AS_JSON_DOES)
+    except orjson.JSONEncodeError:
+        body = b""  # what is larger, odder or deeper than orjson takes, or what nothing takes
+    if body and b"null" not in body:
+        return body
+    # orjson makes `null` of NaN and of infinity in silence; json refuses them.
+    return json.dumps(request, default=_plain, allow_nan=False).encode()
+
+
+_AS_JSON_DOES = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+"""The last word has `_plain` about both, as it has for json."""
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, (datetime.date, datetime.datetime)):
         return value.isoformat()
-    if isinstance(value, decimal.Decimal):
+    if isinstance(value, (decimal.Decimal, uuid.UUID)):
         return str(value)
     if isinstance(value, enum.Enum):
         return value.value

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 
 from touchstone.amqp import BrokerRefused, BrokerUnreachable, open_connection
-from touchstone.link import Link, Request, UnknownService
+from touchstone.link import Link, UnknownService
 from touchstone.provision import broker_plan, provision_broker
 from touchstone_contracts.addresses import addresses_of, split
 from touchstone_devkit.ports import free_ports
@@ -55,10 +55,9 @@ def test_a_link_finds_the_address_that_answers_and_the_next_one_finds_it_at_once
     answers = []
     for _ in range(2):
         begun = time.monotonic()
-        link, request = Link(several, client_name="test"), Request("nobody.here", b"{}", {})
-        link.send(request)
+        link = Link(several, client_name="test")
         with pytest.raises(UnknownService):
-            request.reply.result(timeout=20)
+            link.call("nobody.here", b"{}", {}, until=begun + 20)
         answers.append(time.monotonic() - begun)
         link.close()
 
@@ -67,11 +66,9 @@ def test_a_link_finds_the_address_that_answers_and_the_next_one_finds_it_at_once
 
 def test_a_link_to_which_no_address_answers_says_so(refusing: str) -> None:
     link = Link(f"amqp://guest:guest@{refusing},{refusing}/", client_name="test")
-    request = Request("nobody.here", b"{}", {})
 
     with pytest.raises(BrokerUnreachable):
-        link.send(request)  # raises itself when the link has already ended
-        request.reply.result(timeout=20)
+        link.call("nobody.here", b"{}", {}, until=time.monotonic() + 20)
 
 
 def test_a_refused_user_is_said_at_once(amqp_uri: str, refusing: str) -> None:

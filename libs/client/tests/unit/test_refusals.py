@@ -1,5 +1,6 @@
 """What is made of nodes that refuse: another node may take us, and the same one later."""
 
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -7,7 +8,7 @@ from concurrent.futures import Future
 import pytest
 
 from touchstone.amqp import BrokerRefused, BrokerUnreachable, open_connection
-from touchstone.link import Link, Request
+from touchstone.link import Link
 from touchstone_contracts.addresses import addresses_of, split
 from touchstone_devkit.eventually import eventually
 from touchstone_devkit.refusing_broker import Ending, RefusingBroker
@@ -34,12 +35,16 @@ def address(*nodes: RefusingBroker) -> str:
 
 def asked(uri: str) -> "Future[bytes]":
     """What becomes of a request that is sent over a new link, which ends with its nodes."""
-    link, request = Link(uri, client_name="test"), Request("nobody.here", b"{}", {})
-    try:
-        link.send(request)
-    except (BrokerRefused, BrokerUnreachable) as failure:  # it had already ended
-        request.reply.set_exception(failure)
-    return request.reply
+    link, answer = Link(uri, client_name="test"), Future[bytes]()
+
+    def ask() -> None:
+        try:
+            answer.set_result(link.call("nobody.here", b"{}", {}, until=time.monotonic() + 20))
+        except (BrokerRefused, BrokerUnreachable, TimeoutError) as failure:
+            answer.set_exception(failure)
+
+    threading.Thread(target=ask, daemon=True).start()
+    return answer
 
 
 def test_a_conversation_goes_on_to_the_next_node_when_one_refuses_and_remembers_it(
