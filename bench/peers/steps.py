@@ -14,7 +14,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from touchstone_chassis.callers import Verifier
 
-_DUPLICATE_KEY = 11000
+DUPLICATE_KEY = 11000
 
 
 def verifier() -> Verifier:
@@ -95,7 +95,7 @@ class Noticing:
         try:
             self._db.notices.insert_many(notices, ordered=False)
         except BulkWriteError as error:
-            if any(fault["code"] != _DUPLICATE_KEY for fault in error.details["writeErrors"]):
+            if any(fault["code"] != DUPLICATE_KEY for fault in error.details["writeErrors"]):
                 raise
 
 

@@ -1,10 +1,10 @@
-"""A service of the pipeline on bare pika: a pool of threads, each with a connection of its own and one commit a message.
+"""A service of the pipeline on bare pika: a pool of threads, each with its own connection and one commit per message.
 
     python serve.py assessment|certification|notification
 
-As pika's documentation has it: BlockingConnection, `basic_consume`, publisher confirms by `confirm_delivery`, an ack when
-the work of a message is done; RPC as in RabbitMQ's tutorial, answers by the default exchange. Answers and requests are
-transient and unconfirmed, since an answer is only sent once the audit is durable and its event confirmed.
+As pika's documentation has it: BlockingConnection, `basic_consume`, publisher confirms by `confirm_delivery`, an ack
+when the work of a message is done; RPC as in RabbitMQ's tutorial, answers by the default exchange. Answers and requests
+are transient and unconfirmed, since an answer is only sent once the audit is durable and its event confirmed.
 """
 
 import json

@@ -1,0 +1,233 @@
+"""A service of the ceiling: the least code that does the same durable hops, to show what is left to gain.
+
+    python serve.py assessment|certification|notification
+
+Whatever has arrived while the last group was written becomes the next group: one bulk insert (majority, journal), its
+events in one window of confirms, then one ack for all of it, and for submissions the answers. pika's SelectConnection
+reads and publishes; one thread writes. It decodes, copies fields and numbers certificates from blocks. It checks
+nothing: no token, no form, no rules, and of what is known around an audit it reads the contacts alone, at the start.
+"""
+
+import datetime
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import orjson
+import pika
+import pymongo
+from pymongo.errors import BulkWriteError
+from window import Group, Window
+
+PREFETCH = int(os.environ.get("BENCH_PREFETCH", "1000"))
+NUMBERS_AT_ONCE = 1_000
+DUPLICATE_KEY = 11000
+SUBMISSIONS, ACCEPTED, ISSUED = "submissions", "accepted", "issued"
+QUORUM = {"x-queue-type": "quorum"}
+PERSISTENT = pika.BasicProperties(delivery_mode=2, content_type="application/json")
+
+Document = dict[str, Any]
+Delivery = tuple[int, pika.BasicProperties, bytes]
+
+
+class Stage(NamedTuple):
+    """What a service takes, writes and announces; `documents` are made of one decoded message."""
+
+    source: str
+    target: str | None
+    collection: Any
+    documents: Callable[[Any], list[Document]]
+
+
+def assessment() -> Stage:
+    def documents(request: Any) -> list[Document]:
+        report = request["report"]
+        id, now = f"{report['body_id']}.{report['report_id']}".lower(), _now()
+        event = {name: value for name, value in report.items() if name not in ("findings", "statements")}
+        event |= {"audit_id": id, "accepted_by": "configuration", "accepted_at": now.isoformat()}
+        return [{"_id": id, "audit_id": id, "at": now, "event": event, "report": report}]
+
+    return Stage(SUBMISSIONS, ACCEPTED, database("assessment").audits, documents)
+
+
+def certification() -> Stage:
+    db = database("certification")
+    numbers = _numbers(db.sequences)
+
+    def documents(audit: Any) -> list[Document]:
+        number, now = next(numbers), _now()
+        event = {name: audit[name] for name in ("audit_id", "member_id", "body_id", "entity", "standard", "scope")}
+        event |= {"certificate_id": f"certificate-{number}", "number": number, "issued_on": now.date().isoformat()}
+        return [{"_id": audit["audit_id"], "audit_id": audit["audit_id"], "at": now, "audit": audit, "event": event}]
+
+    return Stage(ACCEPTED, ISSUED, db.certificates, documents)
+
+
+def notification() -> Stage:
+    db = database("notification")
+    contacts = list(db.contacts.find())
+
+    def documents(issued: Any) -> list[Document]:
+        id, now = issued["audit_id"], _now()
+        facts = {"audit_id": id, "certificate_number": issued["number"], "state": "pending", "at": now}
+        return [{"_id": f"{id}/{c['_id']}", "contact_id": c["_id"], "party": c["party"], **facts} for c in contacts]
+
+    return Stage(ISSUED, None, db.notices, documents)
+
+
+class Service:
+    """Runs one stage on one connection; everything but the writing happens on the connection's own loop."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._arrived: list[Delivery] = []
+        self._to_write: queue.SimpleQueue[list[Delivery] | None] = queue.SimpleQueue()
+        self._writing = False
+        self._window = Window()
+        self._stopping = False
+        self._connection = pika.SelectConnection(
+            pika.URLParameters(os.environ["AMQP_URI"]),
+            on_open_callback=lambda connection: connection.channel(on_open_callback=self._events_opened),
+            on_open_error_callback=lambda _, error: sys.exit(str(error)),
+            on_close_callback=self._closed,
+        )
+
+    def run(self) -> None:
+        writer = threading.Thread(target=self._write, name="writer")
+        writer.start()
+        try:
+            self._connection.ioloop.start()
+        finally:
+            self._to_write.put(None)
+            writer.join()
+        if not self._stopping:
+            sys.exit("The connection is lost.")
+
+    def stop(self) -> None:
+        """What is not acknowledged comes again."""
+        self._stopping = True
+        self._connection.ioloop.add_callback_threadsafe(self._connection.close)
+
+    def _events_opened(self, channel: Any) -> None:
+        self._events = channel
+        channel.confirm_delivery(self._on_confirm)
+        channel.queue_declare(SUBMISSIONS, durable=True)
+        channel.queue_declare(ACCEPTED, durable=True, arguments=QUORUM)
+        channel.queue_declare(ISSUED, durable=True, arguments=QUORUM)
+        self._connection.channel(on_open_callback=self._consuming_opened)
+
+    def _consuming_opened(self, channel: Any) -> None:
+        self._consuming = channel
+        channel.basic_qos(prefetch_count=PREFETCH)
+        channel.basic_consume(self._stage.source, self._on_message, callback=lambda _: print("ready", flush=True))
+
+    def _closed(self, _: Any, __: Any) -> None:
+        self._connection.ioloop.stop()
+
+    def _on_message(self, _: Any, method: Any, properties: pika.BasicProperties, body: bytes) -> None:
+        self._arrived.append((method.delivery_tag, properties, body))
+        self._write_next()
+
+    def _write_next(self) -> None:
+        if self._arrived and not self._writing:
+            self._writing = True
+            arrived, self._arrived = self._arrived, []
+            self._to_write.put(arrived)
+
+    def _write(self) -> None:
+        """The writer's thread."""
+        while (deliveries := self._to_write.get()) is not None:
+            try:
+                group = self._written(deliveries)
+            except Exception as error:  # the group is not acknowledged and comes again, to another process
+                print(f"{type(error).__name__}: {error}", file=sys.stderr)
+                self._connection.ioloop.add_callback_threadsafe(self._connection.close)
+                return
+            self._connection.ioloop.add_callback_threadsafe(lambda group=group: self._announce(group))
+
+    def _written(self, deliveries: list[Delivery]) -> Group:
+        made = [self._stage.documents(orjson.loads(body)) for _, _, body in deliveries]
+        _insert(self._stage.collection, [document for documents in made for document in documents])
+        events, answers = [], []
+        if self._stage.target is not None:
+            events = [orjson.dumps(document["event"]) for documents in made for document in documents]
+            answers = [
+                (asked, orjson.dumps({"audit_id": documents[0]["audit_id"]}))
+                for (_, asked, _), documents in zip(deliveries, made, strict=True)
+                if asked.reply_to
+            ]
+        return Group(deliveries[-1][0], events, answers)
+
+    def _announce(self, group: Group) -> None:
+        for event in group.events:
+            self._events.basic_publish("", self._stage.target, event, PERSISTENT)
+        self._window.announced(group)
+        self._writing = False
+        self._write_next()
+        self._finish()
+
+    def _on_confirm(self, frame: Any) -> None:
+        if not isinstance(frame.method, pika.spec.Basic.Ack):
+            sys.exit("The broker refused an event.")
+        self._window.confirmed(frame.method.delivery_tag, multiple=frame.method.multiple)
+        self._finish()
+
+    def _finish(self) -> None:
+        """Answer the requests of all groups that are confirmed; one ack for all of them."""
+        groups = self._window.finished()
+        for asked, answer in (answer for group in groups for answer in group.answers):
+            properties = pika.BasicProperties(correlation_id=asked.correlation_id)
+            self._consuming.basic_publish("", asked.reply_to, answer, properties)
+        if groups:
+            self._consuming.basic_ack(groups[-1].last, multiple=True)
+
+
+def database(service: str) -> Any:
+    client: pymongo.MongoClient[Document] = pymongo.MongoClient(os.environ["MONGO_URI"], w="majority", journal=True)
+    return client[f"{os.environ['BENCH_PREFIX']}_{service}"]
+
+
+def _insert(collection: Any, documents: list[Document]) -> None:
+    """Write what is not there yet. A document that is there already announces what it announced the first time."""
+    try:
+        collection.insert_many(documents, ordered=False)
+    except BulkWriteError as error:
+        if any(fault["code"] != DUPLICATE_KEY for fault in error.details["writeErrors"]):
+            raise
+        there = {"_id": {"$in": [fault["op"]["_id"] for fault in error.details["writeErrors"]]}}
+        known = {document["_id"]: document for document in collection.find(there, {"event": 1})}
+        for document in documents:
+            document.update(known.get(document["_id"], {}))
+
+
+def _numbers(sequences: Any) -> Iterator[int]:
+    """Certificate numbers that nobody else gets; those of a block that is not used up are lost."""
+    while True:
+        last = sequences.find_one_and_update(
+            {"_id": "certificates"},
+            {"$inc": {"n": NUMBERS_AT_ONCE}},
+            upsert=True,
+            return_document=pymongo.ReturnDocument.AFTER,
+        )["n"]
+        yield from range(last - NUMBERS_AT_ONCE + 1, last + 1)
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+SERVICES = {"assessment": assessment, "certification": certification, "notification": notification}
+
+
+def main() -> None:
+    service = Service(SERVICES[sys.argv[1]]())
+    signal.signal(signal.SIGTERM, lambda *_: service.stop())
+    service.run()
+
+
+if __name__ == "__main__":
+    main()
