@@ -120,7 +120,7 @@ class Assembly:
     def _keep_batch(self, service: str, batch: Batch) -> None:
         if batch.kind == "relay":
             self._relayed[service].append(batch)
-        for name in batch.names:
+        for name in dict.fromkeys(batch.names):  # named at the beginning, and again at the end
             if batch.kind == "relay":
                 self._published.setdefault((service, name), batch)
             else:
