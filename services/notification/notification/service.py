@@ -79,6 +79,8 @@ class NotificationService(TrailDesk, DeadLetterDesk, ReconciliationDesk):
     @on_deadline(CHECK_ANNOUNCEMENT)
     def check_announcement(self, deadline: Deadline) -> None:
         """Look at an announcement once more: a contact may have been stored while it was."""
+        if self.contacts.as_in(deadline.payload):
+            return
         announcement = self.announcements.get(deadline.key)
         if announcement is not None:
             self._settle(announcement)
@@ -174,27 +176,28 @@ class NotificationService(TrailDesk, DeadLetterDesk, ReconciliationDesk):
         return notice.audit_id if notice else None
 
     def _announce(self, event: process.CertificateEvent, envelope: Envelope) -> None:
-        if self.announcements.get(envelope.id) is not None:
+        if self.announcements.is_repeated(envelope.id):
             return
         announcement = process.announcement_of(event, envelope)
         if not announcement.announced:
             self.announcements.save(announcement)
             return
-        self._settle(announcement)
+        contacts = self._settle(announcement)
         after = datetime.timedelta(seconds=self.settings["check_after_s"])
-        self.announcements.check_later(announcement, due_at=self.clock.now() + after)
+        self.announcements.check_later(announcement, contacts, due_at=self.clock.now() + after)
 
-    def _settle(self, announcement: Announcement) -> None:
-        now = self.clock.now()
+    def _settle(self, announcement: Announcement) -> list[Contact]:
+        """Save what must be written so that the right people are told. Answers the contacts that this rests on."""
+        now, contacts = self.clock.now(), self.contacts.of(announcement.parties)
         settlement = process.settle(
             announcement,
-            self.contacts.of(announcement.parties),
+            contacts,
             self.notices.about(announcement.id) if announcement.version else [],
             at=now,
             message_id_domain=self.settings["message_id_domain"],
         )
         if settlement.announcement is None:
-            return
+            return contacts
         self.announcements.save(settlement.announcement)
         for notice in settlement.due:
             self.notices.save(notice)
@@ -203,6 +206,7 @@ class NotificationService(TrailDesk, DeadLetterDesk, ReconciliationDesk):
         for notice in settlement.not_due:
             self.notices.save(notice)
             self.notices.send_never(notice)
+        return contacts
 
     def _deliver(self, notice: Notice, announcement: Announcement, contact: Contact) -> None:
         subject, body, language = rendering.render(

@@ -4,6 +4,7 @@ Moments that are compared stand as text of fixed width: the database's own dates
 """
 
 import datetime
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -32,6 +33,7 @@ class Unit(Protocol):
         *,
         sort: Sequence[tuple[str, int]] | None = None,
         limit: int = 0,
+        projection: Any = None,
     ) -> list[dict[str, Any]]: ...
 
     def save(self, collection: str, document: dict[str, Any], events: Iterable[Any] = ()) -> None: ...
@@ -55,6 +57,16 @@ class Contacts:
 
     def of(self, parties: Iterable[Party]) -> list[Contact]:
         return [_contact(d) for d in self._unit.find(CONTACTS, {"party": {"$in": [party_key(p) for p in parties]}})]
+
+    def as_in(self, payload: Mapping[str, Any]) -> bool:
+        """Whether the contacts of an announcement's parties are still those that it was settled with.
+
+        `payload` is that of the deadline that `Announcements.check_later` set. One of an earlier release does not say.
+        """
+        if "contacts" not in payload:
+            return False
+        found = self._unit.find(CONTACTS, {"party": {"$in": payload["parties"]}}, projection={"version": 1})
+        return _mark((d["_id"], d["version"]) for d in found) == payload["contacts"]
 
     def by_id(self, ids: Iterable[str]) -> dict[str, Contact]:
         return {d["_id"]: _contact(d) for d in self._unit.find(CONTACTS, {"_id": {"$in": sorted(set(ids))}})}
@@ -94,6 +106,18 @@ class Contacts:
 class Announcements:
     def __init__(self, unit: Unit):
         self._unit = unit
+        self._asked: set[str] = set()
+
+    def is_repeated(self, id: str) -> bool:
+        """Whether what is to be announced was announced before.
+
+        Repeated messages are known before they come here, so nothing is looked up the first time. If there is one all
+        the same, saving it clashes, the handler runs again with this store, and asks a second time.
+        """
+        if id in self._asked:
+            return self.get(id) is not None
+        self._asked.add(id)
+        return False
 
     def get(self, id: str) -> Announcement | None:
         document = self._unit.find_one(ANNOUNCEMENTS, {"_id": id})
@@ -139,9 +163,16 @@ class Announcements:
         filter |= {"audit_id": audit_id} if audit_id else {}
         return [_announcement(d) for d in self._unit.find(ANNOUNCEMENTS, filter, sort=[("position", 1)], limit=limit)]
 
-    def check_later(self, announcement: Announcement, *, due_at: datetime.datetime) -> None:
-        """Have it looked at once more: a contact may be stored at the same moment, each unseen by the other."""
-        self._unit.schedule(CHECK_ANNOUNCEMENT, announcement.id, due_at)
+    def check_later(
+        self, announcement: Announcement, contacts: Iterable[Contact], *, due_at: datetime.datetime
+    ) -> None:
+        """Have it looked at once more: a contact may be stored at the same moment, each unseen by the other.
+
+        `contacts` are those of its parties that it was settled with.
+        """
+        parties = [party_key(party) for party in announcement.parties]
+        payload = {"parties": parties, "contacts": _mark((c.id, c.version) for c in contacts)}
+        self._unit.schedule(CHECK_ANNOUNCEMENT, announcement.id, due_at, payload)
 
 
 class Notices:
@@ -214,6 +245,11 @@ class Notices:
 
     def send_never(self, notice: Notice) -> None:
         self._unit.unschedule(SEND_NOTICE, notice.id)
+
+
+def _mark(contacts: Iterable[tuple[str, int]]) -> str:
+    """Another text as soon as one of these contacts (id, version) has changed, or there is another one."""
+    return hashlib.sha256("\n".join(sorted(f"{id} {version}" for id, version in contacts)).encode()).hexdigest()
 
 
 def party_key(party: Party) -> str:

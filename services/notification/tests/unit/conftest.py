@@ -31,10 +31,18 @@ class Clash(Exception):
 
 
 class UnitInMemory:
-    """A unit of work on dictionaries: reads see what is committed, writes wait for `commit`."""
+    """A unit of work on dictionaries: reads see what is committed, writes wait for `commit`.
+
+    `reads` names the collections that were asked.
+    """
 
     def __init__(self, database: "DatabaseInMemory"):
         self._database = database
+        self.reads: list[str] = []
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything that was to be written: the handler runs again."""
         self._writes: list[tuple[str, dict[str, Any]]] = []
         self._deadlines: list[tuple[tuple[str, str], Any]] = []
         self._events: list[Any] = []
@@ -43,12 +51,22 @@ class UnitInMemory:
         return next(iter(self.find(collection, filter)), None)
 
     def find(
-        self, collection: str, filter: Mapping[str, Any], *, sort: Any = None, limit: int = 0
+        self,
+        collection: str,
+        filter: Mapping[str, Any],
+        *,
+        sort: Any = None,
+        limit: int = 0,
+        projection: Mapping[str, int] | None = None,
     ) -> list[dict[str, Any]]:
+        self.reads.append(collection)
         found = [d for d in self._database.documents.get(collection, {}).values() if _matches(d, filter)]
         for key, direction in reversed(sort or []):
             found.sort(key=lambda document: document[key], reverse=direction < 0)
-        return copy.deepcopy(found[:limit] if limit else found)
+        shown = found[:limit] if limit else found
+        if projection:
+            shown = [{name: d[name] for name in ("_id", *projection)} for d in shown]
+        return copy.deepcopy(shown)
 
     def save(self, collection: str, document: dict[str, Any], events: Iterable[Any] = ()) -> None:
         self._writes.append((collection, document))
@@ -101,13 +119,17 @@ class Bench:
     def handle(self, handler: str, *arguments: Any) -> Callable[[], None]:
         """Read and decide now; the answer commits, deciding again if somebody else changed the same."""
         done = (arguments[0].kind, arguments[0].key) if isinstance(arguments[0], Deadline) else None
-        unit = self._run(handler, arguments)
+        service, unit = self.begin()
+        run = getattr(NotificationService, handler).__wrapped__
+        run(service, *arguments)
 
         def commit() -> None:
             try:
                 unit.commit(done)
-            except Clash:
-                self._run(handler, arguments).commit(done)
+            except Clash:  # the same handler decides again
+                unit.reset()
+                run(service, *arguments)
+                unit.commit(done)
 
         return commit
 
@@ -125,14 +147,20 @@ class Bench:
     def notices(self) -> list[dict[str, Any]]:
         return sorted(self.database.documents.get("notices", {}).values(), key=lambda n: n["position"])
 
-    def _run(self, handler: str, arguments: tuple[Any, ...]) -> UnitInMemory:
-        unit = UnitInMemory(self.database)
+    def reads_of(self, handler: str, *arguments: Any) -> list[str]:
+        """Run a handler and commit; answers which collections it asked, in order."""
+        commit = self.handle(handler, *arguments)
+        commit()
+        return list(self._last.reads)
+
+    def begin(self) -> tuple[Any, UnitInMemory]:
+        """A service whose handlers read now; what they do is written when the unit is committed."""
+        self._last = unit = UnitInMemory(self.database)
         service: Any = NotificationService()
         service.contacts, service.announcements, service.notices = Contacts(unit), Announcements(unit), Notices(unit)
         service.clock = types.SimpleNamespace(now=lambda: self.now)
         service.settings, service.remembered = SETTINGS, self.remembered
-        getattr(NotificationService, handler).__wrapped__(service, *arguments)
-        return unit
+        return service, unit
 
 
 def _matches(document: Mapping[str, Any], filter: Mapping[str, Any]) -> bool:

@@ -241,6 +241,51 @@ def test_a_notice_holds_no_address(bench: Any) -> None:
     assert "@example.org" not in str(bench.database.deadlines)
 
 
+# ---- what is read ------------------------------------------------------------------------------------------------
+
+
+def test_announcing_reads_the_contacts_and_the_check_after_it_whether_they_have_changed(bench: Any) -> None:
+    deliver(bench, a_contact("member-1", MEMBER, minute=0))
+
+    announcing = bench.reads_of(*an_issue("issue", minute=1))
+    bench.now += datetime.timedelta(minutes=1)
+    (check,) = bench.due("check_announcement")
+    unchanged = bench.reads_of("check_announcement", check)
+
+    assert (announcing, unchanged) == (["contacts"], ["contacts"])
+
+
+@pytest.mark.parametrize(
+    ("change", "told_then"),
+    [
+        ({"sequence": 2, "active": False}, set()),
+        ({"id": "member-2"}, {("issue", "member-1"), ("issue", "member-2")}),
+    ],
+)
+def test_the_check_looks_at_everything_when_a_contact_has_changed_or_come_along(
+    bench: Any, change: dict[str, Any], told_then: set[tuple[str, str]]
+) -> None:
+    deliver(bench, a_contact("member-1", MEMBER, minute=0))
+    bench.handle(*an_issue("issue", minute=5))()
+    bench.handle(*a_contact(**{"id": "member-1", "party": MEMBER, "minute": 1} | change))()
+    bench.now += datetime.timedelta(minutes=1)
+    (check,) = bench.due("check_announcement")
+
+    assert bench.reads_of("check_announcement", check) == ["contacts", "announcements", "contacts", "notices"]
+    assert told(bench) == told_then
+
+
+def test_a_check_that_an_earlier_release_left_behind_looks_at_everything(bench: Any) -> None:
+    bench.handle(*an_issue("issue", minute=1))()
+    bench.handle(*a_contact("member-1", MEMBER, minute=0))()
+    bench.now += datetime.timedelta(minutes=1)
+    (check,) = bench.due("check_announcement")
+
+    bench.handle("check_announcement", dataclasses.replace(check, payload={}))()
+
+    assert told(bench) == {("issue", "member-1")}
+
+
 # ---- any order, doubled, and at the same time -------------------------------------------------------------------
 
 PARTIES = (MEMBER, BODY, SECRETARIAT)
