@@ -9,13 +9,13 @@ UV = $(or $(wildcard $(BIN)/uv),uv)
 LIBS := contracts chassis client devkit
 SERVICES := membership assessment certification notification
 PACKAGES := $(LIBS:%=libs/%) $(SERVICES:%=services/%)
-LOCKS := dev mongod mail-sink client $(SERVICES)
+LOCKS := dev mongod mail-sink profile client $(SERVICES)
 FAST_TESTS := $(wildcard libs/*/tests/unit services/*/tests/unit tests/contract tests/architecture tests/model/unit)
 # Some cases of every kind, with shorter waits: a part of `make test`, and so of every CI run.
 SHORT_FAULTS := $(patsubst %,tests/faults/test_%.py,crash_points kill infrastructure soak)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults upgrade up down check unit fmt lock record clean
+.PHONY: help setup demo test faults upgrade profile up down check unit fmt lock record clean
 
 help: ## print this
 	@echo 'Touchstone: a submitted audit becomes a certificate and its notices.'
@@ -59,6 +59,10 @@ endif
 
 upgrade: $(STAMP) ## restart each service in every mix of two releases, under load; make test runs a part of it
 	@TOUCHSTONE_UPGRADE=every-mix $(BIN)/python -m pytest -q tests/upgrade
+
+profile: $(STAMP) ## show where the time of one audit goes, as a page with waterfalls and flame graphs: AUDITS=100 SUBMITTERS=16
+	@$(BIN)/python -W ignore -m touchstone_devkit.profiling $(if $(AUDITS),--audits $(AUDITS)) \
+	  $(if $(SUBMITTERS),--submitters $(SUBMITTERS))
 
 up: $(STAMP) ## start the system and leave it running
 	@$(BIN)/python -m touchstone_devkit.up

@@ -9,7 +9,10 @@ import pytest
 
 from touchstone_devkit.profiling import moments
 from touchstone_devkit.profiling.assembling import IN_BROKER, TRIED, Assembly, Sent, Step, Trace
+from touchstone_devkit.profiling.bars import flames
 from touchstone_devkit.profiling.moments import Moment, Recorded
+from touchstone_devkit.profiling.page import Profile, page
+from touchstone_devkit.profiling.sampling import origin, own_by_origin, tree
 from touchstone_devkit.profiling.summing import at_quantile, quantile, sum_up
 
 MS = 1_000_000
@@ -343,3 +346,46 @@ def test_without_any_trace_there_is_no_summary():
 
 def test_nothing_recorded_is_nothing_assembled():
     assert Assembly({"assessment": Recorded()}).trace(SENT) is None
+
+
+def test_stacks_become_a_tree_with_the_samples_of_each_call():
+    folded = ["main (a.py);handle (b.py) 3", "main (a.py);handle (b.py);send (eventlet/greenio/base.py) 4", "no count"]
+
+    top = tree(folded, "assessment")
+
+    main = top.calls["main", "a.py"]
+    handle = main.calls["handle", "b.py"]
+    assert (top.samples, main.samples, main.own, handle.samples, handle.own) == (7, 7, 0, 7, 3)
+    assert own_by_origin(top) == {"other": 3, "sockets": 4}
+
+
+@pytest.mark.parametrize(
+    ("where", "whose"),
+    [
+        ("pymongo/synchronous/pool.py", "pymongo"),
+        ("/x/site-packages/eventlet/hubs/hub.py", "nameko, eventlet"),
+        ("eventlet/greenio/base.py", "sockets"),
+        ("/y/libs/chassis/touchstone_chassis/rpc.py", "chassis"),
+        ("json/decoder.py", "other"),
+    ],
+)
+def test_a_file_belongs_to_a_library_or_to_us(where, whose):
+    assert origin(where) == whose
+
+
+def test_the_page_shows_every_step_and_says_why_there_are_no_flame_graphs():
+    cpu = dict.fromkeys(("assessment", "certification", "notification"), 1.0)
+    summary = sum_up("one at a time", [a_trace()], 1, 1.0, cpu)
+
+    written = page(Profile("A machine.", [summary], {}, not_sampled="ptrace is <forbidden>"))
+
+    assert all(line.name in written for line in summary.lines)
+    assert "ptrace is &lt;forbidden&gt;" in written
+    assert "http" not in written  # needs nothing from elsewhere
+
+
+def test_a_flame_graph_leaves_out_what_is_too_narrow_to_see():
+    drawn = flames(tree(["main (a.py) 999", "seldom (b.py) 1"], "assessment"))
+
+    assert "main" in drawn
+    assert "seldom" not in drawn

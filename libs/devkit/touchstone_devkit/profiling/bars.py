@@ -66,7 +66,7 @@ def _commands(commands: Sequence[Step], begun: int, width: int) -> str:
         for c in commands
     )
     name = f'<span class="name dim">{len(commands)} database commands</span>'
-    return f'{name}<span class="track">{bars}</span><b>{sum(c.ms for c in commands):.2f}</b>'
+    return f'{name}<span class="track">{bars}</span><b>{sum(c.ms for c in commands):.2f}<em></em></b>'
 
 
 def _place(step: Step, begun: int, width: int) -> str:

@@ -5,12 +5,12 @@ STYLE = """
   --assessment: #3f7fc4; --certification: #b9722b; --notification: #3d9167; --client: #8a8a86; --command: #77756f;
   --busy: rgba(0, 0, 0, .45); --frame-ink: #1d1d1b;
   --pymongo: #9cc79b; --amqp: #f0b27c; --hub: #c9c3ea; --marshmallow: #f2a3b3; --chassis: #8fbce6; --own: #f4d35e;
-  --contracts: #86d0cb; --other: #d9d6cd; }
+  --contracts: #86d0cb; --sockets: #e39a8b; --other: #d9d6cd; }
 @media (prefers-color-scheme: dark) { :root { --ground: #171716; --ink: #ecebe6; --dim: #a09e96; --line: #3a3935;
   --track: #232321; --assessment: #5a9be0; --certification: #d9924a; --notification: #56b585; --client: #9a9a95;
   --command: #a3a19a; --busy: rgba(255, 255, 255, .5); --frame-ink: #10100f;
   --pymongo: #7fae7e; --amqp: #d99a63; --hub: #a9a2d6; --marshmallow: #d98797; --chassis: #74a5d2; --own: #d9b945;
-  --contracts: #6bb8b2; --other: #a8a59b; } }
+  --contracts: #6bb8b2; --sockets: #c97f70; --other: #a8a59b; } }
 body { margin: 0; background: var(--ground); color: var(--ink); font: 14px/1.45 system-ui, sans-serif; }
 main { max-width: 1180px; margin: 0 auto; padding: 24px 20px 60px; }
 h1 { font-size: 26px; margin: 0 0 8px; } h2 { font-size: 20px; margin: 40px 0 6px; }
@@ -44,6 +44,7 @@ h4.notification { color: var(--notification); }
 .flames .o-pymongo { background: var(--pymongo); } .flames .o-amqp { background: var(--amqp); }
 .flames .o-nameko-eventlet { background: var(--hub); } .flames .o-marshmallow { background: var(--marshmallow); }
 .flames .o-chassis { background: var(--chassis); } .flames .o-service { background: var(--own); }
+.flames .o-sockets { background: var(--sockets); }
 .flames .o-contracts { background: var(--contracts); }
 """
 

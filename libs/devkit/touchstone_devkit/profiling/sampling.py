@@ -134,6 +134,7 @@ def own_by_origin(frame: Frame) -> dict[str, int]:
 
 
 LIBRARIES = {
+    "sockets": ("eventlet/greenio/",),
     "pymongo": ("pymongo/", "bson/", "gridfs/"),
     "amqp": ("amqp/", "kombu/", "vine/"),
     "nameko, eventlet": ("nameko/", "eventlet/", "greenlet/"),
@@ -145,7 +146,7 @@ LIBRARIES = {
 
 
 def origin(where: str) -> str:
-    """Whose code a file is: of a library, of ours, or Python's own."""
+    """Whose code a file is: of a library, of ours, or Python's own. `sockets` is the kernel, sending and receiving."""
     for name, folders in LIBRARIES.items():
         if any(where.startswith(folder) or f"/{folder}" in where for folder in folders):
             return name
