@@ -12,9 +12,10 @@ import orjson
 import pytest
 from pymongo import ReturnDocument
 
-from touchstone_chassis import committing
-from touchstone_chassis.committing import Committer, Completion
+from touchstone_chassis import writing
+from touchstone_chassis.committing import Committer
 from touchstone_chassis.units import Origin, UnitOfWork
+from touchstone_chassis.writing import Completion
 from touchstone_contracts.membership import OrganisationRegistered
 from touchstone_contracts.topology import Index
 
@@ -90,7 +91,7 @@ class Conformance:
         desk.commit(lambda unit: unit.save("things", thing("a")))
         desk.commit(lambda unit: unit.save("things", thing("a", version=1, colour="red")))
 
-        with pytest.raises(committing.Clash):
+        with pytest.raises(writing.Clash):
             desk.commit(lambda unit: unit.save("things", thing("a", version=1, colour="blue")))
 
         assert (desk.one("things", "a")["version"], desk.one("things", "a")["colour"]) == (2, "red")
@@ -98,16 +99,16 @@ class Conformance:
     def test_a_second_new_one_with_the_same_id_clashes(self, desk: Desk) -> None:
         desk.commit(lambda unit: unit.save("things", thing("a")))
 
-        with pytest.raises(committing.Clash):
+        with pytest.raises(writing.Clash):
             desk.commit(lambda unit: unit.save("things", thing("a", label="other")))
 
     def test_a_unique_index_guards_what_is_new_and_what_changes(self, desk: Desk) -> None:
         desk.commit(lambda unit: unit.save("things", thing("a")))
         desk.commit(lambda unit: unit.save("things", thing("b")))
 
-        with pytest.raises(committing.IndexViolated):
+        with pytest.raises(writing.IndexViolated):
             desk.commit(lambda unit: unit.save("things", thing("c", label="label of a")))
-        with pytest.raises(committing.IndexViolated):
+        with pytest.raises(writing.IndexViolated):
             desk.commit(lambda unit: unit.save("things", thing("b", version=1, label="label of a")))
 
         assert desk.ids("things") == ["a", "b"]
@@ -117,7 +118,7 @@ class Conformance:
         desk.commit(lambda unit: unit.save("things", thing("a", open=False, **same)))
         desk.commit(lambda unit: unit.save("things", thing("b", open=True, **same)))
 
-        with pytest.raises(committing.IndexViolated):
+        with pytest.raises(writing.IndexViolated):
             desk.commit(lambda unit: unit.save("things", thing("c", open=True, **same)))
         desk.commit(lambda unit: unit.save("things", thing("d", open=False, **same)))
 
@@ -144,7 +145,7 @@ class Conformance:
             unit.project("copies", {"_id": "x", "sequence": 1})
             unit.schedule("kind", "key", NOON)
 
-        with pytest.raises(committing.Clash):
+        with pytest.raises(writing.Clash):
             desk.commit(half, inbox="handler/1", answer={"_id": "key", "answer": b"1"})
 
         assert desk.ids("things") == ["a"]
@@ -154,7 +155,7 @@ class Conformance:
     def test_a_message_counts_once_for_a_handler(self, desk: Desk) -> None:
         desk.commit(lambda unit: unit.save("things", thing("a")), inbox="handler/1")
 
-        with pytest.raises(committing.AlreadyProcessed):
+        with pytest.raises(writing.AlreadyProcessed):
             desk.commit(lambda unit: unit.save("things", thing("b")), inbox="handler/1")
         desk.commit(lambda unit: unit.save("things", thing("c")), inbox="other/1")
 
@@ -165,13 +166,13 @@ class Conformance:
         desk.commit(lambda unit: None, inbox="handler/1")
 
         assert desk.was_processed("handler/1")
-        with pytest.raises(committing.AlreadyProcessed):
+        with pytest.raises(writing.AlreadyProcessed):
             desk.commit(lambda unit: None, inbox="handler/1")
 
     def test_a_command_is_answered_once(self, desk: Desk) -> None:
         desk.commit(lambda unit: unit.save("things", thing("a")), answer={"_id": "key", "answer": b"1"})
 
-        with pytest.raises(committing.AnswerStored):
+        with pytest.raises(writing.AnswerStored):
             desk.commit(lambda unit: unit.save("things", thing("b")), answer={"_id": "key", "answer": b"2"})
 
         assert desk.ids("things") == ["a"]
@@ -190,7 +191,7 @@ class Conformance:
         desk.commit(lambda unit: unit.schedule("kind", "key", NOON, {"a": 1}))
         desk.claim("kind/key", "mine")
 
-        with pytest.raises(committing.ClaimLost):
+        with pytest.raises(writing.ClaimLost):
             desk.commit(lambda unit: unit.save("things", thing("a")), claim=("kind/key", "another's"))
         desk.commit(lambda unit: unit.save("things", thing("b")), claim=("kind/key", "mine"))
 
@@ -212,7 +213,7 @@ class Conformance:
         desk.claim("kind/key", "mine")
         desk.commit(lambda unit: unit.schedule("kind", "key", NOON))
 
-        with pytest.raises(committing.ClaimLost):
+        with pytest.raises(writing.ClaimLost):
             desk.commit(lambda unit: None, claim=("kind/key", "mine"))
 
         assert desk.ids("deadlines") == ["kind/key"]
@@ -232,7 +233,7 @@ class Conformance:
             given.append(unit.next_number("numbers", first=100))
             unit.save("things", thing("a"))
 
-        with contextlib.suppress(committing.Clash):
+        with contextlib.suppress(writing.Clash):
             desk.commit(failing)
         unit = UnitOfWork(desk.database)
         given.append(unit.next_number("numbers", first=100))

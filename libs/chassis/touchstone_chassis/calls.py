@@ -13,12 +13,12 @@ from marshmallow import Schema
 
 from touchstone_chassis import handling, validation
 from touchstone_chassis.callers import Caller
-from touchstone_chassis.committing import AnswerStored, Completion
 from touchstone_chassis.core import Core
 from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.idempotency import Answers, answer_id, body_hash, checked_key
 from touchstone_chassis.spans import mark
 from touchstone_chassis.units import Origin, UnitOfWork
+from touchstone_chassis.writing import AnswerStored, Completion
 from touchstone_contracts import roles as known_roles
 from touchstone_contracts.errors import DeadlineExceeded, Forbidden, InvalidRequest, Refusal, Unauthenticated
 

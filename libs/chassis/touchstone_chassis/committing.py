@@ -1,70 +1,55 @@
-"""Writes a unit of work in one transaction: aggregates, projections, deadlines, outbox, inbox and answer."""
+"""Commits units of work: whatever waits when a commit is done goes into the next transaction together."""
 
-import dataclasses
+import collections
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import eventlet
 import orjson
-from pymongo import DeleteOne, ReplaceOne
-from pymongo.client_session import ClientSession
-from pymongo.collection import Collection
+import pymongo
+import structlog
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import PyMongoError
 
+from touchstone_chassis import metrics
 from touchstone_chassis.crashpoints import reach
-from touchstone_chassis.mongo import DURABLE, SNAPSHOT
+from touchstone_chassis.mongo import DURABLE, SNAPSHOT, is_transient
 from touchstone_chassis.server_time import machine_time
+from touchstone_chassis.spans import mark
 from touchstone_chassis.units import Changes, Emitted, Origin, UnitOfWork
+from touchstone_chassis.writing import Blamed, Completion, Entry, IndexViolated, Writing
 from touchstone_contracts.envelope import amqp_properties, wrap
 from touchstone_contracts.topology import events_exchange
 from touchstone_contracts.versions import older_copies
 
-DUPLICATE_KEY = 11000
-INBOX_KEPT = datetime.timedelta(days=60)
-"""Longer than a message can wait in any queue or dead-letter queue before it is replayed."""
+log = structlog.get_logger(__name__)
+
 OUTBOX_KEPT = datetime.timedelta(days=60)
-ANSWERS_KEPT = datetime.timedelta(days=30)
 RELAY_GRACE = datetime.timedelta(seconds=5)
 """How long the committing process has for publishing a row before a sweep takes it."""
+GROUP_MAX = 64
+LINGER_S = 0.001
+"""How long a group waits for more units, when the one before it held more than one: alone, nobody waits."""
+COMMIT_S_MAX = 8.0
+"""For one transaction: the driver by itself would try for two minutes, longer than a drain may last."""
 
 
-class AlreadyProcessed(Exception):
-    """The inbox holds this message for this handler."""
+class NotCommittedInTime(PyMongoError):
+    """The time that a commit was given has passed; what was begun by then may still be committed."""
 
-
-class AnswerStored(Exception):
-    """The answer to this idempotency key was stored by somebody else in the meantime."""
-
-
-class Clash(Exception):
-    """An aggregate changed since it was read: read it and decide again."""
-
-
-class IndexViolated(Exception):
-    """A unique index that guards a rule of the domain was violated; the message names collection and fields."""
-
-
-class ClaimLost(Exception):
-    """Another replica holds the deadline now."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Completion:
-    """What marks the cause of a unit of work as done, in the same transaction.
-
-    `inbox`: key of a processed message, `retries`: how often it had failed before. `answer`: a document for the
-    idempotency store. `claim`: (id, claim) of a deadline that ran.
-    """
-
-    inbox: str | None = None
-    retries: int = 0
-    answer: dict[str, Any] | None = None
-    claim: tuple[str, str] | None = None
+    @property
+    def timeout(self) -> bool:
+        return True
 
 
 class Committer:
-    """Commits units of work one by one and then hands their events over."""
+    """Commits each unit of work whole or not at all, many of them in one transaction.
+
+    The group is a matter of speed alone. No two units in it write the same document; a unit that the database objects
+    to is taken out and tried again by itself, so that it learns what it would have learnt alone, and costs the others
+    one more try.
+    """
 
     def __init__(
         self,
@@ -79,29 +64,114 @@ class Committer:
         `now` is the time by which replicas agree on what is due and what may go.
         """
         self._database, self._event_time, self._committed, self._now = database, event_time, committed, now
+        self._waiting: collections.deque[Entry] = collections.deque()
+        self._at_work = False
+        self._last_group = 1
 
-    def commit(self, unit: UnitOfWork, origin: Origin, completion: Completion) -> None:
-        """All or nothing. Raises AlreadyProcessed, AnswerStored, Clash, ClaimLost, IndexViolated or a PyMongoError."""
+    def commit(
+        self, unit: UnitOfWork, origin: Origin, completion: Completion, *, within_s: float = COMMIT_S_MAX
+    ) -> None:
+        """All or nothing. Raises AlreadyProcessed, AnswerStored, Clash, ClaimLost, IndexViolated or a PyMongoError.
+
+        NotCommittedInTime is among the latter: after `within_s` nobody waits any more, and what has not been begun is
+        not begun.
+        """
         changes = unit.changes
         # A message that had nothing to change is noted too: else it counts as lost, and is sent again for ever.
         if not changes and completion == Completion():
             return
         rows = [row for emitted in changes.emitted for row in self._rows(emitted, origin)] + changes.messages
-        with self._database.client.start_session() as session:
-            # A duplicate key must leave the callback as an exception: the server has aborted the transaction by then,
-            # and committing it would be retried for two minutes.
-            session.with_transaction(
-                lambda s: _Writing(self._database, s, self._now()).write(changes, rows, completion, origin),
-                read_concern=SNAPSHOT,
-                write_concern=DURABLE,
-            )
-        reach("after_commit")
-        now = self._now()
-        # What is to go later is left to the sweep.
-        self._committed([row for row in rows if row["next_attempt_at"] <= now + RELAY_GRACE], changes)
+        entry = Entry(changes, rows, completion, origin, alone=unit.suspect)
+        mark("commit_asked")
+        self._waiting.append(entry)
+        if not self._at_work:
+            self._at_work = True
+            eventlet.spawn(self._commit_all)  # a greenlet of its own: no caller's time limit is the others'
+        try:
+            if entry.settled.wait(timeout=within_s) is None:
+                raise NotCommittedInTime(f"not committed within {within_s:g} s")
+        except PyMongoError:
+            unit.suspect = True
+            raise
+        finally:
+            if entry in self._waiting:
+                self._waiting.remove(entry)
 
     def was_processed(self, inbox_key: str) -> bool:
         return self._database["inbox"].find_one({"_id": inbox_key}, {"_id": 1}) is not None
+
+    def _commit_all(self) -> None:
+        """Until nothing waits. Whoever hands something in while this runs need not start another."""
+        try:
+            while self._waiting:
+                # Alone, it starts at once; else the others that were just woken get the chance to come along.
+                eventlet.sleep(LINGER_S if self._last_group > 1 else 0)
+                group = self._next_group()
+                if group:
+                    self._last_group = len(group)
+                    self._commit_group(group)
+        finally:
+            self._at_work = False
+
+    def _next_group(self) -> list[Entry]:
+        """Those that wait longest; one that would write what another of the group writes waits for the next."""
+        group: list[Entry] = []
+        written: set[tuple[str, str]] = set()
+        for entry in list(self._waiting):
+            if (entry.alone and group) or not written.isdisjoint(entry.writes):
+                continue
+            group.append(entry)
+            written |= entry.writes
+            self._waiting.remove(entry)
+            if entry.alone or len(group) == GROUP_MAX:
+                break
+        return group
+
+    def _commit_group(self, group: list[Entry]) -> None:
+        """Settle each entry, whatever happens; nothing is raised but by the end of the greenlet."""
+        to_try = [group]
+        while to_try:
+            entries = to_try.pop(0)
+            try:
+                self._write(entries)
+            except Blamed as blamed:
+                others = [entry for entry in entries if entry is not blamed.entry]
+                to_try += [others] if others else []
+                if others and isinstance(blamed.error, IndexViolated):
+                    to_try += [[blamed.entry]]  # it may have been one of the others that was in its way
+                else:
+                    _fail([blamed.entry], blamed.error)
+            except Exception as error:
+                if len(entries) == 1 or is_transient(error):
+                    _fail(entries, error)
+                else:  # nothing says whose fault it is
+                    log.info("group_not_committed", size=len(entries), error=type(error).__name__)
+                    to_try += [[entry] for entry in entries]
+            except BaseException as error:  # the process is being ended, or a timer went off
+                _fail([*entries, *(entry for others in to_try for entry in others)], error)
+                if isinstance(error, eventlet.greenlet.GreenletExit):
+                    raise
+                return
+
+    def _write(self, entries: list[Entry]) -> None:
+        origins = [entry.origin for entry in entries]
+        mark("group_begun", origins)
+        # A duplicate key must leave the callback as an exception: the server has aborted the transaction by then, and
+        # committing it would be retried for two minutes.
+        with pymongo.timeout(COMMIT_S_MAX), self._database.client.start_session() as session:
+            session.with_transaction(
+                lambda s: Writing(self._database, s, self._now()).write(entries),
+                read_concern=SNAPSHOT,
+                write_concern=DURABLE,
+            )
+        mark("group_committed", origins)
+        reach("after_commit")
+        metrics.COMMIT_GROUP.observe(len(entries))
+        soon = self._now() + RELAY_GRACE
+        for entry in entries:
+            # What is to go later is left to the sweep.
+            self._committed([row for row in entry.rows if row["next_attempt_at"] <= soon], entry.changes)
+            entry.settled.send(True)
 
     def _rows(self, emitted: Emitted, origin: Origin) -> list[dict[str, Any]]:
         """The event's row, and one for each older version in which it is still published: one id, counted once."""
@@ -148,95 +218,7 @@ def _copy(row: dict[str, Any]) -> dict[str, Any]:
     return row | {"_id": f"{row['_id']}/{row['type']}", "properties": properties, "headers": {}}
 
 
-class _Writing:
-    """The writes of one transaction."""
-
-    def __init__(self, database: Database, session: ClientSession, now: datetime.datetime):
-        self._database, self._session, self._now = database, session, now
-
-    def write(self, changes: Changes, rows: Sequence[dict], completion: Completion, origin: Origin) -> None:
-        self._complete(completion)
-        self._save(changes.saved)
-        for collection, document in changes.projected:
-            self._project(self._database[collection], document)
-        for collection, id in changes.deleted:
-            self._database[collection].delete_one({"_id": id}, session=self._session)
-        self._schedule(changes, origin)
-        reach("domain")
-        if rows:
-            self._database["outbox"].insert_many(list(rows), session=self._session)
-            reach("outbox")
-        reach("before_commit")
-
-    def _complete(self, completion: Completion) -> None:
-        now = self._now
-        if completion.inbox:
-            document = {"_id": completion.inbox, "at": now, "expires_at": now + INBOX_KEPT}
-            document |= {"retries": completion.retries} if completion.retries else {}
-            self._insert("inbox", document, AlreadyProcessed(completion.inbox))
-            reach("inbox")
-        if completion.answer:
-            document = completion.answer | {"at": now, "expires_at": now + ANSWERS_KEPT}
-            self._insert("idempotency", document, AnswerStored(document["_id"]))
-        if completion.claim:
-            id, claim = completion.claim
-            deleted = self._database["deadlines"].delete_one({"_id": id, "claim": claim}, session=self._session)
-            if not deleted.deleted_count:
-                raise ClaimLost(id)
-
-    def _insert(self, collection: str, document: dict, otherwise: Exception) -> None:
-        try:
-            self._database[collection].insert_one(document, session=self._session)
-        except DuplicateKeyError:
-            raise otherwise from None
-
-    def _save(self, saved: Sequence[tuple[str, dict]]) -> None:
-        """New documents of a collection go in one round trip; a changed one is replaced if it is as it was read."""
-        new: dict[str, list[dict]] = {}
-        for collection, document in saved:
-            if document["version"] == 0:
-                new.setdefault(collection, []).append(document | {"version": 1})
-            else:
-                self._replace(self._database[collection], document)
-        for collection, documents in new.items():
-            self._insert_new(self._database[collection], documents)
-
-    def _insert_new(self, collection: Collection, documents: list[dict]) -> None:
-        try:
-            collection.insert_many(documents, session=self._session)
-        except BulkWriteError as error:
-            violation = error.details["writeErrors"][0]
-            if violation["code"] != DUPLICATE_KEY:
-                raise
-            raise _meaning(violation, collection.name, documents[violation["index"]]) from None
-
-    def _replace(self, collection: Collection, document: dict) -> None:
-        read = document["version"]
-        written = document | {"version": read + 1}
-        try:
-            replaced = collection.replace_one({"_id": document["_id"], "version": read}, written, session=self._session)
-        except DuplicateKeyError as error:
-            raise _meaning(error.details or {}, collection.name, document) from None
-        if not replaced.matched_count:
-            raise Clash(f"{collection.name}/{document['_id']}")
-
-    def _project(self, collection: Collection, document: dict) -> None:
-        kept = collection.find_one({"_id": document["_id"]}, {"sequence": 1}, session=self._session)
-        if kept is None or kept["sequence"] < document["sequence"]:
-            collection.replace_one({"_id": document["_id"]}, document, upsert=True, session=self._session)
-
-    def _schedule(self, changes: Changes, origin: Origin) -> None:
-        # What a deadline leads to names the message that set it as its cause.
-        cause = {"correlation_id": origin.correlation_id, "causation_id": origin.causation_id}
-        operations: list[DeleteOne | ReplaceOne] = [DeleteOne({"_id": id}) for id in changes.unscheduled]
-        operations += [ReplaceOne({"_id": d["_id"]}, d | cause, upsert=True) for d in changes.scheduled]
-        if operations:
-            self._database["deadlines"].bulk_write(operations, session=self._session)
-
-
-def _meaning(violation: Mapping[str, Any], collection: str, document: dict) -> Exception:
-    """A second insert of the same aggregate is a clash; any other unique index guards a rule of the domain."""
-    pattern = violation.get("keyPattern", {})
-    if "_id" in pattern:
-        return Clash(f"{collection}/{document['_id']}")
-    return IndexViolated(f"There is one already in {collection} with the same {', '.join(pattern)}.")
+def _fail(entries: Sequence[Entry], error: BaseException) -> None:
+    for entry in entries:
+        if not entry.settled.ready():
+            entry.settled.send_exception(error)

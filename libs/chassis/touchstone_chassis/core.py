@@ -23,6 +23,7 @@ from touchstone_chassis.mongo import Mongo
 from touchstone_chassis.outbox import WINDOW_MAX, Relay, relay_quietly
 from touchstone_chassis.parking import Parking
 from touchstone_chassis.publishing import ConfirmingPublisher
+from touchstone_chassis.reading import Reader
 from touchstone_chassis.restored import WholeDatabase
 from touchstone_chassis.server_time import DatabaseTime
 from touchstone_chassis.starts import Starts
@@ -97,8 +98,12 @@ class Core(SharedExtension):
     def starts(self) -> Starts:
         return Starts(self.mongo.database, self.parking, self.availability, self.time.now)
 
+    @once_started
+    def reader(self) -> Reader:
+        return Reader(self.mongo.database)
+
     def unit(self) -> UnitOfWork:
-        return UnitOfWork(self.mongo.database)
+        return UnitOfWork(self.mongo.database, self.reader)
 
     def setup(self) -> None:
         self.checks.add("outbox_lag", self._check_lag)

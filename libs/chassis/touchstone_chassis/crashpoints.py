@@ -22,6 +22,7 @@ MARKERS_VARIABLE = "TOUCHSTONE_CRASH_MARKERS"
 
 POINTS = (
     "inbox",  # in the transaction, the key of the message is written
+    "group",  # in a transaction that holds several units of work, some of it is written
     "domain",  # in the transaction, what the handler saved is written
     "outbox",  # in the transaction, the events are written
     "before_commit",  # the transaction holds everything

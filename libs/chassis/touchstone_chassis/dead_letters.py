@@ -10,7 +10,7 @@ from nameko.extensions import DependencyProvider
 
 from touchstone_chassis import handling, metrics
 from touchstone_chassis.broker import UNREADABLE
-from touchstone_chassis.committing import RELAY_GRACE, Completion
+from touchstone_chassis.committing import RELAY_GRACE
 from touchstone_chassis.consuming import Delivery
 from touchstone_chassis.core import Core
 from touchstone_chassis.given_up import (
@@ -29,6 +29,7 @@ from touchstone_chassis.mongo import is_transient
 from touchstone_chassis.parking import KEPT_PROPERTIES
 from touchstone_chassis.units import Origin, UnitOfWork
 from touchstone_chassis.work import Work, WorkEntrypoint, handled_by
+from touchstone_chassis.writing import Completion
 from touchstone_contracts.bookkeeping import DEAD_LETTER_PARTS, DEAD_LETTERS, OUTBOX
 from touchstone_contracts.errors import InvalidRequest, NotFound
 from touchstone_contracts.topology import dead_letter

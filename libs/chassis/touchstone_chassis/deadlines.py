@@ -15,11 +15,11 @@ from nameko.extensions import SharedExtension
 from pymongo import ReturnDocument
 
 from touchstone_chassis import handling, metrics
-from touchstone_chassis.committing import ClaimLost, Completion
 from touchstone_chassis.config import DEADLINES_AT_ONCE
 from touchstone_chassis.core import Core
 from touchstone_chassis.units import Origin
 from touchstone_chassis.work import Work, WorkEntrypoint, handled_by
+from touchstone_chassis.writing import ClaimLost, Completion
 
 log = structlog.get_logger(__name__)
 

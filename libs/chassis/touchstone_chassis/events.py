@@ -8,7 +8,6 @@ import structlog
 from marshmallow import ValidationError
 
 from touchstone_chassis import handling, metrics
-from touchstone_chassis.committing import AlreadyProcessed, Completion
 from touchstone_chassis.consuming import Delivery
 from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.guards import BadMessage, decode
@@ -16,6 +15,7 @@ from touchstone_chassis.parking import attempts_of
 from touchstone_chassis.spans import mark
 from touchstone_chassis.units import Origin
 from touchstone_chassis.work import Work, WorkEntrypoint, handled_by
+from touchstone_chassis.writing import AlreadyProcessed, Completion
 from touchstone_contracts.envelope import CONTENT_TYPE, Envelope, unwrap
 from touchstone_contracts.errors import Refusal
 from touchstone_contracts.topology import event_queue

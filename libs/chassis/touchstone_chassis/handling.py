@@ -11,17 +11,12 @@ import pymongo
 import structlog
 from pymongo.errors import ConnectionFailure, NetworkTimeout
 
-from touchstone_chassis.committing import (
-    AlreadyProcessed,
-    AnswerStored,
-    ClaimLost,
-    Clash,
-    Completion,
-    IndexViolated,
-)
+from touchstone_chassis.committing import COMMIT_S_MAX
 from touchstone_chassis.core import Core
 from touchstone_chassis.mongo import is_transient
+from touchstone_chassis.spans import mark
 from touchstone_chassis.units import Origin, UnitOfWork
+from touchstone_chassis.writing import AlreadyProcessed, AnswerStored, ClaimLost, Clash, Completion, IndexViolated
 from touchstone_contracts.errors import AlreadyExists, Conflict, DeadlineExceeded, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -31,8 +26,6 @@ PAUSE_S_MAX = 2.0
 _AWAY = "The database cannot be reached at the moment."
 
 
-COMMIT_S_MAX = 8.0
-"""For one try: the driver by itself would try for two minutes, longer than a drain may last."""
 TELLING_S = 1.5
 """A call whose time ran out in the database says something of the database only if it had so long."""
 NEARLY_S = 0.1
@@ -61,24 +54,27 @@ def run(
 ) -> Any:
     """Run `handler`, commit what it changed together with `complete(result)`, and return its result.
 
-    `until` is the caller's deadline (unix time, seconds): past it nothing is committed, and a database that is away
+    `until` is the caller's deadline (unix time, seconds): past it no commit is begun, and a database that is away
     is waited for no longer than PATIENCE_S. Without one PutOff is raised, so that nothing that only waits holds a
     worker; what is `patient` waits here until the process drains. Raises what the handler raises, AlreadyProcessed,
     AnswerStored, ClaimLost, AlreadyExists, Conflict, DeadlineExceeded, Unavailable, PutOff or HandlerBroke.
     """
     if until is not None and core.availability.away_for_s > PATIENCE_S:
         raise Unavailable(_AWAY)
+    unit.until = until
     clashes, violations, pause_s = 0, 0, 0.05
     while True:
         unit.reset()
         began = time.monotonic()
         try:
             with _database_time(until):
+                mark("handler_begun")
                 result = _call(handler)
+                mark("handler_done")
                 if until is not None and time.time() > until:
                     raise DeadlineExceeded("The deadline passed while the call was carried out; nothing was changed.")
-                with pymongo.timeout(COMMIT_S_MAX):  # within the caller's deadline: the shorter one counts
-                    core.committer.commit(unit, origin, complete(result))
+                within_s = COMMIT_S_MAX if until is None else min(COMMIT_S_MAX, max(0.001, until - time.time()))
+                core.committer.commit(unit, origin, complete(result), within_s=within_s)
             return result
         except (AlreadyProcessed, AnswerStored, ClaimLost):
             raise

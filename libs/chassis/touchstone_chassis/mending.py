@@ -7,7 +7,6 @@ from typing import Any
 import orjson
 from marshmallow import ValidationError
 
-from touchstone_chassis.committing import INBOX_KEPT
 from touchstone_chassis.fates import replay_row
 from touchstone_chassis.given_up import (
     DISCARDED,
@@ -25,6 +24,7 @@ from touchstone_chassis.masking import unmasked
 from touchstone_chassis.outbox import message_row
 from touchstone_chassis.publishing import Outgoing, is_sendable
 from touchstone_chassis.validation import field_errors
+from touchstone_chassis.writing import INBOX_KEPT
 from touchstone_contracts.envelope import amqp_properties, unwrap
 from touchstone_contracts.errors import FieldError, IllegalTransition, InvalidRequest
 from touchstone_contracts.registry import REGISTRY

@@ -11,13 +11,13 @@ from marshmallow import Schema
 
 from touchstone_chassis import calls, handling, metrics, validation
 from touchstone_chassis.callers import Caller
-from touchstone_chassis.committing import AlreadyProcessed, Completion
 from touchstone_chassis.consuming import Delivery
 from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.guards import BadMessage, decode, text_header, traceparent
 from touchstone_chassis.spans import mark
 from touchstone_chassis.units import Origin
 from touchstone_chassis.work import Work, WorkEntrypoint, handled_by
+from touchstone_chassis.writing import AlreadyProcessed, Completion
 from touchstone_contracts.errors import Refusal, Unauthenticated
 
 log = structlog.get_logger(__name__)

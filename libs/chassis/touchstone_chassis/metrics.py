@@ -24,6 +24,9 @@ RPC_REQUESTS = Counter(
 OUTBOX_PENDING = Gauge("touchstone_outbox_pending", "Committed events that the broker has not confirmed yet.")
 OUTBOX_OLDEST_AGE_S = Gauge("touchstone_outbox_oldest_age_seconds", "Age of the oldest unconfirmed event.")
 PUBLISHED = Counter("touchstone_published", "Events handed to the broker, by its answer.", ["outcome"])
+COMMIT_GROUP = Histogram(
+    "touchstone_commit_group_size", "Units of work in one transaction.", buckets=(1, 2, 4, 8, 16, 32, 64)
+)
 DEAD_LETTERS = Counter("touchstone_dead_letters", "Messages given up, by queue and reason.", ["queue", "reason"])
 DEAD_LETTERS_KEPT = Counter(
     "touchstone_dead_letters_kept", "Dead letters written to the database for an operator.", ["service"]

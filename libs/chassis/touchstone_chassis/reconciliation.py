@@ -11,9 +11,10 @@ import orjson
 from nameko import config
 
 from touchstone_chassis import broker
-from touchstone_chassis.committing import INBOX_KEPT, RELAY_GRACE
+from touchstone_chassis.committing import RELAY_GRACE
 from touchstone_chassis.fates import Fate, fates
 from touchstone_chassis.units import UnitOfWork, deadline_id
+from touchstone_chassis.writing import INBOX_KEPT
 from touchstone_contracts.bookkeeping import DEADLINES, INBOX, OUTBOX
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.errors import InvalidRequest, Unavailable

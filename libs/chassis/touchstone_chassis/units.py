@@ -2,12 +2,15 @@
 
 import dataclasses
 import datetime
+import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pymongo import ReturnDocument
 from pymongo.database import Database
+
+from touchstone_chassis.reading import READ_S_MAX, Reader
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,15 +60,22 @@ def deadline_id(kind: str, key: str) -> str:
 class UnitOfWork:
     """What a store reads from and writes to. Reads see what is committed; writes wait for the handler to return."""
 
-    def __init__(self, database: Database):
-        self._database = database
+    def __init__(self, database: Database, reader: Reader | None = None):
+        self._database, self._reader = database, reader or Reader(database)
         self.changes = Changes()
+        self.suspect = False
+        """Whether a commit of it failed by the database's fault, or perhaps its own."""
+        self.until: float | None = None
+        """Unix time, seconds, after which nobody waits for what is read."""
 
     def reset(self) -> None:
         """Forget everything: the handler runs again."""
         self.changes = Changes()
 
     def find_one(self, collection: str, filter: Mapping[str, Any], projection: Any = None) -> dict | None:
+        if filter.keys() == {"_id"} and isinstance(filter["_id"], str):
+            within_s = READ_S_MAX if self.until is None else max(0.001, self.until - time.time())
+            return self._reader.get(collection, filter["_id"], projection, within_s=within_s)
         return self._database[collection].find_one(filter, projection)
 
     def find(

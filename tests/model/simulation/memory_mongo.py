@@ -162,14 +162,24 @@ class MemoryCollection:
             self.delete_one({"_id": document["_id"]}, **o)
         return SimpleNamespace(deleted_count=len(found))
 
-    def bulk_write(self, operations: Sequence[DeleteOne | ReplaceOne], **o: Any) -> None:
-        for operation in operations:
-            if isinstance(operation, DeleteOne):
-                self.delete_one(operation._filter, **o)
-            elif isinstance(operation, ReplaceOne):
-                self.replace_one(operation._filter, operation._doc, upsert=bool(operation._upsert), **o)
-            else:
-                raise NotImplementedError(f"the database in memory knows no {type(operation).__name__}")
+    def bulk_write(self, operations: Sequence[DeleteOne | ReplaceOne], **o: Any) -> Any:
+        matched = 0
+        for index, operation in enumerate(operations):
+            try:
+                matched += self._carry_out(operation, o)
+            except DuplicateKeyError as error:
+                raise BulkWriteError({"writeErrors": [dict(error.details or {}) | {"index": index}]}) from None
+        return SimpleNamespace(matched_count=matched)
+
+    def _carry_out(self, operation: DeleteOne | ReplaceOne, options: Mapping[str, Any]) -> int:
+        """How many documents a replacement found."""
+        if isinstance(operation, DeleteOne):
+            self.delete_one(operation._filter, **options)
+            return 0
+        if isinstance(operation, ReplaceOne):
+            replaced = self.replace_one(operation._filter, operation._doc, upsert=bool(operation._upsert), **options)
+            return int(replaced.matched_count)
+        raise NotImplementedError(f"the database in memory knows no {type(operation).__name__}")
 
     def _matching(self, filter: Mapping[str, Any]) -> Iterator[dict]:
         if isinstance(filter.get("_id"), str):  # most reads are by id

@@ -14,13 +14,14 @@ from simulation.memory_mongo import MemoryDatabase
 
 from touchstone_chassis import calls, handling
 from touchstone_chassis.callers import Caller
-from touchstone_chassis.committing import AlreadyProcessed, ClaimLost, Committer, Completion
+from touchstone_chassis.committing import Committer
 from touchstone_chassis.deadlines import Deadline, OnDeadline
 from touchstone_chassis.events import OnEvent
 from touchstone_chassis.messages import OnMessage
 from touchstone_chassis.providers import Stored
 from touchstone_chassis.rpc import Method
 from touchstone_chassis.units import Origin, UnitOfWork
+from touchstone_chassis.writing import AlreadyProcessed, ClaimLost, Completion
 from touchstone_contracts.bookkeeping import BOOKKEEPING_INDEXES
 from touchstone_contracts.envelope import unwrap
 from touchstone_contracts.errors import Refusal
@@ -44,6 +45,22 @@ class Handler:
     method: Callable[..., Any]
 
 
+class _EachByAReplica:
+    """Commits each unit of work as if by a replica of its own: one may be committed while another is about to be."""
+
+    def __init__(self, database: MemoryDatabase, clock: Any) -> None:
+        self._database, self._clock = database, clock
+
+    def commit(self, *given: Any, **options: Any) -> None:
+        self._replica().commit(*given, **options)
+
+    def was_processed(self, inbox_key: str) -> bool:
+        return self._replica().was_processed(inbox_key)
+
+    def _replica(self) -> Committer:
+        return Committer(self._database, event_time=self._clock.now, committed=lambda _rows, _changes: None)  # type: ignore[arg-type]
+
+
 class Process:
     """A service's handlers and what the process remembers; the database outlives it."""
 
@@ -65,7 +82,7 @@ class Process:
 
     def restart(self) -> None:
         """A fresh process: what was only in memory is gone."""
-        committer = Committer(self.database, event_time=self.clock.now, committed=lambda _rows, _changes: None)
+        committer = _EachByAReplica(self.database, self.clock)
         mongo = SimpleNamespace(database=self.database)
         here = SimpleNamespace(away_for_s=0.0, lost=lambda: None)
         self._core: Any = SimpleNamespace(

@@ -45,8 +45,8 @@ def test_a_deadline_in_the_future_waits(bus, core, database):
 
     unit: UnitOfWork = core.unit()
     unit.schedule("reminder", "soon", datetime.datetime.now(datetime.UTC), {"why": "x"})
-    from touchstone_chassis.committing import Completion
     from touchstone_chassis.units import Origin
+    from touchstone_chassis.writing import Completion
 
     core.committer.commit(unit, Origin(uuid.uuid4().hex), Completion())
 

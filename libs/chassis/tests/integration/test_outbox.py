@@ -8,10 +8,11 @@ from typing import Any
 import eventlet
 import pytest
 
-from touchstone_chassis.committing import Clash, Committer, Completion, IndexViolated
+from touchstone_chassis.committing import Committer
 from touchstone_chassis.outbox import Relay
 from touchstone_chassis.publishing import ConfirmingPublisher, Outcome, Outgoing
 from touchstone_chassis.units import Origin
+from touchstone_chassis.writing import Clash, Completion, IndexViolated
 from touchstone_contracts.membership import ContactChanged, OrganisationRegistered
 from touchstone_contracts.values import Party, PartyKind
 from touchstone_devkit.eventually import eventually

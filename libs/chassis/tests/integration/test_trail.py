@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from touchstone_chassis.committing import Completion
 from touchstone_chassis.dead_letter_desk import DeadLetterDesk
 from touchstone_chassis.deadlines import Deadline
 from touchstone_chassis.trail_desk import FOLLOWERS, TrailDesk
 from touchstone_chassis.units import Origin
+from touchstone_chassis.writing import Completion
 from touchstone_contracts.assessment import BodyAccredited
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.roles import ALL, OPERATOR, SECRETARIAT

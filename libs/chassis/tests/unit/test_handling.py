@@ -15,8 +15,8 @@ from pymongo.errors import (
 )
 
 from touchstone_chassis import handling
-from touchstone_chassis.committing import Clash, Completion, IndexViolated
 from touchstone_chassis.units import Origin, UnitOfWork
+from touchstone_chassis.writing import Clash, Completion, IndexViolated
 from touchstone_contracts.errors import AlreadyExists, Conflict, DeadlineExceeded, NotFound, Unavailable
 
 
@@ -26,7 +26,7 @@ class Committing:
     def __init__(self, *failures: Exception, for_ever: Exception | None = None):
         self.failures, self.for_ever, self.commits = list(failures), for_ever, 0
 
-    def commit(self, unit: Any, origin: Any, completion: Any) -> None:
+    def commit(self, unit: Any, origin: Any, completion: Any, *, within_s: float) -> None:
         if self.for_ever:
             raise self.for_ever
         if self.failures:
