@@ -1,0 +1,110 @@
+"""Goes through rounds: subjects in rotating order, noisy rounds left out and made up for, failures told loudly."""
+
+import collections
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from bench.measuring import Run, is_noisy, measure
+from bench.plan import TOUCHSTONE, Load, Setup, rotated
+from bench.progress import Progress
+from bench.subjects import Peer, Subject, Surroundings
+from bench.touchstone_subject import Touchstone
+
+FIRST = "first"
+"""The label of the run whose only audit is the first of all, right after the start."""
+Pythons = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Bench:
+    """What every part gets. `pythons` are the peers' interpreters by name."""
+
+    around: Surroundings
+    pythons: Pythons
+    progress: Progress
+    warm_up: int
+
+    def start(self, name: str, setup: Setup) -> Subject:
+        options = {"contacts": setup.contacts, "processes": setup.processes}
+        if name == TOUCHSTONE:
+            return Touchstone(self.around, **options)
+        return Peer(self.around, name, self.pythons[name], **options)
+
+
+def go_through(bench: Bench, names: Sequence[str], setups: Sequence[Setup], rounds: int) -> list[Run]:
+    """All runs of `rounds` rounds, and of up to half as many more where some were discarded."""
+    runs: list[Run] = []
+    for number in range(1, rounds + rounds // 2 + 1):
+        if number > rounds and enough(runs, rounds):
+            break
+        bench.progress.round(number, rounds)
+        for name in rotated(tuple(names), number):
+            for setup in setups:
+                runs += [run | {"round": number} for run in _of_one(bench, name, setup)]
+        mark_discarded(runs)
+    return runs
+
+
+def mark_discarded(runs: Iterable[Run]) -> None:
+    """A round is discarded for a load as soon as one of its runs was noisy: ratios need all of them."""
+    runs = list(runs)
+    noisy = {(run["round"], run["label"]) for run in runs if is_noisy(run)}
+    for run in runs:
+        run["discarded"] = (run["round"], run["label"]) in noisy
+
+
+def enough(runs: Iterable[Run], rounds: int) -> bool:
+    """Whether every load has so many rounds that were not discarded. Failures are not made up for."""
+    kept: dict[str, set[int]] = collections.defaultdict(set)
+    for run in runs:
+        kept[run["label"]] |= set() if run["discarded"] else {run["round"]}
+    return all(len(numbers) >= rounds for numbers in kept.values())
+
+
+def attempt(bench: Bench, name: str, label: str, steps: Callable[[], list[Run]]) -> list[Run]:
+    """What the steps give, or one run that failed: one subject that breaks must not cost the others."""
+    try:
+        return steps()
+    except Exception as error:  # an edge: whatever a subject, the broker or the database may do
+        failed = {"subject": name, "label": label, "faults": [f"{type(error).__name__}: {error}"]}
+        bench.progress.failed(failed)
+        return [failed]
+
+
+def _of_one(bench: Bench, name: str, setup: Setup) -> list[Run]:
+    def steps() -> list[Run]:
+        subject = bench.start(name, setup)
+        try:
+            return _loads(bench, subject, setup)
+        finally:
+            subject.stop()
+
+    return attempt(bench, name, setup.loads[0].label, steps)
+
+
+def _loads(bench: Bench, subject: Subject, setup: Setup) -> list[Run]:
+    first = measure(bench.around, subject, submitters=1, count=1) | {"label": FIRST}
+    runs = [first | {"start_s": round(subject.start_s, 2)}]
+    if "seconds" in first:
+        runs[0]["first_notice_s"] = round(subject.start_s + first["seconds"], 2)
+    runs[0]["foreign_share"] = None  # too short to tell
+    if not first["faults"]:
+        runs.append(measure(bench.around, subject, submitters=4, count=bench.warm_up) | {"label": "warm-up"})
+        runs[-1]["foreign_share"] = None  # not counted, and so not discarded
+    for load in setup.loads:
+        if runs[-1]["faults"]:
+            bench.progress.failed(runs[-1])
+            break
+        runs.append(_one(bench, subject, load, runs[-1]))
+        bench.progress.done(runs[-1])
+    if runs[-1]["faults"]:
+        bench.progress.failed(runs[-1])
+    return runs
+
+
+def _one(bench: Bench, subject: Subject, load: Load, last: Run) -> Run:
+    rate = load.rate if load.of_last is None else round(last["audits_per_s"] * load.of_last, 1)
+    return measure(bench.around, subject, submitters=load.submitters, count=load.audits, rate=rate) | {
+        "label": load.label
+    }
