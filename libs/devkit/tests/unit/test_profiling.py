@@ -377,9 +377,10 @@ def test_the_page_shows_every_step_and_says_why_there_are_no_flame_graphs():
     cpu = dict.fromkeys(("assessment", "certification", "notification"), 1.0)
     summary = sum_up("one at a time", [a_trace()], 1, 1.0, cpu)
 
-    written = page(Profile("A machine.", [summary], {}, not_sampled="ptrace is <forbidden>"))
+    written = page(Profile("A machine.", [summary], {"assessment": 7.25}, {}, not_sampled="ptrace is <forbidden>"))
 
     assert all(line.name in written for line in summary.lines)
+    assert "7.25" in written
     assert "ptrace is &lt;forbidden&gt;" in written
     assert "http" not in written  # needs nothing from elsewhere
 

@@ -19,11 +19,11 @@ from pathlib import Path
 from touchstone_devkit.backing import start_backing
 from touchstone_devkit.folders import STATE
 from touchstone_devkit.profiling import moments
-from touchstone_devkit.profiling.assembling import PATH, Assembly
+from touchstone_devkit.profiling.assembling import PATH, Assembly, Load
 from touchstone_devkit.profiling.page import Profile, page
 from touchstone_devkit.profiling.sampling import Frame, NotSampled, sampled, tree
-from touchstone_devkit.profiling.submitting import Load, Submitters, standards_with_automatic_acceptance
-from touchstone_devkit.profiling.summing import Summary, sum_up
+from touchstone_devkit.profiling.submitting import Submitters, standards_with_automatic_acceptance
+from touchstone_devkit.profiling.summing import Summary, cpu_ms_an_audit, sum_up
 from touchstone_devkit.profiling.words import in_words
 from touchstone_devkit.runner import System
 
@@ -40,16 +40,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--submitters", type=int, default=16, help="how many hand in at once")
     given = parser.parse_args(arguments)
     spans = _fresh(FOLDER)
-    loads, not_sampled = _run(given.audits, given.submitters, spans)
+    loads, unrecorded, not_sampled = _run(given.audits, given.submitters, spans)
     assembly = Assembly({service: moments.read(spans, service) for service in SERVICES})
     try:
         summaries = [_summary(assembly, title, load) for title, load in loads]
     except ValueError as error:
         print(f"profile: {error}", file=sys.stderr)
         return 1
-    profile = Profile(_machine(), summaries, {} if not_sampled else _samples(FOLDER), not_sampled)
+    samples = {} if not_sampled else _samples(FOLDER)
+    profile = Profile(_machine(), summaries, cpu_ms_an_audit(unrecorded), samples, not_sampled)
     (FOLDER / "index.html").write_text(page(profile), encoding="utf-8")
-    print(in_words(summaries))
+    print(in_words(summaries, profile.unrecorded))
     print(f"\nThe page, with waterfalls, all tables and flame graphs: {FOLDER / 'index.html'}")
     return 0
 
@@ -60,8 +61,8 @@ def _fresh(folder: Path) -> Path:
     return folder / "spans"
 
 
-def _run(audits: int, submitters: int, spans: Path) -> tuple[list[tuple[str, Load]], str]:
-    """What was handed in, and why nothing was sampled where that is so."""
+def _run(audits: int, submitters: int, spans: Path) -> tuple[list[tuple[str, Load]], Load, str]:
+    """What was handed in while moments were recorded; while they were not; and why nothing was sampled, if so."""
     environment = {
         "TOUCHSTONE_SPANS": str(spans),
         "ASSESSMENT_STANDARDS_FOLDER": str(standards_with_automatic_acceptance(spans.parent / "standards")),
@@ -78,21 +79,21 @@ def _run(audits: int, submitters: int, spans: Path) -> tuple[list[tuple[str, Loa
             together = load.together(audits * TIMES_TOGETHER, submitters)
             for service in SERVICES:  # what is sampled shall not be the recorder
                 system.restart(service, {"TOUCHSTONE_SPANS": ""})
-            not_sampled = _sample(system, load, audits * TIMES_TOGETHER, submitters)
+            load.one_at_a_time(WARM_UP)
+            unrecorded, not_sampled = _sample(system, load, audits * TIMES_TOGETHER, submitters)
         finally:
             load.close()
-    return [("one at a time", alone), (f"{submitters} submitters", together)], not_sampled
+    return [("one at a time", alone), (f"{submitters} submitters", together)], unrecorded, not_sampled
 
 
-def _sample(system: System, load: Submitters, audits: int, submitters: int) -> str:
+def _sample(system: System, load: Submitters, audits: int, submitters: int) -> tuple[Load, str]:
     pids = {service: system.processes[service].pid or 0 for service in SERVICES}
     try:
         with sampled(pids, FOLDER, lambda line: print(line, flush=True)):
-            load.together(audits, submitters)
+            return load.together(audits, submitters), ""
     except NotSampled as reason:
         print(f"no flame graphs: {reason}", flush=True)
-        return str(reason)
-    return ""
+        return load.together(audits, submitters), str(reason)
 
 
 def _summary(assembly: Assembly, title: str, load: Load) -> Summary:

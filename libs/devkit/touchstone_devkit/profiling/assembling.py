@@ -95,6 +95,15 @@ class Sent:
     answered: int
 
 
+@dataclasses.dataclass(frozen=True)
+class Load:
+    """What was handed in, how long all of it took, and the CPU time (seconds) of each service meanwhile."""
+
+    sent: list[Sent]
+    wall_s: float
+    cpu_s: Mapping[str, float]
+
+
 class Assembly:
     """Finds the works and batches that belong to an audit."""
 

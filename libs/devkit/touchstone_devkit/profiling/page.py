@@ -14,10 +14,14 @@ from touchstone_devkit.profiling.summing import Line, Summary
 
 @dataclasses.dataclass(frozen=True)
 class Profile:
-    """What a page shows. `machine`: a sentence on where and when. `not_sampled`: why there are no flame graphs."""
+    """What a page shows. `machine`: a sentence on where and when. `not_sampled`: why there are no flame graphs.
+
+    `unrecorded`: CPU of each service without the recorder, in milliseconds an audit, with as many submitters.
+    """
 
     machine: str
     summaries: Sequence[Summary]
+    unrecorded: Mapping[str, float]
     samples: Mapping[str, Frame]
     not_sampled: str = ""
 
@@ -29,7 +33,7 @@ def page(profile: Profile) -> str:
         *(_waterfalls(summary) for summary in profile.summaries),
         _steps(profile.summaries),
         _beside(profile.summaries),
-        _cpu(profile.summaries),
+        _cpu(profile.summaries, profile.unrecorded),
         _commands(profile.summaries),
         _flames(profile),
     ]
@@ -119,12 +123,13 @@ def _cells(line: Line | None, *, share: bool = True) -> list[str]:
     return [f"{line.median_ms:.2f}", f"{line.p99_ms:.2f}", *shares, "" if line.cpu_ms is None else f"{line.cpu_ms:.2f}"]
 
 
-def _cpu(summaries: Sequence[Summary]) -> str:
+def _cpu(summaries: Sequence[Summary], unrecorded: Mapping[str, float]) -> str:
     rows = [
         [s.title, c.service, *(f"{ms:.2f}" for ms in (c.all_ms, c.path_ms, c.beside_ms, c.elsewhere_ms))]
         for s in summaries
         for c in s.cpu
     ]
+    rows += [["the same, not recorded", service, f"{ms:.2f}", "", "", ""] for service, ms in unrecorded.items()]
     names = ["load", "service", "CPU ms an audit", "on the path", "beside it", "elsewhere"]
     return (
         f"<h2>CPU of the services</h2>{_table(names, rows, words=2)}"

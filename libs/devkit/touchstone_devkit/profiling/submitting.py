@@ -1,6 +1,5 @@
 """Hands audits in, one at a time or by many at once, and waits until the notices about all of them are recorded."""
 
-import dataclasses
 import json
 import os
 import threading
@@ -17,7 +16,7 @@ from touchstone.rpc import Client
 from touchstone_devkit.demo.register import Register
 from touchstone_devkit.demo.worlds import World, a_world, stage
 from touchstone_devkit.folders import CHECKOUT
-from touchstone_devkit.profiling.assembling import PATH, Sent
+from touchstone_devkit.profiling.assembling import PATH, Load, Sent
 from touchstone_devkit.runner import System
 
 CASE = "a minor, plan approved"
@@ -40,15 +39,6 @@ def standards_with_automatic_acceptance(folder: Path) -> Path:
 def one_person_for_each_party(world: World) -> World:
     firsts = {(c["party"]["kind"], c["party"]["id"]): c for c in reversed(world.setup["contacts"])}
     return World(world.case, world.setup | {"contacts": list(firsts.values())})
-
-
-@dataclasses.dataclass(frozen=True)
-class Load:
-    """What was handed in, how long all of it took, and the CPU time (seconds) of each service meanwhile."""
-
-    sent: list[Sent]
-    wall_s: float
-    cpu_s: Mapping[str, float]
 
 
 class Submitters:

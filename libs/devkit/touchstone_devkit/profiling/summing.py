@@ -4,7 +4,7 @@ import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
 
-from touchstone_devkit.profiling.assembling import PATH, Step, Trace
+from touchstone_devkit.profiling.assembling import PATH, Load, Step, Trace
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +85,11 @@ def sum_up(title: str, traces: Sequence[Trace], submitted: int, wall_s: float, c
         for service, _ in PATH
     ]
     return Summary(title, traces, submitted, wall_s, lines, beside, cpu)
+
+
+def cpu_ms_an_audit(load: Load) -> dict[str, float]:
+    """Of each service, in milliseconds."""
+    return {service: spent * 1000 / len(load.sent) for service, spent in load.cpu_s.items()}
 
 
 def _cpu_of(lines: Sequence[Line], service: str) -> float:

@@ -1,14 +1,17 @@
 """Says in plain text, for a terminal, where the time of an audit goes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from touchstone_devkit.profiling.summing import Line, Summary
 
 NAME_WIDTH = 38
 
 
-def in_words(summaries: Sequence[Summary]) -> str:
-    """A line for each step of each hop: median and 99th percentile in ms, share and CPU, load by load."""
+def in_words(summaries: Sequence[Summary], unrecorded: Mapping[str, float]) -> str:
+    """A line for each step of each hop: median and 99th percentile in ms, share and CPU, load by load.
+
+    `unrecorded`: CPU of each service, in milliseconds an audit, without the recorder.
+    """
     lines = []
     for summary in summaries:
         cpu = ", ".join(f"{c.service} {c.all_ms:.1f}" for c in summary.cpu)
@@ -21,7 +24,8 @@ def in_words(summaries: Sequence[Summary]) -> str:
             "  beside the path:",
             *(_line(line) for line in summary.beside),
         ]
-    return "\n".join(lines)
+    cpu = ", ".join(f"{service} {ms:.1f}" for service, ms in unrecorded.items())
+    return "\n".join([*lines, "", f"As many submitters without the recorder, CPU ms an audit: {cpu}"])
 
 
 def _line(line: Line) -> str:
