@@ -1,13 +1,18 @@
 """What a reply becomes in the caller's process."""
 
+import dataclasses
+import datetime
+import enum
 import json
 import pathlib
 import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from touchstone.rpc import _KNOWN, Client, MalformedReply, _result, refusal_from
+from touchstone.rpc import _KNOWN, Client, MalformedReply, _body, _plain, _result, refusal_from
 from touchstone_contracts.errors import FieldError, InProgress, InvalidReport, Refusal
 
 
@@ -66,6 +71,52 @@ def test_an_argument_that_json_cannot_say_is_refused_before_anything_is_sent():
         client.call("s", "m", argument=object())
     with pytest.raises(ValueError, match="JSON"):
         client.call("s", "m", argument=float("nan"))
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    DAY = datetime.date(2026, 1, 2)
+    NONE = float("nan")
+
+
+@dataclasses.dataclass
+class Form:
+    name: str
+
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(st.characters()),  # lone surrogates, too
+    st.dates(),
+    st.datetimes(timezones=st.none() | st.just(datetime.UTC)),
+    st.decimals(),
+    st.sampled_from([*Colour, Form("a"), datetime.time(1), object, b"x", {1}]),
+)
+ARGUMENTS = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner) | st.tuples(inner) | st.dictionaries(st.text() | st.integers(), inner),
+    max_leaves=10,
+)
+
+
+@given(ARGUMENTS)
+def test_a_body_says_what_the_standard_library_says_and_refuses_what_it_refuses(argument: Any):
+    try:
+        wanted = json.loads(json.dumps(argument, default=_plain, allow_nan=False))
+    except (TypeError, ValueError) as failure:
+        with pytest.raises(type(failure)):
+            _body({"argument": argument})
+    else:
+        assert json.loads(_body({"argument": argument})) == {"args": [], "kwargs": {"argument": wanted}}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), Colour.NONE])
+def test_what_is_no_number_is_refused_however_deep_it_lies(value: Any):
+    with pytest.raises(ValueError, match="JSON"):
+        _body({"report": [{"score": (1.5, value)}]})
 
 
 def test_the_readme_lists_the_published_codes_and_which_of_them_are_worth_another_try():
