@@ -1,6 +1,5 @@
 """Audits, their reports, bodies, auditors and refusals as documents."""
 
-import dataclasses
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
@@ -138,7 +137,7 @@ def _audit_document(audit: Audit) -> dict[str, Any]:
         "member_id": audit.summary.member_id,
         "summary": _summary_document(audit.summary),
         "nonconformities": [_plain(n) for n in audit.nonconformities],
-        "submissions": [dataclasses.asdict(s) | {"reasons": list(s.reasons)} for s in audit.submissions],
+        "submissions": [vars(submission) | {"reasons": list(submission.reasons)} for submission in audit.submissions],
         "plan_reviews": [_review_document(review) for review in audit.plan_reviews],
         "accepted_by": audit.accepted_by,
         "accepted_at": audit.accepted_at,
@@ -163,7 +162,7 @@ def _audit(document: dict[str, Any]) -> Audit:
 
 def _review_document(review: PlanReview) -> dict[str, Any]:
     due_on = review.plan_due_on.isoformat() if review.plan_due_on else None
-    return dataclasses.asdict(review) | {"plan_state": review.plan_state.value, "plan_due_on": due_on}
+    return vars(review) | {"plan_state": review.plan_state.value, "plan_due_on": due_on}
 
 
 def _review(document: dict[str, Any]) -> PlanReview:
@@ -178,7 +177,7 @@ def _review(document: dict[str, Any]) -> PlanReview:
 
 
 def _summary_document(summary: Summary) -> dict[str, Any]:
-    plain = {field.name: getattr(summary, field.name) for field in dataclasses.fields(summary)}
+    plain = vars(summary)
     days = {name: value.isoformat() for name, value in plain.items() if isinstance(value, datetime.date)}
     return (
         plain
@@ -232,7 +231,7 @@ def _accredited(kind: type, document: dict[str, Any]) -> Any:
 def _grant_document(grant: Grant) -> dict[str, Any]:
     return {
         name: value.isoformat() if isinstance(value, datetime.date) else list(value)
-        for name, value in dataclasses.asdict(grant).items()
+        for name, value in vars(grant).items()
     }
 
 

@@ -14,20 +14,24 @@ PLANNED = frozenset({Rating.MINOR_NONCONFORMITY, Rating.MAJOR_NONCONFORMITY})
 
 NONCONFORMING = PLANNED | {Rating.CRITICAL_BREACH}
 
+_FINE_WITHOUT_PLAN = frozenset(rating.value for rating in Rating if rating not in PLANNED)
+
 
 def findings_faults(report: Report, standard: StandardVersion | None) -> Iterator[FieldError]:
     """Everything that is wrong with the findings. Without a known standard, what depends on criteria is left out."""
     if "findings" not in report:
         return
-    findings = report["findings"]
     applicable = _applicable(report, standard)
     seen: set[str] = set()
-    for index, finding in enumerate(findings):
-        path = f"findings[{index}]"
-        yield from _criterion_faults(path, finding, standard, seen)
-        yield from _rating_faults(path, finding, report.get("audited_until"))
-        yield from _not_applicable_faults(path, finding, applicable)
-        seen.add(finding.get("criterion", ""))
+    for index, finding in enumerate(report["findings"]):  # most are in order: what only looks closer is not called
+        code, rating = finding.get("criterion", ""), finding.get("rating")
+        if code in seen or standard is None or code not in standard.by_code:
+            yield from _criterion_faults(f"findings[{index}]", finding, standard, seen)
+        if rating not in _FINE_WITHOUT_PLAN or finding.get("plan") is not None:
+            yield from _rating_faults(f"findings[{index}]", finding, report.get("audited_until"))
+        if rating == Rating.NOT_APPLICABLE.value:
+            yield from _not_applicable_faults(f"findings[{index}]", finding, applicable)
+        seen.add(code)
     for code in applicable:
         if code not in seen:
             yield FieldError("findings", "missing_criterion", f"{code} applies to this scope and is not rated.")
@@ -49,7 +53,7 @@ def _criterion_faults(
         return
     if code in seen:
         yield FieldError(f"{path}.criterion", "duplicate_criterion", f"{shown(code)} is rated more than once.")
-    elif standard is not None and standard.find(code) is None:
+    elif standard is not None and code not in standard.by_code:
         message = f"{shown(code)} is no criterion of {standard.code} {standard.version}."
         yield FieldError(f"{path}.criterion", "unknown_criterion", message)
 
@@ -84,8 +88,6 @@ def _not_applicable_faults(
     path: str, finding: Mapping[str, Any], applicable: Mapping[str, Criterion]
 ) -> Iterator[FieldError]:
     """A criterion beyond the scope may always be called so; one that applies only where the standard allows it."""
-    if finding.get("rating") != Rating.NOT_APPLICABLE.value:
-        return
     if not (finding.get("reason") or "").strip():
         yield FieldError(f"{path}.reason", "missing_reason", "Say why the criterion is not applicable.")
     criterion = applicable.get(finding.get("criterion", ""))

@@ -12,7 +12,10 @@ _SHOWN_MAX = 40
 
 def choice(kind: type[enum.Enum], text: Any) -> Any:
     """The member of `kind` with this value, or None."""
-    return next((member for member in kind if member.value == text), None)
+    try:
+        return kind(text)
+    except ValueError:
+        return None
 
 
 def shown(text: Any) -> str:

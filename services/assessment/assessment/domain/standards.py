@@ -3,7 +3,8 @@
 import dataclasses
 import datetime
 import enum
-from collections.abc import Collection
+import functools
+from collections.abc import Collection, Mapping
 
 from touchstone_contracts.values import AuditType
 
@@ -53,8 +54,9 @@ class StandardVersion:
     narrow_scopes: tuple[NarrowScope, ...]
     criteria: tuple[Criterion, ...]
 
-    def find(self, code: str) -> Criterion | None:
-        return next((c for c in self.criteria if c.code == code), None)
+    @functools.cached_property
+    def by_code(self) -> Mapping[str, Criterion]:
+        return {criterion.code: criterion for criterion in self.criteria}
 
     def applicable(self, activities: Collection[str]) -> list[Criterion]:
         """The criteria that a scope with these activities must be rated on, in the standard's order."""

@@ -8,9 +8,10 @@ import datetime
 from assessment.domain.findings import NONCONFORMING
 from assessment.domain.reading import Report
 from assessment.domain.standards import StandardVersion
-from touchstone_contracts.values import AuditType, Nonconformity, Place, PlanState, Rating, Scope, Standard
+from touchstone_contracts.values import AuditType, Nonconformity, Place, PlanState, Scope, Standard
 
 _LOW, _MEDIUM, _HIGH = "low", "medium", "high"
+_NONCONFORMING = {rating.value: rating for rating in NONCONFORMING}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,8 +76,8 @@ def _nonconformities(report: Report, plan_due_days: int) -> tuple[Nonconformity,
     """Each with its plan's state. A plan without a date is due `plan_due_days` after the audit's last day."""
     found = []
     for finding in report["findings"]:
-        rating = Rating(finding["rating"])
-        if rating not in NONCONFORMING:
+        rating = _NONCONFORMING.get(finding["rating"])
+        if rating is None:
             continue
         plan = finding.get("plan") or {}
         due_on = plan.get("due_on") or _days_after(report["audited_until"], plan_due_days)
