@@ -82,7 +82,7 @@ def trace_document(step: TraceStep) -> dict[str, Any]:
         "kind": step.kind,
         "rule": step.rule,
         "fired": step.fired,
-        "tested": [dict(vars(one)) for one in step.tested],
+        "tested": [one._asdict() for one in step.tested],
         "findings": list(step.findings),
     }
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from certification.domain.audit import Audit, PlanReview, of_rating, standard_name, took_part, with_reviews
 from certification.domain.certificates import Certificate
@@ -47,8 +47,7 @@ VOCABULARY = {
 DATE_FACTS = ("majors_plan_due_on", "minors_plan_due_on")
 
 
-@dataclasses.dataclass(frozen=True)
-class Fact:
+class Fact(NamedTuple):
     """A value, and the criteria that it was counted from."""
 
     value: Any

@@ -3,10 +3,11 @@
 import dataclasses
 import datetime
 import enum
+import functools
 import operator
 import string
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from dateutil.relativedelta import relativedelta
 
@@ -91,6 +92,13 @@ class Row:
     validity: Mapping[str, int] | None = None
     waits: Waits | None = None
 
+    @functools.cached_property
+    def tests(self) -> tuple[Test, ...]:
+        """All that must hold for the row to fire, the kind of audit first."""
+        if self.audit_types is None:
+            return self.when
+        return (Test(fact="audit_type", comparison="in", expected=list(self.audit_types)), *self.when)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RuleSet:
@@ -103,8 +111,7 @@ class RuleSet:
     rows: tuple[Row, ...]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Tested:
+class Tested(NamedTuple):
     """One comparison as it was made; JSON-able."""
 
     fact: str
@@ -114,8 +121,7 @@ class Tested:
     holds: bool
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TraceStep:
+class TraceStep(NamedTuple):
     """A row or guard that was tried: whether it fired, on which values, and on which criteria."""
 
     kind: str
@@ -148,8 +154,12 @@ def last_day(first: datetime.date, validity: Mapping[str, int]) -> datetime.date
 
     2024-02-29 and three years give 2027-02-27.
     """
-    length = relativedelta(years=validity.get("years", 0), months=validity.get("months", 0))
-    return first + length - relativedelta(days=1)
+    return _last_day(first, validity.get("years", 0), validity.get("months", 0))
+
+
+@functools.lru_cache(maxsize=100)
+def _last_day(first: datetime.date, years: int, months: int) -> datetime.date:
+    return first + relativedelta(years=years, months=months) - relativedelta(days=1)
 
 
 def evaluate(rules: RuleSet, facts: Mapping[str, Fact]) -> Evaluation:
@@ -215,10 +225,7 @@ def _faults(rules: RuleSet, stage: Stage, known: Mapping[str, Fact], trace: list
 
 def _first_row(rules: RuleSet, known: Mapping[str, Fact], trace: list[TraceStep]) -> Row | None:
     for row in rules.rows:
-        tests = row.when
-        if row.audit_types is not None:
-            tests = (Test(fact="audit_type", comparison="in", expected=list(row.audit_types)), *tests)
-        step = _try("row", row.id, tests, known)
+        step = _try("row", row.id, row.tests, known)
         trace.append(step)
         if step.fired:
             return row
@@ -226,16 +233,16 @@ def _first_row(rules: RuleSet, known: Mapping[str, Fact], trace: list[TraceStep]
 
 
 def _try(kind: str, rule: str, tests: tuple[Test, ...], known: Mapping[str, Fact]) -> TraceStep:
-    tested = tuple(_compare(test, known[test.fact]) for test in tests)
-    fired = all(one.holds for one in tested)
-    findings = dict.fromkeys(criterion for test in tests for criterion in known[test.fact].findings) if fired else {}
-    return TraceStep(kind=kind, rule=rule, fired=fired, tested=tested, findings=tuple(findings))
+    tested = [_compare(test, known[test.fact].value) for test in tests]
+    fired = all([one.holds for one in tested])
+    findings = dict.fromkeys(criterion for test in tests for criterion in known[test.fact].findings) if fired else ()
+    return TraceStep(kind=kind, rule=rule, fired=fired, tested=tuple(tested), findings=tuple(findings))
 
 
-def _compare(test: Test, fact: Fact) -> Tested:
-    holds = OPERATORS[test.comparison](fact.value, test.expected)
-    found = fact.value.isoformat() if isinstance(fact.value, datetime.date) else fact.value
-    return Tested(fact=test.fact, comparison=test.comparison, expected=test.expected, found=found, holds=holds)
+def _compare(test: Test, value: Any) -> Tested:
+    holds = OPERATORS[test.comparison](value, test.expected)
+    found = value.isoformat() if isinstance(value, datetime.date) else value
+    return Tested(test.fact, test.comparison, test.expected, found, holds)
 
 
 def _fault(rules: RuleSet, known: Mapping[str, Fact], guard: Guard) -> Reason:
@@ -243,8 +250,21 @@ def _fault(rules: RuleSet, known: Mapping[str, Fact], guard: Guard) -> Reason:
 
 
 def _reason(rules: RuleSet, known: Mapping[str, Fact], rule: str, code: str, text: str) -> Reason:
-    words: dict[str, Any] = dict(rules.parameters)
-    for name, fact in known.items():
-        words[name] = ", ".join(fact.value) if isinstance(fact.value, (list, tuple)) else fact.value
-        words[f"{name}_criteria"] = ", ".join(fact.findings)
-    return Reason(rule=rule, code=code, text=string.Template(text).substitute(words))
+    return Reason(rule=rule, code=code, text=string.Template(text).substitute(_Words(rules.parameters, known)))
+
+
+class _Words(dict[str, Any]):
+    """What a text may name, looked up when it does: a fact, the criteria that it was counted from, or a parameter."""
+
+    def __init__(self, parameters: Mapping[str, Any], known: Mapping[str, Fact]):
+        super().__init__()
+        self._parameters, self._known = parameters, known
+
+    def __missing__(self, name: str) -> Any:
+        of_criteria = self._known.get(name.removesuffix("_criteria")) if name.endswith("_criteria") else None
+        if of_criteria is not None:
+            return ", ".join(of_criteria.findings)
+        if name not in self._known:
+            return self._parameters[name]
+        value = self._known[name].value
+        return ", ".join(value) if isinstance(value, (list, tuple)) else value
