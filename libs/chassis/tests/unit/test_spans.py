@@ -148,6 +148,14 @@ class Event:
     command = {"find": "things", "filter": {"secret": "a-value"}}
 
 
+def test_an_id_that_json_cannot_hold_breaks_nothing(tmp_path):
+    on(tmp_path)
+
+    spans.mark("command", "half a character: \ud83d")
+
+    assert [record[5] for record in written(tmp_path)] == [{"key": ""}]
+
+
 def test_a_command_to_the_database_is_recorded_by_name_and_collection(tmp_path, listeners):
     on(tmp_path)
 
