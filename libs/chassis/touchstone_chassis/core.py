@@ -25,6 +25,7 @@ from touchstone_chassis.parking import Parking
 from touchstone_chassis.publishing import ConfirmingPublisher
 from touchstone_chassis.reading import Reader
 from touchstone_chassis.restored import WholeDatabase
+from touchstone_chassis.sequences import Sequences
 from touchstone_chassis.server_time import DatabaseTime
 from touchstone_chassis.starts import Starts
 from touchstone_chassis.units import Changes, UnitOfWork
@@ -102,8 +103,12 @@ class Core(SharedExtension):
     def reader(self) -> Reader:
         return Reader(self.mongo.database)
 
+    @once_started
+    def sequences(self) -> Sequences:
+        return Sequences(self.mongo.database)
+
     def unit(self) -> UnitOfWork:
-        return UnitOfWork(self.mongo.database, self.reader)
+        return UnitOfWork(self.mongo.database, self.reader, self.sequences)
 
     def setup(self) -> None:
         self.checks.add("outbox_lag", self._check_lag)
@@ -136,7 +141,7 @@ class Core(SharedExtension):
         if self._committed_rows.qsize() + len(rows) <= HANDED_OVER_MAX:
             for row in rows:
                 self._committed_rows.put(row)
-        if changes.scheduled:
+        if any(deadline["due_at"] <= self.clock.now() for deadline in changes.scheduled):
             for wake in self.deadline_listeners:
                 wake()
 

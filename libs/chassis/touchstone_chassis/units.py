@@ -7,10 +7,10 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pymongo import ReturnDocument
 from pymongo.database import Database
 
 from touchstone_chassis.reading import READ_S_MAX, Reader
+from touchstone_chassis.sequences import Sequences
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +60,10 @@ def deadline_id(kind: str, key: str) -> str:
 class UnitOfWork:
     """What a store reads from and writes to. Reads see what is committed; writes wait for the handler to return."""
 
-    def __init__(self, database: Database, reader: Reader | None = None):
-        self._database, self._reader = database, reader or Reader(database)
+    def __init__(self, database: Database, reader: Reader | None = None, sequences: Sequences | None = None):
+        """`reader` and `sequences` are those that the units of a process share."""
+        self._database = database
+        self._reader, self._sequences = reader or Reader(database), sequences or Sequences(database)
         self.changes = Changes()
         self.suspect = False
         """Whether a commit of it failed by the database's fault, or perhaps its own."""
@@ -140,16 +142,8 @@ class UnitOfWork:
 
     def next_number(self, name: str, *, first: int = 1) -> int:
         """The next number of a sequence: never given twice, not even when this handler fails (it may leave gaps)."""
-        self._start_sequence(name, first)
-        counter: Any = self._database["sequences"].find_one_and_update(
-            {"_id": name}, {"$inc": {"last": 1}}, return_document=ReturnDocument.AFTER
-        )
-        return counter["last"]
+        return self._sequences.next_number(name, first=first)
 
     def reserve_number(self, name: str, number: int, *, first: int = 1) -> None:
         """Keep the sequence above `number`, which came from elsewhere."""
-        self._start_sequence(name, first)
-        self._database["sequences"].update_one({"_id": name}, {"$max": {"last": number}})
-
-    def _start_sequence(self, name: str, first: int) -> None:
-        self._database["sequences"].update_one({"_id": name}, {"$setOnInsert": {"last": first - 1}}, upsert=True)
+        self._sequences.reserve_number(name, number, first=first)
