@@ -1,72 +1,54 @@
-"""Gives marshmallow's own validators a shorter form; any other validator is called as it is."""
+"""Says of marshmallow's own validators what must hold of a value that they let pass."""
 
 from collections.abc import Callable
 from typing import Any
 
 from marshmallow import validate
 
-Check = Callable[[Any], Any]
+from touchstone_contracts.quick_source import Bind, Condition
 
 
-class NotSure(Exception):
-    """The quick way does not know: marshmallow has to look at it."""
-
-
-def check_of(validator: Check) -> Check:
-    """A function that raises where the validator would, and nothing else matters: marshmallow ignores what it returns.
-
-    Only validators exactly of marshmallow's types, without own attributes, get a form of their own.
-    """
+def condition_of(validator: Callable[[Any], Any]) -> Condition | None:
+    """What must hold, or None where the validator has to be called: marshmallow looks at nothing but what it raises."""
     derive = _KNOWN.get(type(validator))
-    return validator if derive is None else derive(validator)
+    return None if derive is None else derive(validator)
 
 
-def _length(validator: validate.Length) -> Check:
-    if validator.equal is not None:
-        return validator
-    least, most = validator.min or 0, validator.max
-
-    def check(value: Any) -> None:
-        length = len(value)
-        if length < least or (most is not None and length > most):
-            raise NotSure
-
-    return check
-
-
-def _range(validator: validate.Range) -> Check:
+def _length(validator: validate.Length) -> Condition | None:
     least, most = validator.min, validator.max
+    if validator.equal is not None:
+        return None
+    return _between("len({})", least, most)
+
+
+def _range(validator: validate.Range) -> Condition | None:
     if not (validator.min_inclusive and validator.max_inclusive):
-        return validator
-
-    def check(value: Any) -> None:
-        if (least is not None and value < least) or (most is not None and value > most):
-            raise NotSure
-
-    return check
+        return None
+    return _between("{}", validator.min, validator.max)
 
 
-def _equal(validator: validate.Equal) -> Check:
-    expected = validator.comparable
+def _between(measure: str, least: Any, most: Any) -> Condition | None:
+    """Bounds are written as `not <` and `not >`, as marshmallow has them: of a value that is no number, both hold."""
+    if least is None and most is None:
+        return None
 
-    def check(value: Any) -> None:
-        if value != expected:
-            raise NotSure
+    def condition(value: str, bind: Bind) -> str:
+        measured = measure.format(value)
+        bounds = [] if least is None else [f"not {measured} < {bind(least)}"]
+        return " and ".join(bounds if most is None else [*bounds, f"not {measured} > {bind(most)}"])
 
-    return check
-
-
-def _regexp(validator: validate.Regexp) -> Check:
-    match = validator.regex.match
-
-    def check(value: Any) -> None:
-        if match(value) is None:
-            raise NotSure
-
-    return check
+    return condition
 
 
-_KNOWN: dict[type, Callable[[Any], Check]] = {
+def _equal(validator: validate.Equal) -> Condition:
+    return lambda value, bind: f"not {value} != {bind(validator.comparable)}"
+
+
+def _regexp(validator: validate.Regexp) -> Condition:
+    return lambda value, bind: f"{bind(validator.regex.match)}({value}) is not None"
+
+
+_KNOWN: dict[type, Callable[[Any], Condition | None]] = {
     validate.Length: _length,
     validate.Range: _range,
     validate.Equal: _equal,

@@ -13,16 +13,15 @@ from marshmallow import Schema, fields, missing
 from marshmallow.decorators import POST_DUMP, PRE_DUMP
 from marshmallow.fields import Field
 
-from touchstone_contracts.quick_checks import NotSure
 from touchstone_contracts.quick_fields import knows_options_of
 from touchstone_contracts.quick_load import UNSURE, is_as_marshmallow_made_it
+from touchstone_contracts.quick_source import NotSure, Part, Writing, is_attribute, parts_of
 
 _SCHEMA_METHODS = ("dump", "_serialize", "get_attribute", "_invoke_dump_processors", "__getattribute__")
 _SCHEMAS_MAX = 1024
+_ISO_FORMATS = (datetime.date.isoformat, datetime.datetime.isoformat)
 
 Put = Callable[[Any], Any]
-_Writing = tuple[frozenset[type], Put]
-"""Types of values that stay as they are, and what is done with every other value."""
 
 
 def dump_if_sure(schema: Schema, value: Any) -> Any:
@@ -42,109 +41,95 @@ def _derived(schema: Schema) -> Put | None:
     plain = is_as_marshmallow_made_it(schema, _SCHEMA_METHODS)
     if not plain or schema._hooks[PRE_DUMP] or schema._hooks[POST_DUMP]:
         return None
-    members: list[tuple[str, frozenset[type], Put]] = []
-    attributes = []
-    for name, field in schema.dump_fields.items():
-        writing = _writing(field)
-        if writing is None:
-            return None
-        members.append((field.data_key if field.data_key is not None else name, *writing))
-        attributes.append(name if field.attribute is None else field.attribute)
-    # With one name, attrgetter gives no tuple; with a dot in a name it would go another way than marshmallow.
-    if len(members) < 2 or any("." in attribute for attribute in attributes):
+    members = [
+        Part(
+            field.data_key if field.data_key is not None else name,
+            name if field.attribute is None else field.attribute,
+            writing,
+        )
+        for name, field in schema.dump_fields.items()
+        if (writing := _writing(field)) is not None
+    ]
+    if len(members) < len(schema.dump_fields) or not all(is_attribute(member.attribute) for member in members):
         return None
-    return _putting_members(members, operator.attrgetter(*attributes))
+    return parts_of(members)
 
 
-def _putting_members(members: list[tuple[str, frozenset[type], Put]], values_of: Callable[[Any], Any]) -> Put:
-    def put(value: Any) -> dict[str, Any]:
-        if hasattr(value, "__getitem__"):  # marshmallow would ask for items first
-            raise NotSure
-        dumped = {}
-        for (key, same, put_value), member in zip(members, values_of(value), strict=True):
-            if type(member) in same:
-                dumped[key] = member
-            elif member is missing:
-                raise NotSure
-            else:
-                dumped[key] = put_value(member)
-        return dumped
-
-    return put
-
-
-def _writing(field: Field) -> _Writing | None:
+def _writing(field: Field) -> Writing | None:
     derive = _WRITINGS.get(type(field))
     known = derive is not None and knows_options_of(field) and field.dump_default is missing
     return derive(field) if derive is not None and known else None
 
 
-def _own(field: Any, *same: type) -> _Writing:
+def _own(field: Any, *same: type) -> Writing:
     """What the field does itself; the fields that are known here look at nothing but the value."""
-    return frozenset((*same, type(None))), lambda value: field._serialize(value, None, None)
+
+    def put(value: Any) -> Any:
+        if value is missing:
+            raise NotSure
+        return field._serialize(value, None, None)
+
+    return Writing(same, put)
 
 
-def _whole_number(field: fields.Integer) -> _Writing:
+def _whole_number(field: fields.Integer) -> Writing:
     return _own(field) if field.as_string else _own(field, int)
 
 
-def _day(field: fields.Date) -> _Writing:
-    write = datetime.date.isoformat
-    is_iso = field.SERIALIZATION_FUNCS.get(field.format or field.DEFAULT_FORMAT) is write
-    return (frozenset((type(None),)), write) if is_iso else _own(field)
+def _time(field: fields.Date | fields.AwareDateTime) -> Writing:
+    write = field.SERIALIZATION_FUNCS.get(field.format or field.DEFAULT_FORMAT)
+    return Writing((), write) if write in _ISO_FORMATS else _own(field)
 
 
-def _moment(field: fields.AwareDateTime) -> _Writing:
-    write = datetime.datetime.isoformat
-    is_iso = field.SERIALIZATION_FUNCS.get(field.format or field.DEFAULT_FORMAT) is write
-    return (frozenset((type(None),)), write) if is_iso else _own(field)
+def _choice(field: fields.Enum) -> Writing | None:
+    return Writing((), operator.attrgetter("value")) if field.by_value is True else None
 
 
-def _choice(field: fields.Enum) -> _Writing | None:
-    if field.by_value is not True:
-        return None
-    return frozenset((type(None),)), operator.attrgetter("value")
+def _list(field: fields.List) -> Writing | None:
+    item = _writing(field.inner)
+    return None if item is None else Writing((), functools.partial(_listed, (type(None), *item.same), item.put))
 
 
-def _list(field: fields.List) -> _Writing | None:
-    writing = _writing(field.inner)
-    if writing is None:
-        return None
-    same, put_item = writing
-    return frozenset((type(None),)), lambda value: [i if type(i) in same else put_item(i) for i in value]
+def _listed(same: tuple[type, ...], put_item: Put, value: Any) -> list[Any]:
+    if type(value) is not list and type(value) is not tuple:  # what can be read but once is left to marshmallow
+        raise NotSure
+    return [item if type(item) in same else put_item(item) for item in value]
 
 
-def _dict(field: fields.Dict) -> _Writing | None:
+def _dict(field: fields.Dict) -> Writing | None:
     keys = _writing(field.key_field) if field.key_field else None
     items = _writing(field.value_field) if field.value_field else None
     if keys is None or items is None:
         return None
-    (same_keys, put_key), (same_items, put_item) = keys, items
+    same_keys, same_items = (type(None), *keys.same), (type(None), *items.same)
+    put_key, put_item = keys.put, items.put
 
     def put(value: Any) -> dict[Any, Any]:
+        if type(value) is not dict:
+            raise NotSure
         return {
             key if type(key) in same_keys else put_key(key): item if type(item) in same_items else put_item(item)
             for key, item in value.items()
         }
 
-    return frozenset((type(None),)), put
+    return Writing((), put)
 
 
-def _nested(field: fields.Nested) -> _Writing | None:
+def _nested(field: fields.Nested) -> Writing | None:
     is_plain = isinstance(field.nested, Schema) or (isinstance(field.nested, type) and issubclass(field.nested, Schema))
     if not is_plain or field.many or field.schema.many:
         return None
     put = _derived(field.schema)
-    return None if put is None else (frozenset((type(None),)), put)
+    return None if put is None else Writing((), put)
 
 
-_WRITINGS: dict[type, Callable[[Any], _Writing | None]] = {
+_WRITINGS: dict[type, Callable[[Any], Writing | None]] = {
     fields.String: lambda field: _own(field, str),
     fields.Integer: _whole_number,
     fields.Boolean: lambda field: _own(field, bool),
-    fields.Decimal: _own,
-    fields.Date: _day,
-    fields.AwareDateTime: _moment,
+    fields.Decimal: lambda field: _own(field),
+    fields.Date: _time,
+    fields.AwareDateTime: _time,
     fields.Enum: _choice,
     fields.List: _list,
     fields.Dict: _dict,

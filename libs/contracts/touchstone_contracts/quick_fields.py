@@ -1,7 +1,7 @@
-"""Says for each known field type what it loads from a value, by a plain function that is sure or raises.
+"""Says for each known field type how it takes a value: by a plain function that is sure or raises, or as it is.
 
-A function gets a value that is present and not None (or None where the field refuses it), and returns exactly what the
-field's `_deserialize` returns. It takes the types that JSON has, exactly, and raises on everything else.
+A function gets a value that is present and returns exactly what the field's `_deserialize` returns; of None, too, it is
+not sure. It takes the types that JSON has, exactly, and raises on everything else.
 """
 
 import datetime
@@ -11,12 +11,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from marshmallow import Schema, fields, missing
+from marshmallow import Schema, fields
 from marshmallow.fields import Field
 
-from touchstone_contracts.quick_checks import NotSure
+from touchstone_contracts.quick_source import NotSure, Same, Take
 
-Take = Callable[[Any], Any]
 Inner = Callable[[Field], Take]
 Derived = Callable[[Schema], Take | None]
 
@@ -58,7 +57,7 @@ def knows_options_of(field: Field) -> bool:
     return names <= _OPTIONS | _MORE_OPTIONS.get(family, set())
 
 
-def own_take(field: Any, inner: Inner, derived: Derived) -> Take | None:
+def own_take(field: Any, inner: Inner, derived: Derived) -> Take | Same | None:
     """For a field type of our own: what its `quick_deserialize(inner)` gives.
 
     Believed only where the very class that defines `_deserialize` defines it, and nothing else is overridden.
@@ -68,7 +67,7 @@ def own_take(field: Any, inner: Inner, derived: Derived) -> Take | None:
         return None
     if any(getattr(kind, name) is not getattr(Field, name) for name in _FIELD_METHODS):
         return None
-    take: Take = field.quick_deserialize(inner)
+    take: Take | Same = field.quick_deserialize(inner)
     return take
 
 
@@ -76,35 +75,26 @@ def _owner(kind: type, method: str) -> type | None:
     return next((c for c in kind.__mro__ if method in vars(c)), None)
 
 
-def _of_type(kind: type) -> Take:
-    def take(value: Any) -> Any:
-        if type(value) is kind:
-            return value
-        raise NotSure
-
-    return take
+def same_of_type(kind: type) -> Same:
+    """Values of exactly this type are loaded as they are."""
+    return Same(lambda value, bind: f"type({value}) is {bind(kind)}")
 
 
-def _raw(field: fields.Raw, inner: Inner, derived: Derived) -> Take:
-    def take(value: Any) -> Any:
-        if value is None or value is missing:
-            raise NotSure
-        return value
-
-    return take
+def _raw(field: fields.Raw, inner: Inner, derived: Derived) -> Same:
+    return Same(lambda value, bind: f"{value} is not None and {value} is not missing")
 
 
-def _string(field: fields.String, inner: Inner, derived: Derived) -> Take:
-    return _of_type(str)
+def _string(field: fields.String, inner: Inner, derived: Derived) -> Same:
+    return same_of_type(str)
 
 
-def _integer(field: fields.Integer, inner: Inner, derived: Derived) -> Take:
-    return _of_type(int)
+def _integer(field: fields.Integer, inner: Inner, derived: Derived) -> Same:
+    return same_of_type(int)
 
 
-def _boolean(field: fields.Boolean, inner: Inner, derived: Derived) -> Take | None:
+def _boolean(field: fields.Boolean, inner: Inner, derived: Derived) -> Same | None:
     ordinary = True in field.truthy and False in field.falsy and False not in field.truthy
-    return _of_type(bool) if ordinary else None
+    return same_of_type(bool) if ordinary else None
 
 
 def _float(field: fields.Float, inner: Inner, derived: Derived) -> Take:
@@ -201,7 +191,7 @@ def _nested(field: fields.Nested, inner: Inner, derived: Derived) -> Take | None
     return derived(field.schema)
 
 
-TAKES: dict[type, Callable[[Any, Inner, Derived], Take | None]] = {
+TAKES: dict[type, Callable[[Any, Inner, Derived], Take | Same | None]] = {
     fields.Raw: _raw,
     fields.String: _string,
     fields.Integer: _integer,

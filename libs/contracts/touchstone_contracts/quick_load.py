@@ -10,13 +10,14 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from marshmallow import EXCLUDE, RAISE, Schema, missing
+from marshmallow import EXCLUDE, RAISE, Schema
 from marshmallow.decorators import POST_DUMP, POST_LOAD, PRE_DUMP, VALIDATES_SCHEMA
 from marshmallow.fields import Field
 from marshmallow.schema import SchemaOpts
 
-from touchstone_contracts.quick_checks import check_of
-from touchstone_contracts.quick_fields import TAKES, NotSure, Take, knows_options_of, own_take
+from touchstone_contracts.quick_checks import condition_of
+from touchstone_contracts.quick_fields import TAKES, knows_options_of, own_take
+from touchstone_contracts.quick_source import Condition, Member, Same, Take, check_of, function_of, object_of
 
 _SCHEMA_METHODS = (
     *("load", "_do_load", "_deserialize", "_call_and_store", "_run_validator", "_invoke_field_validators"),
@@ -33,8 +34,6 @@ _META_OPTIONS = {
 _HOOKS = {POST_LOAD: {"pass_original"}, VALIDATES_SCHEMA: {"pass_original", "skip_on_field_errors"}}
 _HOOKS_OF_DUMP = {PRE_DUMP, POST_DUMP}
 _SCHEMAS_MAX = 1024
-
-_Member = tuple[str, str, Take | None, Callable[[Any, Any], Any] | None]
 
 
 class _Unsure:
@@ -90,10 +89,10 @@ def _derived(schema: Schema) -> Take | None:
     if not (is_as_marshmallow_made_it(schema, _SCHEMA_METHODS) and _knows_hooks_of(schema)):
         return None
     members = [_member(name, field) for name, field in schema.load_fields.items()]
-    names, keys = {name for name, *_ in members}, {key for _, key, *_ in members}
+    names, keys = {member.name for member in members}, {member.key for member in members}
     if not (len(names) == len(keys) == len(members)) or any("." in key for key in keys):
         return None
-    take = _taking_members(members, strict=schema.unknown == RAISE)
+    take = object_of(members, strict=schema.unknown == RAISE)
     return _with_hooks(schema, take) if any(schema._hooks[tag] for tag in _HOOKS) else take
 
 
@@ -110,76 +109,17 @@ def _knows_hooks_of(schema: Schema) -> bool:
     return True
 
 
-def _member(attribute: str, field: Field) -> _Member:
-    """Name in the input, key in the output, what takes a value, and what stands in for a value that is missing."""
+def _member(attribute: str, field: Field) -> Member:
     name = field.data_key if field.data_key is not None else attribute
-    key = field.attribute or attribute
-    take = take_of(field)
+    take, key = take_of(field), field.attribute or attribute
     if take is None:
-        return name, key, None, lambda value, data: field.deserialize(value, name, data)
-    if field.required:
-        return name, key, take, _is_required
-    default = field.load_default
-    if default is missing:
-        return name, key, take, None
-    return name, key, take, lambda _value, _data: default() if callable(default) else default
+        own = functools.partial(_own, field, name)
+        return Member(name, key, field.deserialize, required=False, own=own)
+    return Member(name, key, take, required=field.required, default=field.load_default)
 
 
-def _is_required(_value: Any, _data: Any) -> Any:
-    raise NotSure
-
-
-def _taking_members(members: list[_Member], *, strict: bool) -> Take:
-    """Goes through the input once, as long as it comes in the schema's order: what is loaded has to have that order."""
-    take_each = _taking_each(members, strict=strict)
-    spots = {name: (1 << place, key, take) for place, (name, key, take, _) in enumerate(members) if take is not None}
-    if len(spots) < len(members):
-        return take_each
-    # Where one of these is missing, something has to be done about it.
-    wanted = sum(1 << place for place, (*_, otherwise) in enumerate(members) if otherwise is not None)
-    spot_of = spots.get
-
-    def take(data: Any) -> dict[str, Any]:
-        if type(data) is not dict:
-            raise NotSure
-        loaded, found = {}, 0
-        for name, value in data.items():
-            spot = spot_of(name)
-            if spot is None:
-                if strict:
-                    raise NotSure
-                continue
-            bit, key, take_value = spot
-            if bit < found or value is missing:
-                return take_each(data)
-            found |= bit
-            loaded[key] = take_value(value)
-        return loaded if found & wanted == wanted else take_each(data)
-
-    return take
-
-
-def _taking_each(members: list[_Member], *, strict: bool) -> Take:
-    def take(data: Any) -> dict[str, Any]:
-        if type(data) is not dict:
-            raise NotSure
-        get, loaded, found = data.get, {}, 0
-        for name, key, take_value, otherwise in members:
-            value = get(name, missing)
-            if value is not missing:
-                found += 1
-                if take_value is not None:
-                    loaded[key] = take_value(value)
-                    continue
-            if otherwise is not None:
-                value = otherwise(value, data)
-                if value is not missing:
-                    loaded[key] = value
-        if strict and found != len(data):
-            raise NotSure
-        return loaded
-
-    return take
+def _own(field: Field, name: str, value: Any, data: Any) -> Any:
+    return field.deserialize(value, name, data)
 
 
 def _with_hooks(schema: Schema, take: Take) -> Take:
@@ -199,28 +139,32 @@ def _with_hooks(schema: Schema, take: Take) -> Take:
     return take_and_make
 
 
-def take_of(field: Field) -> Take | None:
-    """A function from a value that is present to what the field loads from it; it raises when it is not sure.
-
-    None where the field or an option of it is not known.
-    """
+def take_of(field: Field) -> Take | Same | None:
+    """How to take what is present for the field. None where the field or an option of it is not known."""
     derive = TAKES.get(type(field), own_take)
     take = derive(field, _inner_take, _derived) if knows_options_of(field) else None
     if take is None:
         return None
     if field.validators:
-        take = _checked(take, [check_of(validator) for validator in field.validators])
+        take = _checked(take, field.validators)
     return _or_none(take) if field.allow_none else take
 
 
 def _inner_take(field: Field) -> Take:
     """For a field within a list or mapping, which marshmallow calls with the value alone."""
-    return take_of(field) or field.deserialize
+    take = take_of(field)
+    return field.deserialize if take is None else function_of(take)
 
 
-def _checked(take: Take, checks: list[Callable[[Any], Any]]) -> Take:
+def _checked(take: Take | Same, validators: list[Callable[[Any], Any]]) -> Take | Same:
+    conditions = [condition_of(validator) for validator in validators]
+    if isinstance(take, Same) and None not in conditions:
+        return Same(_all_of([take.condition, *(c for c in conditions if c is not None)]))
+    take_first = function_of(take)
+    checks = [v if c is None else check_of(c) for v, c in zip(validators, conditions, strict=True)]
+
     def take_and_check(value: Any) -> Any:
-        loaded = take(value)
+        loaded = take_first(value)
         for check in checks:
             check(loaded)
         return loaded
@@ -228,7 +172,15 @@ def _checked(take: Take, checks: list[Callable[[Any], Any]]) -> Take:
     return take_and_check
 
 
-def _or_none(take: Take) -> Take:
+def _all_of(conditions: list[Condition]) -> Condition:
+    return lambda value, bind: " and ".join(condition(value, bind) for condition in conditions)
+
+
+def _or_none(take: Take | Same) -> Take | Same:
+    if isinstance(take, Same):
+        condition = take.condition
+        return Same(lambda value, bind: f"({value} is None or ({condition(value, bind)}))")
+
     def take_or_none(value: Any) -> Any:
         return None if value is None else take(value)
 

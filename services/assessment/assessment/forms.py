@@ -10,7 +10,8 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
-from touchstone_contracts.quick_fields import Inner, NotSure, Take
+from touchstone_contracts.quick_fields import Inner, same_of_type
+from touchstone_contracts.quick_source import Bind, NotSure, Same, Take
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -41,18 +42,14 @@ class Text(fields.String):
             raise fault("blank", "Must not be blank.")
         return value
 
-    def quick_deserialize(self, inner: Inner) -> Take:
-        longest, blank, unprintable = self._longest, self._blank, _UNPRINTABLE.search
+    def quick_deserialize(self, inner: Inner) -> Same:
+        return Same(self._holds)
 
-        def take(value: Any) -> str:
-            if type(value) is not str or len(value) > longest or not (blank or (value and not value.isspace())):
-                raise NotSure
-            # What is printable holds nothing of _UNPRINTABLE, and is sooner asked; a line break needs the longer way.
-            if value.isprintable() or not unprintable(value):
-                return value
-            raise NotSure
-
-        return take
+    def _holds(self, value: str, bind: Bind) -> str:
+        length = f"type({value}) is str and len({value}) <= {bind(self._longest)}"
+        not_blank = "" if self._blank else f" and {value} and not {value}.isspace()"
+        # What is printable holds nothing of _UNPRINTABLE, and is sooner asked; a line break needs the longer way.
+        return f"{length}{not_blank} and ({value}.isprintable() or not {bind(_UNPRINTABLE.search)}({value}))"
 
 
 class Matching(Text):
@@ -70,15 +67,11 @@ class Matching(Text):
             raise fault(self._code, f"Must be {self._form}.")
         return text
 
-    def quick_deserialize(self, inner: Inner) -> Take:
-        take_text, match = super().quick_deserialize(inner), self._pattern.match
+    def quick_deserialize(self, inner: Inner) -> Same:
+        return Same(self._holds)
 
-        def take(value: Any) -> Any:
-            if match(take_text(value)):
-                return value
-            raise NotSure
-
-        return take
+    def _holds(self, value: str, bind: Bind) -> str:
+        return f"{super()._holds(value, bind)} and {bind(self._pattern.match)}({value})"
 
 
 class Day(fields.Date):
@@ -113,13 +106,8 @@ class Truth(fields.Boolean):
             raise fault("wrong_type", "Must be true or false.")
         return value
 
-    def quick_deserialize(self, inner: Inner) -> Take:
-        def take(value: Any) -> bool:
-            if type(value) is bool:
-                return value
-            raise NotSure
-
-        return take
+    def quick_deserialize(self, inner: Inner) -> Same:
+        return same_of_type(bool)
 
 
 class Bounded(fields.List):

@@ -1,0 +1,313 @@
+"""The quick ways of loading and dumping give what marshmallow gives, or nothing: on every schema there is.
+
+TOUCHSTONE_FUZZ=100 makes that many changed inputs of each valid one.
+"""
+
+import copy
+import dataclasses
+import functools
+import importlib
+import json
+import os
+import pkgutil
+import random
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from corpus.samples import ABSURD
+from corpus.shapes import anything, drawn, mutated, valid
+from marshmallow import Schema, ValidationError, fields, missing, post_dump, pre_load, validates
+
+import touchstone_contracts
+from touchstone_contracts import quick_dump, quick_load, registry
+from touchstone_contracts.envelope import _EnvelopeSchema, unwrap
+from touchstone_contracts.quick_load import UNSURE
+from touchstone_contracts.registry import REGISTRY
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("touchstone_contracts", "touchstone_chassis", "assessment", "certification", "membership", "notification")
+EXAMPLES = sorted((Path(touchstone_contracts.__file__).parent / "examples").glob("*.json"))
+VALID, RANDOM, CHANGED = 12, 10, int(os.environ.get("TOUCHSTONE_FUZZ", "4"))
+NOT_GENERATED = {"assessment.catalogue", "certification.rule_files", "touchstone_chassis.config"}
+"""Files that the repository itself holds, read once at the start: their fields take what no generator here makes."""
+
+
+class Letters(str):
+    __slots__ = ()
+
+
+class Pairs(dict):
+    __slots__ = ()
+
+
+NASTY: list[Any] = [
+    *ABSURD,
+    *("\ud800", "a\udfffb", 2**63, -(2**63) - 1, 2**64, 10**400, float("nan"), float("inf"), -float("inf"), 1e19),
+    *(
+        1.0,
+        0.0,
+        b"bytes",
+        b"\xff",
+        Letters("PS"),
+        Pairs(),
+        (),
+        ("PS",),
+        missing,
+        {1: 2},
+        {None: 1},
+        {Letters("id"): "x"},
+    ),
+    *("2026-03-05T09:00:00", "2026-03-05T09:00:00Z", "20260305T090000+0000", "2026-W10-4", "0001-01-01T00:00:00+00:00"),
+    *("sNaN", "1e5", "٣", " 1", "1_0", "\x85", "\xa0", "a\nb", "a\tb", "\u2028", "x" * 64, "x" * 65, "a" * 201),
+    *(["a"] * 300, [{}] * 60, [None, 1, "a", []]),
+]
+
+
+@functools.cache
+def schemas() -> dict[str, Schema]:
+    """An instance of every schema in the packages, by module and name, and those of the events."""
+    for package in PACKAGES:
+        found = importlib.import_module(package)
+        for module in pkgutil.walk_packages(found.__path__, f"{package}."):
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
+    made = {f"{k.__module__}.{k.__name__}": k() for k in _below(Schema) if k.__module__.split(".")[0] in PACKAGES}
+    return made | {name: cls.schema for name, cls in REGISTRY.items() if not name.startswith("testing.")}
+
+
+def _below(kind: type) -> Iterator[Any]:
+    for inner in kind.__subclasses__():
+        yield inner
+        yield from _below(inner)
+
+
+def as_it_comes(call: Callable[[], Any]) -> Any:
+    """What marshmallow does when left alone: the schemas of events take no quick way meanwhile, not even nested."""
+    kind = registry._TolerantSchema
+    quick = kind.load, kind.dump
+    kind.load, kind.dump = Schema.load, Schema.dump  # type: ignore[method-assign]
+    try:
+        return outcome(call)
+    finally:
+        kind.load, kind.dump = quick  # type: ignore[method-assign]
+
+
+def outcome(call: Callable[[], Any]) -> Any:
+    """What came of it, to the last type and the order of keys; of an error what it says."""
+    try:
+        return exactly(call())
+    except ValidationError as error:
+        return "refused", repr(error.normalized_messages())
+    except Exception as error:
+        return "raised", type(error), str(error)
+
+
+def exactly(value: Any) -> Any:
+    if isinstance(value, dict):
+        return type(value), [(exactly(k), exactly(v)) for k, v in value.items()]
+    if isinstance(value, (list, tuple)):
+        return type(value), [exactly(v) for v in value]
+    if dataclasses.is_dataclass(value):
+        return type(value), [exactly(getattr(value, field.name)) for field in dataclasses.fields(value)]
+    return type(value), repr(value)
+
+
+@functools.cache
+def good(name: str) -> list[Any]:
+    if name.rpartition(".")[0] in NOT_GENERATED:
+        return []
+    if name.endswith("schemas.SettingsSchema"):
+        text = (ROOT / "services" / name.split(".")[0] / "config.yaml").read_text()
+        return [yaml.safe_load(re.sub(r"\$\{\w+:([^}]*)\}", r"\1", text))["settings"]]
+    if name == "notification.schemas.SmtpSchema":
+        return [good("notification.schemas.SettingsSchema")[0]["smtp"]]
+    if name == "touchstone_contracts.envelope._EnvelopeSchema":
+        return [json.loads(path.read_text()) for path in EXAMPLES]
+    return drawn(valid(schemas()[name]), VALID, 1)
+
+
+def inputs(name: str) -> Iterator[Any]:
+    """Valid ones, each changed in some places, and random ones."""
+    chance = random.Random(name)
+    yield from good(name)
+    for value in good(name):
+        for _ in range(CHANGED):
+            yield mutated(value, chance, copy.deepcopy(chance.choice(NASTY)))
+            yield mutated(mutated(value, chance, chance.choice(NASTY)), chance, chance.choice(NASTY))
+    if good(name):
+        yield from (dict(reversed(good(name)[0].items())), Pairs(good(name)[0]), {**good(name)[0], "more": 1})
+    yield from drawn(anything(), RANDOM, 2)
+    yield from NASTY
+
+
+@pytest.mark.parametrize("name", sorted(schemas()))
+def test_what_is_loaded_quickly_is_what_marshmallow_loads(name: str) -> None:
+    schema = schemas()[name]
+
+    for data in inputs(name):
+        before = exactly(data)
+        quick = quick_load.load_if_sure(schema, data)
+        by_itself = as_it_comes(lambda data=data: schema.load(data))
+
+        assert exactly(data) == before
+        assert quick is UNSURE or exactly(quick) == by_itself, data
+        assert outcome(lambda data=data: quick_load.load(schema, data)) == by_itself, data
+
+
+@pytest.mark.parametrize("name", sorted(name for name in schemas() if name.rpartition(".")[0] not in NOT_GENERATED))
+def test_good_input_is_loaded_quickly(name: str) -> None:
+    taken = [quick_load.load_if_sure(schemas()[name], data) is not UNSURE for data in good(name)]
+
+    assert any(taken), "a quick way that takes nothing would be none"
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_every_golden_example_is_loaded_and_dumped_quickly(path: Path) -> None:
+    message = json.loads(path.read_text())
+    schema = REGISTRY[path.stem].schema  # type: ignore[attr-defined]
+
+    event = quick_load.load_if_sure(schema, message["data"])
+    dumped = quick_dump.dump_if_sure(schema, event)
+
+    assert quick_load.load_if_sure(_EnvelopeSchema(), message) is not UNSURE
+    assert exactly(unwrap(message)) == as_it_comes(lambda: unwrap(message))
+    assert exactly(dumped) == as_it_comes(lambda: schema.dump(event))
+    assert exactly(event) == as_it_comes(lambda: schema.load(message["data"]))
+
+
+@pytest.mark.parametrize("name", sorted(name for name in schemas() if name in REGISTRY))
+def test_what_is_dumped_quickly_is_what_marshmallow_dumps(name: str) -> None:
+    schema, chance = schemas()[name], random.Random(name)
+    events = [event for data in good(name) if (event := quick_load.load_if_sure(schema, data)) is not UNSURE]
+
+    for event in events:
+        for changed in (event, *(with_a_change(event, chance) for _ in range(CHANGED))):
+            quick = quick_dump.dump_if_sure(schema, changed)
+            dumped = as_it_comes(lambda changed=changed: schema.dump(changed))
+
+            assert quick is UNSURE or exactly(quick) == dumped
+            assert outcome(lambda changed=changed: schema.dump(changed)) == dumped
+        assert quick_dump.dump_if_sure(schema, event) is not UNSURE
+
+
+def with_a_change(event: Any, chance: random.Random) -> Any:
+    """An event that nobody should make, and that marshmallow dumps all the same, or raises on."""
+    place = chance.choice(dataclasses.fields(event)).name
+    return dataclasses.replace(event, **{place: chance.choice([*NASTY, event, [event], True, (event,), {"a": event}])})
+
+
+def test_a_change_of_an_event_is_noticed_by_the_comparison() -> None:
+    assert exactly({"a": 1, "b": 2}) != exactly({"b": 2, "a": 1})
+    assert exactly([True]) != exactly([1])
+    assert exactly(Letters("a")) != exactly("a")
+
+
+class Shouting(fields.String):
+    """Overrides what a quick way for texts would leave out."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        return super()._deserialize(value, attr, data, **kwargs).upper()
+
+    def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> Any:
+        return value.lower()
+
+
+class Stripped(Schema):
+    name = fields.String()
+
+    @pre_load
+    def strip(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {key: value.strip() for key, value in data.items()}
+
+
+class Chosen(Schema):
+    name = fields.String()
+
+    @validates("name")
+    def check(self, value: str, **_: Any) -> None:
+        if value == "x":
+            raise ValidationError("No.")
+
+
+class Loading(Schema):
+    name = fields.String()
+
+    def load(self, *args: Any, **kwargs: Any) -> Any:
+        return {"name": "always"}
+
+
+class Enveloped(Schema):
+    name = fields.String()
+    title = fields.String()
+
+    @post_dump
+    def wrap(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {"inside": data}
+
+
+class Loud(Schema):
+    name = Shouting()
+    title = fields.String()
+
+
+UNKNOWN: dict[str, Schema] = {
+    "a pre_load": Stripped(),
+    "a validates": Chosen(),
+    "a load of its own": Loading(),
+    "many": Loud(many=True),
+    "a partial schema": Loud(partial=True),
+    "one that includes the unknown": Loud(unknown="include"),
+    "a dotted attribute": Schema.from_dict({"name": fields.String(attribute="a.b")})(),
+    "two fields of one key": Schema.from_dict(
+        {"a": fields.String(data_key="name", load_only=True), "name": fields.String()}
+    )(),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_a_schema_with_something_unknown_is_never_loaded_quickly(name: str) -> None:
+    schema = UNKNOWN[name]
+
+    assert quick_load.load_if_sure(schema, [{"name": "a"}] if schema.many else {"name": "a"}) is UNSURE
+
+
+def test_an_option_that_is_not_known_yet_is_not_passed_over() -> None:
+    schema = Schema.from_dict({"name": fields.String()})()
+    schema.fields["name"].upper = True  # type: ignore[attr-defined]
+    schema.fields["name"].deserialize = lambda *_: "NAME"  # type: ignore[method-assign]
+
+    assert quick_load.load(schema, {"name": "a"}) == schema.load({"name": "a"}) == {"name": "NAME"}
+
+
+@pytest.mark.parametrize(
+    "options", [{"pre_load": str.strip}, {"post_load": str.upper}, {"validate": lambda v: 1 / len(v)}]
+)
+def test_a_field_s_own_hooks_are_called(options: dict[str, Any]) -> None:
+    schema = Schema.from_dict({"name": fields.String(**options), "names": fields.List(fields.String(**options))})()
+
+    for data in ({"name": " a "}, {"names": [" a ", "b"]}, {"name": ""}):
+        assert outcome(lambda data=data: quick_load.load(schema, data)) == outcome(lambda data=data: schema.load(data))
+
+
+def test_a_field_type_that_is_not_known_loads_its_place_itself() -> None:
+    nested = Schema.from_dict(
+        {"loud": fields.Nested(Loud), "low": fields.List(Shouting()), "n": fields.Nested(Stripped)}
+    )()
+    data = {"loud": {"name": "a", "title": "b"}, "low": ["c"], "n": {"name": " d "}}
+
+    assert quick_load.load_if_sure(nested, data) == nested.load(data)
+    assert nested.load(data) == {"loud": {"name": "A", "title": "b"}, "low": ["C"], "n": {"name": "d"}}
+
+
+def test_what_marshmallow_dumps_in_another_way_is_not_dumped_quickly() -> None:
+    thing = {"name": "A", "title": "B"}
+    made = dataclasses.make_dataclass("Made", thing)(**thing)
+
+    assert quick_dump.dump_if_sure(Enveloped(), made) is UNSURE
+    assert quick_dump.dump_if_sure(Loud(), made) is UNSURE
+    assert quick_dump.dump_if_sure(Schema.from_dict({"name": fields.String()})(), thing) is UNSURE
+    assert quick_dump.dump_if_sure(Schema.from_dict({"name": fields.String()})(), made) == {"name": "A"}
