@@ -62,7 +62,8 @@ def certification() -> Stage:
         number, now = next(numbers), _now()
         event = {name: audit[name] for name in ("audit_id", "member_id", "body_id", "entity", "standard", "scope")}
         event |= {"certificate_id": f"certificate-{number}", "number": number, "issued_on": now.date().isoformat()}
-        return [{"_id": audit["audit_id"], "audit_id": audit["audit_id"], "at": now, "audit": audit, "event": event}]
+        document = {"_id": audit["audit_id"], "audit_id": audit["audit_id"], "number": number, "at": now}
+        return [document | {"audit": audit, "event": event}]
 
     return Stage(ACCEPTED, ISSUED, db.certificates, documents)
 
