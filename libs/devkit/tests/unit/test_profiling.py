@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from touchstone_devkit.profiling import moments
-from touchstone_devkit.profiling.assembling import IN_BROKER, TRIED, Assembly, Sent, Step, Trace
+from touchstone_devkit.profiling.assembling import IN_BROKER, TRIED, Assembly, Load, Sent, Step, Trace
 from touchstone_devkit.profiling.bars import flames
 from touchstone_devkit.profiling.moments import Moment, Recorded
 from touchstone_devkit.profiling.page import Profile, page
@@ -78,6 +78,11 @@ def a_trace(*scripts: Script) -> Trace:
     trace = assembled(*(scripts or (assessment(), certification(), notification())))
     assert trace is not None
     return trace
+
+
+def a_load(audits: int) -> Load:
+    """So many audits within a second, which was spent on CPU by each service."""
+    return Load([SENT] * audits, 1.0, dict.fromkeys(("assessment", "certification", "notification"), 1.0))
 
 
 def named(trace: Trace, hop: str) -> list[str]:
@@ -274,6 +279,7 @@ def test_a_window_without_names_is_found_by_its_time():
 
     written = next(s for s in trace.path if s.hop == "assessment" and s.name == "write to the broker")
     assert written.ended < 30 * MS
+    assert written.cpu is None  # shared with nobody knows whom
 
 
 def test_without_a_window_the_relay_is_a_part_of_the_brokers_step():
@@ -291,6 +297,27 @@ def test_commands_to_the_database_are_shown_where_they_were_sent():
     trace = a_trace(assessment(), certification(), script.at("decoded", ("database", read), "handler_done", *ALONE))
 
     assert [(c.hop, c.name, c.ms) for c in trace.commands] == [("notification", "find members", 0.5)]
+
+
+def test_a_read_that_is_answered_for_many_is_shown_from_asking_to_answer():
+    asked, done = ("read_asked", {"key": "bodies"}), ("read_done", {"key": "bodies"})
+    script = Script(50, greenlet=3).starts("notification.certification.certificate_issued.v1", "e-2")
+
+    trace = a_trace(assessment(), certification(), script.at("decoded", asked, done, "handler_done", *ALONE))
+
+    assert [(c.name, c.ms) for c in trace.commands] == [("answer on bodies", 1.0)]
+    assert trace.tries == 0
+
+
+def test_commands_of_nobody_count_and_those_of_another_load_do_not():
+    names = {"command": "find", "of": "outbox", "took": MS, "cpu_before": 0}
+    sweeps = [Moment(at, "database", 77, 0, names) for at in (MS, 2 * MS, 5_000 * MS)]
+    recorded = {"certification": moments.sort(sweeps)}
+
+    summary = sum_up("one at a time", [a_trace()], a_load(1), recorded)
+
+    (command,) = summary.commands
+    assert (command.service, command.name, command.each, command.whole_ms) == ("certification", "find outbox", 2, 2)
 
 
 def test_lines_of_a_file_are_read_and_one_that_a_kill_cut_short_is_left_out(tmp_path):
@@ -324,7 +351,7 @@ def test_a_quantile_is_a_value_that_was_measured(share, value):
 def test_shares_of_the_path_add_up_to_the_whole():
     traces = [a_trace(), dataclasses.replace(a_trace(), key="k-2")]
 
-    summary = sum_up("one at a time", traces, 2, 1.0, dict.fromkeys(("assessment", "certification", "notification"), 1))
+    summary = sum_up("one at a time", traces, a_load(2), {})
 
     assert sum(line.share or 0 for line in summary.lines) == pytest.approx(1.0)
     assert all(line.share is None for line in summary.beside)
@@ -341,7 +368,7 @@ def test_the_median_audit_is_one_of_those_that_were_traced():
 
 def test_without_any_trace_there_is_no_summary():
     with pytest.raises(ValueError, match="of 5 audits none"):
-        sum_up("one at a time", [], 5, 1.0, {})
+        sum_up("one at a time", [], a_load(5), {})
 
 
 def test_nothing_recorded_is_nothing_assembled():
@@ -374,8 +401,7 @@ def test_a_file_belongs_to_a_library_or_to_us(where, whose):
 
 
 def test_the_page_shows_every_step_and_says_why_there_are_no_flame_graphs():
-    cpu = dict.fromkeys(("assessment", "certification", "notification"), 1.0)
-    summary = sum_up("one at a time", [a_trace()], 1, 1.0, cpu)
+    summary = sum_up("one at a time", [a_trace()], a_load(1), {})
 
     written = page(Profile("A machine.", [summary], {"assessment": 7.25}, {}, not_sampled="ptrace is <forbidden>"))
 

@@ -13,7 +13,7 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from touchstone_devkit.backing import start_backing
@@ -41,9 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     spans = _fresh(FOLDER)
     loads, unrecorded, not_sampled = _run(given.audits, given.submitters, spans)
-    assembly = Assembly({service: moments.read(spans, service) for service in SERVICES})
+    recorded = {service: moments.read(spans, service) for service in SERVICES}
     try:
-        summaries = [_summary(assembly, title, load) for title, load in loads]
+        summaries = _summaries(loads, recorded)
     except ValueError as error:
         print(f"profile: {error}", file=sys.stderr)
         return 1
@@ -96,9 +96,10 @@ def _sample(system: System, load: Submitters, audits: int, submitters: int) -> t
         return load.together(audits, submitters), str(reason)
 
 
-def _summary(assembly: Assembly, title: str, load: Load) -> Summary:
-    traces = [trace for trace in map(assembly.trace, load.sent) if trace is not None]
-    return sum_up(title, traces, len(load.sent), load.wall_s, load.cpu_s)
+def _summaries(loads: Sequence[tuple[str, Load]], recorded: Mapping[str, moments.Recorded]) -> list[Summary]:
+    assembly = Assembly(recorded)
+    traced = [(title, load, [assembly.trace(sent) for sent in load.sent]) for title, load in loads]
+    return [sum_up(title, [t for t in traces if t is not None], load, recorded) for title, load, traces in traced]
 
 
 def _samples(folder: Path) -> dict[str, Frame]:

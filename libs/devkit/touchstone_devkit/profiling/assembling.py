@@ -103,6 +103,11 @@ class Load:
     wall_s: float
     cpu_s: Mapping[str, float]
 
+    def holds(self, moment: Moment) -> bool:
+        """Whether it came while this was handed in and carried out."""
+        begun = min(sent.begun for sent in self.sent)
+        return begun <= moment.at <= begun + int(self.wall_s * 1e9)
+
 
 class Assembly:
     """Finds the works and batches that belong to an audit."""
@@ -201,11 +206,13 @@ class Assembly:
         for point, name in RELAYED.items():
             moment_there = moments.get(point)
             if moment_there is not None:
-                at = _extend(trace.path, service, name, at, moment_there.at, _cpu(before, moment_there))
+                cpu = _cpu(before, moment_there) if batch.names else None  # else nobody knows among how many
+                at = _extend(trace.path, service, name, at, moment_there.at, cpu)
                 before = moment_there
         for name, begun, ended in BESIDE_RELAY:
             if begun in moments and ended in moments:
-                trace.beside.append(_step(service, name, moments[begun], moments[ended]))
+                step = _step(service, name, moments[begun], moments[ended])
+                trace.beside.append(step if batch.names else dataclasses.replace(step, cpu=None))
         trace.commands += _commands(service, batch.moments)
         return at, IN_BROKER if "relay_publish" in moments else f"relay + {IN_BROKER}"
 
@@ -295,8 +302,20 @@ def _beside(service: str, work: Work) -> list[Step]:
 
 
 def _commands(service: str, moments: Iterable[Moment]) -> list[Step]:
-    return [
-        Step(service, f"{m.names['command']} {m.names['of']}".strip(), m.at - m.names["took"], m.at)
-        for m in moments
-        if m.point == "database"
-    ]
+    """What it asked of the database; where one query answers many, from when it asked until it was answered."""
+    steps: list[Step] = []
+    asked: dict[str, int] = {}
+    for moment in moments:
+        if moment.point == "database":
+            steps.append(Step(service, command_name(moment), moment.at - moment.names["took"], moment.at))
+        elif moment.point == "read_asked":
+            asked[moment.names["key"]] = moment.at
+        elif moment.point == "read_done" and moment.names["key"] in asked:
+            name = moment.names["key"]
+            steps.append(Step(service, f"answer on {name}", asked.pop(name), moment.at))
+    return steps
+
+
+def command_name(moment: Moment) -> str:
+    """The command, and the collection where it has one."""
+    return f"{moment.names['command']} {moment.names['of']}".strip()

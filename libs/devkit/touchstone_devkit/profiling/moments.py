@@ -67,10 +67,11 @@ class Batch:
 
 @dataclasses.dataclass
 class Recorded:
-    """All that the processes of one service recorded."""
+    """All that the processes of one service recorded; among `commands` to the database are those of no work."""
 
     works: list[Work] = dataclasses.field(default_factory=list)
     batches: list[Batch] = dataclasses.field(default_factory=list)
+    commands: list[Moment] = dataclasses.field(default_factory=list)
 
 
 def read(folder: Path, service: str) -> Recorded:
@@ -81,6 +82,7 @@ def read(folder: Path, service: str) -> Recorded:
             found = sort(_parsed(lines))
         recorded.works += found.works
         recorded.batches += found.batches
+        recorded.commands += found.commands
     return recorded
 
 
@@ -99,6 +101,8 @@ def sort(moments: Iterable[Moment]) -> Recorded:
     working: dict[int, Work] = {}
     batching: dict[int, Batch] = {}
     for moment in moments:
+        if moment.point == "database":
+            recorded.commands.append(moment)
         if moment.point == "work_started":
             names = moment.names
             work = Work(names["queue"], names["correlation"], names["message"], names["received"], [moment])

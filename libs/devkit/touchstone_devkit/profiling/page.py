@@ -2,7 +2,6 @@
 
 import dataclasses
 import html
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
 from touchstone_devkit.profiling.assembling import PATH, Trace
@@ -139,18 +138,17 @@ def _cpu(summaries: Sequence[Summary], unrecorded: Mapping[str, float]) -> str:
 
 
 def _commands(summaries: Sequence[Summary]) -> str:
-    rows = []
-    for summary in summaries:
-        found: dict[tuple[str, str], list[float]] = {}
-        for command in (c for trace in summary.traces for c in trace.commands):
-            found.setdefault((command.hop, command.name), []).append(command.ms)
-        for (hop, name), ms in sorted(found.items(), key=lambda item: -sum(item[1])):
-            each = len(ms) / len(summary.traces)
-            whole = sum(ms) / len(summary.traces)
-            name += " (sandbox only)" if name == "find clock" else ""
-            rows.append([summary.title, hop, name, f"{each:.2f}", f"{statistics.median(ms):.2f}", f"{whole:.2f}"])
+    rows = [
+        [s.title, c.service, _for_readers(c.name), f"{c.each:.2f}", f"{c.median_ms:.2f}", f"{c.whole_ms:.2f}"]
+        for s in summaries
+        for c in s.commands
+    ]
     names = ["load", "service", "command", "an audit", "median ms", "ms an audit"]
     return f"<h2>Commands to the database</h2>{_table(names, rows, words=3)}"
+
+
+def _for_readers(command: str) -> str:
+    return f"{command} (in a sandbox only)" if command == "find clock" else command
 
 
 def _flames(profile: Profile) -> str:

@@ -4,7 +4,8 @@ import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
 
-from touchstone_devkit.profiling.assembling import PATH, Load, Step, Trace
+from touchstone_devkit.profiling.assembling import PATH, Load, Step, Trace, command_name
+from touchstone_devkit.profiling.moments import Recorded
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +40,17 @@ class Cpu:
 
 
 @dataclasses.dataclass(frozen=True)
+class Command:
+    """One kind of command to the database: how often for an audit, its median, and all of it for an audit (ms)."""
+
+    service: str
+    name: str
+    each: float
+    median_ms: float
+    whole_ms: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Summary:
     """What one load made of the audits' ways."""
 
@@ -49,6 +61,7 @@ class Summary:
     lines: Sequence[Line]
     beside: Sequence[Line]
     cpu: Sequence[Cpu]
+    commands: Sequence[Command]
 
     @property
     def median(self) -> Trace:
@@ -73,18 +86,34 @@ def at_quantile(traces: Sequence[Trace], share: float) -> Trace:
     return next(trace for trace in traces if trace.ms == wanted)
 
 
-def sum_up(title: str, traces: Sequence[Trace], submitted: int, wall_s: float, cpu_s: Mapping[str, float]) -> Summary:
-    """`cpu_s`: of each service's process while all `submitted` audits went through. Raises ValueError for no trace."""
+def sum_up(title: str, traces: Sequence[Trace], load: Load, recorded: Mapping[str, Recorded]) -> Summary:
+    """`traces`: of the audits of `load`; `recorded`: by service. Raises ValueError when there are no traces."""
+    submitted = len(load.sent)
     if not traces:
         raise ValueError(f"{title}: of {submitted} audits none was recorded from its submission to its notices")
     whole_ms = sum(trace.ms for trace in traces)
     lines = _lines([trace.path for trace in traces], whole_ms)
     beside = _lines([trace.beside for trace in traces], None)
     cpu = [
-        Cpu(service, cpu_s[service] * 1000 / submitted, _cpu_of(lines, service), _cpu_of(beside, service))
-        for service, _ in PATH
+        Cpu(service, all_ms, _cpu_of(lines, service), _cpu_of(beside, service))
+        for service, all_ms in cpu_ms_an_audit(load).items()
     ]
-    return Summary(title, traces, submitted, wall_s, lines, beside, cpu)
+    commands = _commands(load, recorded)
+    return Summary(title, traces, submitted, load.wall_s, lines, beside, cpu, commands)
+
+
+def _commands(load: Load, recorded: Mapping[str, Recorded]) -> list[Command]:
+    """Whoever sent them: for one audit, for a group, or for nobody (a sweep)."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for service, here in recorded.items():
+        for moment in filter(load.holds, here.commands):
+            found.setdefault((service, command_name(moment)), []).append(moment.names["took"] / 1e6)
+    audits = len(load.sent)
+    commands = [
+        Command(service, name, len(ms) / audits, statistics.median(ms), sum(ms) / audits)
+        for (service, name), ms in found.items()
+    ]
+    return sorted(commands, key=lambda command: -command.whole_ms)
 
 
 def cpu_ms_an_audit(load: Load) -> dict[str, float]:
