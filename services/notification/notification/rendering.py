@@ -5,7 +5,7 @@ import functools
 import hashlib
 import unicodedata
 from collections.abc import Mapping
-from email.headerregistry import Address
+from email.headerregistry import Address, HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -25,10 +25,35 @@ _INVISIBLE = {"Cc", "Cs", "Zl", "Zp"}
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
+class _Headers(HeaderRegistry):
+    """The kinds of headers, each made once: the library would make a class for every header of every mail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        kind = self._made.get(name.lower())
+        if kind is None:
+            kind = self._made[name.lower()] = super().__getitem__(name)
+        return kind
+
+
+_POLICY = SMTP.clone(header_factory=_Headers())
+
+
+@functools.lru_cache(maxsize=100)
+def _same_in_each(name: str, value: str) -> Any:
+    """A header that many mails have alike, taken apart once. Not for what is personal: it stays in memory."""
+    return _POLICY.header_factory(name, value)
+
+
 def one_line(value: Any) -> Any:
     """Text without line breaks and control characters: a value can begin neither a header nor a paragraph."""
     if not isinstance(value, str):
         return value
+    if value.isprintable():  # none of what is left out below is
+        return " ".join(value.split())
     visible = ("" if c in _BIDI_CONTROLS else " " if unicodedata.category(c) in _INVISIBLE else c for c in value)
     return " ".join("".join(visible).split())
 
@@ -39,6 +64,7 @@ def _templates() -> jinja2.Environment:
         loader=jinja2.PackageLoader("notification"),
         autoescape=lambda name: name is not None and ".html" in name,
         finalize=one_line,
+        auto_reload=False,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -56,7 +82,11 @@ def _template_names() -> frozenset[str]:
 
 @jinja2.pass_context
 def _day(context: jinja2.runtime.Context, day: str) -> str:
-    language = context["language"]
+    return _long_day(day, context["language"])
+
+
+@functools.lru_cache(maxsize=1000)
+def _long_day(day: str, language: str) -> str:
     return str(format_date(datetime.date.fromisoformat(day), "long", locale=LOCALES.get(language, language)))
 
 
@@ -104,15 +134,22 @@ def mail(
     at: datetime.datetime,
 ) -> EmailMessage:
     """The message as it goes to the mail server, the same Message-ID each time."""
-    message = EmailMessage(policy=SMTP)
-    message["From"] = Address(one_line(settings["sender_name"]), addr_spec=settings["sender"])
+    message = EmailMessage(policy=_POLICY)
+    message["From"] = _sender(settings["sender_name"], settings["sender"])
     message["To"] = Address(one_line(contact.name), addr_spec=contact.address)
     message["Subject"] = subject
     message["Date"] = format_datetime(at)
     message["Message-ID"] = notice.message_id
-    message["Auto-Submitted"] = "auto-generated"
+    message["Auto-Submitted"] = _same_in_each("Auto-Submitted", "auto-generated")
     message["X-Touchstone-Notice"] = notice.id
     message["X-Touchstone-Event"] = one_line(notice.about)
     message.set_content(body, charset="utf-8", cte="quoted-printable")
-    message["Content-Language"] = language  # after the content, which replaces every header of this family
+    message["Content-Language"] = _same_in_each(
+        "Content-Language", language
+    )  # after the content, which replaces every header of this family
     return message
+
+
+@functools.lru_cache(maxsize=10)
+def _sender(name: str, address: str) -> Any:
+    return _POLICY.header_factory("From", Address(one_line(name), addr_spec=address))

@@ -14,6 +14,7 @@ PLANNED = frozenset({Rating.MINOR_NONCONFORMITY, Rating.MAJOR_NONCONFORMITY})
 
 NONCONFORMING = PLANNED | {Rating.CRITICAL_BREACH}
 
+_NOT_APPLICABLE = Rating.NOT_APPLICABLE.value
 _FINE_WITHOUT_PLAN = frozenset(rating.value for rating in Rating if rating not in PLANNED)
 
 
@@ -29,7 +30,7 @@ def findings_faults(report: Report, standard: StandardVersion | None) -> Iterato
             yield from _criterion_faults(f"findings[{index}]", finding, standard, seen)
         if rating not in _FINE_WITHOUT_PLAN or finding.get("plan") is not None:
             yield from _rating_faults(f"findings[{index}]", finding, report.get("audited_until"))
-        if rating == Rating.NOT_APPLICABLE.value:
+        if rating == _NOT_APPLICABLE:
             yield from _not_applicable_faults(f"findings[{index}]", finding, applicable)
         seen.add(code)
     for code in applicable:
