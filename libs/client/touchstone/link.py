@@ -97,6 +97,7 @@ class Link:
         self._led = False
         self._calls = 0
         self._failure: Exception | None = None
+        self._closing = False
         self._ended = False
         self._refused: BrokerRefused | None = None
         self._not_set_up: Exception | None = None
@@ -143,6 +144,7 @@ class Link:
         if self._process != os.getpid():
             return
         with self._turns.mutex:
+            self._closing = True
             if not self._ended:
                 self._close()
                 self._turns.wake()
@@ -151,11 +153,11 @@ class Link:
             self._thread.join(timeout=_CLOSED_WITHIN_S)
 
     def _keep(self) -> None:
-        """Lead while nobody else does, and end what pika needs when nobody can call any more."""
+        """Lead while nobody calls, and clear away when nobody can call any more."""
         calls = 0
         while not self._ended:
             with self._turns.mutex:
-                leads = not self._led and (self._calls == calls or self._failure is not None)
+                leads = not self._led and (self._calls == calls or self._closing or self._failure is not None)
                 self._led, calls = self._led or leads, self._calls
             if leads:
                 self._lead_while_idle()

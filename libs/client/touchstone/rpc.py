@@ -51,8 +51,9 @@ class Client:
     """A client of all services, over one connection with one reply queue, for any number of threads.
 
     `token` is a compact JWS, or a callable that gives one (see `touchstone.tokens.Signer`); without it only the public
-    register can be read. The connection is opened with the first call, by an I/O thread of its own, and opened again
-    when it was lost: what was under way is then sent again, commands with the same idempotency key.
+    register can be read. The connection is opened with the first call and opened again when it was lost: what was under
+    way is then sent again, commands with the same idempotency key. Those that wait for a reply read it themselves; a
+    thread of the client's own does so while nobody calls. After a fork each process has a connection of its own.
     """
 
     def __init__(

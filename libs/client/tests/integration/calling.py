@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from test_rpc import Proxy, Responder, echo
 
 from touchstone.amqp import BrokerUnreachable
+from touchstone.link import Link
 from touchstone.rpc import Client, NoAnswer, UnknownService
 from touchstone_devkit.eventually import eventually
 
@@ -181,6 +182,40 @@ def interrupted(amqp_uri: str) -> dict[str, Any]:
     return {"main": seen, "right": answers == list(range(400)), "before": at_interrupt, "hanging": thread.is_alive()}
 
 
+def torn(amqp_uri: str) -> dict[str, Any]:
+    """Control-C while the main thread deals with what it read for all: who waits is answered over a new connection."""
+    proxy, uri = proxied(amqp_uri)
+    responder, main = Responder(amqp_uri, echo), threading.main_thread()
+    answers: list[int] = []
+    with Client(uri, timeout_s=20) as client:
+
+        def call_all_the_time() -> None:
+            while len(answers) < 100:
+                answers.append(client.call(responder.service, "m", n=len(answers))["n"])
+
+        client.call(responder.service, "m")
+        take, seen = Link._answer, ""
+
+        def interrupted_once(link: Link, *arguments: Any) -> None:
+            if threading.current_thread() is main and len(answers) > 10:
+                Link._answer = take  # type: ignore[method-assign]
+                raise KeyboardInterrupt
+            take(link, *arguments)
+
+        Link._answer = interrupted_once  # type: ignore[method-assign]
+        thread = threading.Thread(target=call_all_the_time, daemon=True)
+        thread.start()
+        try:
+            while thread.is_alive():
+                client.call(responder.service, "m")
+        except KeyboardInterrupt:
+            seen = "interrupted"
+        thread.join(HANGS_AFTER_S)
+    responder.stop()
+    right = answers == list(range(100))
+    return {"main": seen, "right": right, "hanging": thread.is_alive(), "connections": proxy.accepted}
+
+
 SCENES: dict[str, Callable[[str], dict[str, Any]]] = {
     "storm": lambda uri: storm(uri, cuts=0),
     "cuts": lambda uri: storm(uri, cuts=3),
@@ -189,6 +224,7 @@ SCENES: dict[str, Callable[[str], dict[str, Any]]] = {
     "idle": idle,
     "forked": forked,
     "interrupted": interrupted,
+    "torn": torn,
 }
 
 if __name__ == "__main__":

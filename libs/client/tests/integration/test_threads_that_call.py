@@ -69,3 +69,9 @@ def test_an_interrupt_of_the_thread_that_reads_does_not_stop_the_others(play: An
 
     assert happened["main"] == "interrupted" and happened["before"] > 0
     assert happened["right"] and not happened["hanging"]
+
+
+def test_an_interrupt_in_the_middle_of_a_frame_costs_the_connection_and_no_answer(play: Any):
+    happened = play("torn")
+
+    assert happened == {"main": "interrupted", "right": True, "hanging": False, "connections": 2}
