@@ -217,10 +217,10 @@ class Assembly:
         return at, IN_BROKER if "relay_publish" in moments else f"relay + {IN_BROKER}"
 
     def _by_time(self, service: str, committed: int, received: int) -> Batch | None:
-        """The window that was sent last before the message was read: windows follow each other, one at a time."""
-        for batch in reversed(self._relayed[service]):
-            sent = batch.at("relay_publish")
-            if not batch.names and sent is not None and committed <= sent <= received:
+        """The first window that was begun after the commit: one follows the other, and each takes all that is there."""
+        for batch in self._relayed[service]:
+            claimed = batch.at("relay_claim")
+            if not batch.names and claimed is not None and committed <= claimed <= received:
                 return batch
         return None
 
