@@ -12,7 +12,7 @@ from celery import Celery
 from kombu import Exchange, Queue
 
 ASSESSMENT, CERTIFICATION, NOTIFICATION = "celery_assessment", "celery_certification", "celery_notification"
-THREADS = int(os.environ.get("T", 8))
+THREADS = 16
 _EXCHANGE = Exchange("celery_tasks", type="topic")
 
 
@@ -38,7 +38,6 @@ def application(amqp_uri: str) -> Celery:
         broker_transport_options={"confirm_publish": True},
         broker_pool_limit=THREADS,
         broker_connection_retry_on_startup=True,
-        worker_prefetch_multiplier=int(os.environ.get("M", 4)),
         worker_enable_remote_control=False,
     )
     return app
@@ -59,12 +58,12 @@ def submit(report: dict[str, Any], token: str) -> str:
     return audit_id
 
 
-# What fails here is put back into the queue: nobody waits for an answer.
-@app.task(name="decide", ignore_result=True, acks_on_failure_or_timeout=False)
+# Nobody waits for an answer of these two, so they are tried again.
+@app.task(name="decide", ignore_result=True, autoretry_for=(Exception,), retry_backoff=True, max_retries=None)
 def decide(accepted: dict[str, Any]) -> None:
     notice.delay(certifying().decide(accepted))
 
 
-@app.task(name="notice", ignore_result=True, acks_on_failure_or_timeout=False)
+@app.task(name="notice", ignore_result=True, autoretry_for=(Exception,), retry_backoff=True, max_retries=None)
 def notice(issued: dict[str, Any]) -> None:
     noticing().notice(issued)

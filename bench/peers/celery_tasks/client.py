@@ -18,6 +18,8 @@ class Client:
         self._app = application(amqp_uri)
         with self._app.producer_or_acquire() as producer:
             producer.connection.ensure_connection()
+        self._results = self._app.backend.result_consumer
+        self._results.start("")
 
     def submit(self, report: dict[str, Any], token: str) -> str:
         """The audit's id, once it is durable. Raises what the task raised, or celery's TimeoutError after a minute."""
@@ -25,6 +27,7 @@ class Client:
         return audit_id
 
     def close(self) -> None:
+        self._results.stop()
         self._app.close()
 
 

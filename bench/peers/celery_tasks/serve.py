@@ -1,6 +1,11 @@
-"""Runs one service as a Celery worker until SIGTERM: python serve.py assessment|certification|notification."""
+"""Runs one service as a Celery worker until SIGTERM: python serve.py assessment|certification|notification.
 
-import os
+One process with a pool of threads; no gossip, no mingling, no events, no remote control. Tried with 16 submitters on
+two cores under heavy foreign load: 4, 8, 16 and 32 threads took 11.3, 10.7-11.0, 8.9-9.0 and 8.9 ms of processor time
+per audit; prefork with two children per service 16.4 ms and 160 MB instead of 65; a prefetch of one message per thread
+9.9 ms instead of four; a serializer with orjson showed no gain (9.4-10.4 ms). Taken: 16 threads, the rest as it comes.
+"""
+
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +15,6 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # work.py and steps.py
 import app
 from celery.signals import worker_ready
 
-POOL = os.environ.get("POOL", "threads")
 SERVICES = {
     "assessment": (app.ASSESSMENT, app.assessing),
     "certification": (app.CERTIFICATION, app.certifying),
@@ -25,11 +29,10 @@ def say_ready(**_: Any) -> None:
 
 def main() -> None:
     queue, open_database = SERVICES[sys.argv[1]]
-    if POOL == "threads":
-        open_database()
+    open_database()
     worker = app.app.Worker(
         hostname=f"{sys.argv[1]}@bench",
-        pool=POOL,
+        pool="threads",
         concurrency=app.THREADS,
         queues=[queue],
         without_gossip=True,

@@ -5,7 +5,6 @@ per request), so each submitter has a broker object, a connection and an event l
 """
 
 import asyncio
-import json
 from typing import Any
 
 from faststream.rabbit import Channel, RabbitBroker
@@ -28,12 +27,15 @@ class Client:
 
     def submit(self, report: dict[str, Any], token: str) -> str:
         """The audit's id, once it is durable. Raises Refused, or TimeoutError after a minute."""
-        request = self._broker.request({"report": report, "token": token}, ASSESSMENT, persist=True, timeout=TIMEOUT_S)
-        answer = json.loads(self._loop.run_until_complete(request).body)
+        answer = self._loop.run_until_complete(self._ask({"report": report, "token": token}))
         if "audit_id" not in answer:
             raise Refused(answer.get("refused", answer))
         audit_id: str = answer["audit_id"]
         return audit_id
+
+    async def _ask(self, request: dict[str, Any]) -> Any:
+        answer = await self._broker.request(request, ASSESSMENT, persist=True, timeout=TIMEOUT_S)
+        return await answer.decode()
 
     def close(self) -> None:
         self._loop.run_until_complete(self._broker.stop())

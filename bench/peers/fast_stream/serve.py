@@ -1,4 +1,10 @@
-"""Runs one service with FastStream until SIGTERM: python serve.py assessment|certification|notification."""
+"""Runs one service with FastStream until SIGTERM: python serve.py assessment|certification|notification.
+
+One process and one event loop (uvloop); as many messages are in work as are prefetched. Tried with 16 submitters on two
+cores under heavy foreign load: prefetch 16 and 64 (11.2-12.0 and 11.2-11.8 ms of processor time per audit), asyncio's
+own loop (10.8 ms), FastStream's check of argument types left out (10.8-12.2 ms). None differs by more than the noise;
+taken: 64, so that 64 submitters are not held up; the check of types stays, as the documentation has it.
+"""
 
 import os
 import sys
@@ -16,7 +22,7 @@ from queues import ASSESSMENT, CERTIFICATION, NOTIFICATION
 
 from touchstone_contracts.errors import Unauthenticated
 
-PREFETCH = int(os.environ.get("T", 32))
+PREFETCH = 64
 
 
 def assessment(broker: RabbitBroker) -> None:
