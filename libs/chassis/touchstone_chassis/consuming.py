@@ -87,15 +87,15 @@ class Delivery:
 
     def ack(self) -> None:
         """Done with it. When the connection is gone the broker delivers it again, and the inbox knows it."""
-        self._settle(lambda channel, tag: channel.basic_ack(tag))
+        self._settle(ack=True)
 
     def reject(self) -> None:
         """Let the broker dead-letter it."""
-        self._settle(lambda channel, tag: channel.basic_reject(tag, requeue=False))
+        self._settle(ack=False)
 
     def abandon(self) -> None:
         """Leave it unacknowledged: it is delivered again when the connection closes."""
-        self._settle(None)
+        self._settle(ack=None)
 
     def put_off(self) -> None:
         """Nothing came of it, by no fault of its own: it is handed on again, here or elsewhere, and not counted."""
@@ -123,14 +123,14 @@ class Delivery:
 
         self.vacate = vacate
 
-    def _settle(self, tell: Callable[[amqp.Channel, int], None] | None) -> None:
+    def _settle(self, *, ack: bool | None) -> None:
         if self.settled:
             return
         self.settled = True
         self.session.in_flight -= 1
         self.vacate()
-        if tell is not None:
-            self.session.tell(self.message, tell)
+        if ack is not None:
+            self.session.settle(self.message, ack=ack)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Assembles what every handler of a service needs: database, committer, relay, parking, callers and clock."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,6 +40,8 @@ from touchstone_contracts.topology import (
 
 log = structlog.get_logger(__name__)
 
+RELAYS = 2
+"""One publishes while the other notes what was published."""
 HANDED_OVER_MAX = 5_000
 """Outbox rows that wait in memory for the relay; while the broker takes nothing, the sweep finds the others stored."""
 
@@ -54,7 +57,8 @@ class Core(SharedExtension):
 
     def __init__(self) -> None:
         self._committed_rows: LightQueue = LightQueue()
-        self._relayed, self._stop_sweeping = Event(), Event()
+        self._relayed = [Event() for _ in range(RELAYS)]
+        self._stop_sweeping = Event()
         self._stopping = False
         self.deadline_listeners: list[Any] = []
 
@@ -121,7 +125,9 @@ class Core(SharedExtension):
         self.consumer.start_only_when(lambda timeout_s: self.availability.wait(timeout_s))
 
     def start(self) -> None:
-        self.container.spawn_managed_thread(self._relay_committed, identifier="relay")
+        for number, relayed in enumerate(self._relayed):
+            run = functools.partial(self._relay_committed, relayed)
+            self.container.spawn_managed_thread(run, identifier=f"relay-{number}")
         self.container.spawn_managed_thread(self._sweep, identifier="outbox-sweep")
 
     def stop(self) -> None:
@@ -130,7 +136,8 @@ class Core(SharedExtension):
         self._committed_rows.put(None)
         self._stop_sweeping.send()
         with eventlet.Timeout(config["confirm_timeout_s"], False):
-            self._relayed.wait()
+            for relayed in self._relayed:
+                relayed.wait()
         if "availability" in self.__dict__:
             self.availability.stop()
         if "relay" in self.__dict__:
@@ -145,7 +152,7 @@ class Core(SharedExtension):
             for wake in self.deadline_listeners:
                 wake()
 
-    def _relay_committed(self) -> None:
+    def _relay_committed(self, relayed: Event) -> None:
         last = False
         while not last:
             rows = [self._committed_rows.get()]
@@ -156,7 +163,8 @@ class Core(SharedExtension):
                 relay_quietly(self.relay, [row for row in rows if row is not None])
             except (Exception, eventlet.Timeout) as error:  # the rows are stored: the sweep takes them
                 log.error("relay_failed", error=type(error).__name__)
-        self._relayed.send()
+        self._committed_rows.put(None)  # for the other one
+        relayed.send()
 
     def _sweep(self) -> None:
         while not self._stopping:

@@ -12,6 +12,9 @@ from touchstone_contracts.plain import is_plain
 
 DEPTH_MAX = 64
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_DIGITS_AS_ZEROS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else byte for byte in range(256))
+_TOO_LONG = b"0" * 19
+"""So many digits may be more than 64 bits; fewer are not."""
 
 
 class BadMessage(Exception):
@@ -45,12 +48,17 @@ def decode(delivery: Delivery, *content_types: str) -> dict[str, Any]:
         raise BadMessage("undecodable", "the body is not JSON in UTF-8, or holds half a character") from None
     if not isinstance(checked, dict):
         raise BadMessage("undecodable", "the body is not a JSON object")
-    if is_plain(checked, depth_max=DEPTH_MAX):
+    if not _may_hold_long_number(body) and is_plain(checked, depth_max=DEPTH_MAX):
         return checked
     if _depth_exceeds(checked, DEPTH_MAX):
         raise BadMessage("too_deep", "the body is nested too deeply")
-    # Only a float is left to doubt: orjson makes one of a whole number beyond 64 bits.
+    # orjson would make a float of a number beyond 64 bits.
     return json.loads(body, parse_int=_storable)
+
+
+def _may_hold_long_number(body: Any) -> bool:
+    """Whether digits stand in a row that may be too many, if only in a text, or under a key that comes again."""
+    return not isinstance(body, bytes) or _TOO_LONG in body.translate(_DIGITS_AS_ZEROS)
 
 
 def _storable(digits: str) -> int:

@@ -110,10 +110,11 @@ class ConfirmingPublisher:
         if not sendable:
             return
         channel = self._open()
-        for message, frame in sendable:
-            self._published += 1
-            self._window.tag_of[self._published] = message.tag
-            channel._basic_publish(frame, message.exchange, message.routing_key, mandatory=True)
+        with broker.in_one_send(channel.connection):
+            for message, frame in sendable:
+                self._published += 1
+                self._window.tag_of[self._published] = message.tag
+                broker.publish(channel, frame, message.exchange, message.routing_key)
         reach("relay_publish")
         while self._window.tag_of:
             assert self._connection is not None

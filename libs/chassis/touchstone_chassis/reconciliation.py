@@ -63,7 +63,8 @@ class Books:
     def overdue(self, before: datetime.datetime) -> list[dict[str, Any]]:
         """Up to a hundred events that have waited for the broker since before that moment, oldest first."""
         waiting = {"pending": True, "recorded_at": {"$lt": before}}
-        rows = self._unit.find(OUTBOX, waiting, sort=[("recorded_at", 1)], limit=OVERDUE_MAX)
+        wanted = _FACTS | {"waits_since": 1}
+        rows = self._unit.find(OUTBOX, waiting, sort=[("recorded_at", 1)], limit=OVERDUE_MAX, projection=wanted)
         return [_fact(row) for row in rows if row.get("waits_since", row["recorded_at"]) < before]
 
     def committed(

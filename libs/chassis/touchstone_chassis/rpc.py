@@ -74,7 +74,7 @@ class Replies(SharedExtension):
             try:
                 self._open()
                 self._hear()
-                self._open()._basic_publish(message, RPC_EXCHANGE, reply_to, mandatory=True)
+                broker.publish(self._open(), message, RPC_EXCHANGE, reply_to)
                 return
             except ReplyTimeout:
                 self._drop()

@@ -12,7 +12,7 @@ class Sequences:
     """The counters of one database. A number is never given twice, not even when who asked for it fails."""
 
     def __init__(self, database: Database):
-        self._counters = database["sequences"]
+        self._database = database
         self._waiting: dict[tuple[str, int], list[Event]] = {}
 
     def next_number(self, name: str, *, first: int) -> int:
@@ -29,7 +29,7 @@ class Sequences:
     def reserve_number(self, name: str, number: int, *, first: int) -> None:
         """Keep the sequence above `number`, which came from elsewhere."""
         self._start(name, first)
-        self._counters.update_one({"_id": name}, {"$max": {"last": number}})
+        self._database["sequences"].update_one({"_id": name}, {"$max": {"last": number}})
 
     def _give_all(self, name: str, first: int) -> None:
         """Until nobody waits: who asks while the counter is being changed is served by its next change."""
@@ -58,10 +58,10 @@ class Sequences:
         return last
 
     def _increase(self, name: str, count: int) -> dict[str, Any] | None:
-        counter: dict[str, Any] | None = self._counters.find_one_and_update(
+        counter: dict[str, Any] | None = self._database["sequences"].find_one_and_update(
             {"_id": name}, {"$inc": {"last": count}}, return_document=ReturnDocument.AFTER
         )
         return counter
 
     def _start(self, name: str, first: int) -> None:
-        self._counters.update_one({"_id": name}, {"$setOnInsert": {"last": first - 1}}, upsert=True)
+        self._database["sequences"].update_one({"_id": name}, {"$setOnInsert": {"last": first - 1}}, upsert=True)

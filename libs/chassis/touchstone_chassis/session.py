@@ -1,8 +1,9 @@
 """One connection to the broker with a channel for each queue; what befalls one queue leaves the others alone."""
 
 import contextlib
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import amqp
 import eventlet
@@ -26,6 +27,32 @@ class _NoAnswer(OSError):
     """The broker did not answer in time."""
 
 
+_Settled = tuple[amqp.Channel | None, int, bool]
+
+
+class Unsettled:
+    """The delivery tags of a channel that the broker still waits for, in their order."""
+
+    def __init__(self) -> None:
+        self._tags: dict[int, None] = {}
+
+    def add(self, message: amqp.Message) -> None:
+        self._tags[message.delivery_info["delivery_tag"]] = None
+
+    def tell(self, channel: amqp.Channel, settled: Mapping[int, bool]) -> None:
+        """Acknowledge or reject: the oldest in one word, as far as all of them are acknowledged, the others singly."""
+        oldest = list(itertools.takewhile(lambda tag: settled.get(tag, False), self._tags))
+        if oldest:
+            channel.basic_ack(oldest[-1], multiple=len(oldest) > 1)
+        for tag in settled.keys() - set(oldest):
+            if settled[tag]:
+                channel.basic_ack(tag)
+            else:
+                channel.basic_reject(tag, requeue=False)
+        for tag in settled:
+            self._tags.pop(tag, None)
+
+
 class Session:
     """A new one replaces it when its connection breaks."""
 
@@ -34,6 +61,9 @@ class Session:
         self.in_flight = 0
         self.cancelled = False
         self._writing = Semaphore(1)
+        self._settled: list[_Settled] = []
+        self._telling = False
+        self._unsettled: dict[int, Unsettled] = {}
         self._channels: dict[str, amqp.Channel] = {}
         self._ended: list[amqp.Channel] = []
         self._ticked_at = 0.0
@@ -51,28 +81,54 @@ class Session:
     def _consume(self, queue: str, prefetch: int, callback: Callable[[amqp.Message], None], last_stop: bool) -> None:
         self._end_the_old_one(queue)
         channel = self.connection.channel()
+        unsettled = self._unsettled[channel.channel_id] = Unsettled()
+
+        def receive(message: amqp.Message) -> None:
+            unsettled.add(message)
+            callback(message)
+
         channel.last_stop = last_stop
         channel.auto_decode = False
         try:
             channel.queue_declare(queue, passive=True)  # provisioning makes queues, never we
             channel.basic_qos(0, prefetch, False)
             channel.basic_consume(
-                queue, callback=callback, consumer_tag=queue, on_cancel=lambda _tag: self._cancelled_by_broker(queue)
+                queue,
+                callback=receive,
+                consumer_tag=queue,
+                on_cancel=lambda _tag: self._cancelled_by_broker(queue),
             )
         except amqp.ChannelError as error:
             self._end(channel)
             raise QueueNotThere(_sentence(error)) from None
         self._channels[queue] = channel
 
-    def tell(self, message: amqp.Message, what: Callable[[amqp.Channel, int], None]) -> None:
+    def settle(self, message: amqp.Message, *, ack: bool) -> None:
+        """Tell the broker soon, together with what else is settled by then; `ack` or reject."""
+        self._settled.append((message.channel, message.delivery_info["delivery_tag"], ack))
+        if not self._telling:
+            self._telling = True
+            eventlet.spawn(self._tell_all)
+
+    def _tell_all(self) -> None:
         try:
-            # Two greenlets that write to one socket would mix their frames.
-            with self._writing:
-                channel = message.channel
-                if channel is not None and channel.is_open:
-                    what(channel, message.delivery_info["delivery_tag"])
+            while self._settled:
+                eventlet.sleep(0)  # whoever is awake already may come along
+                # Two greenlets that write to one socket would mix their frames.
+                with self._writing:
+                    self._tell_settled()
+        finally:
+            self._telling = False
+
+    def _tell_settled(self) -> None:
+        settled, self._settled = self._settled, []
+        try:
+            with broker.in_one_send(self.connection):
+                for channel, told in _by_channel(settled):
+                    if channel is not None and channel.is_open:
+                        self._unsettled[channel.channel_id].tell(channel, told)
         except (*broker.CONNECTION_ERRORS, AttributeError):  # py-amqp's for a closed transport
-            log.info("acknowledgement_lost")
+            log.info("acknowledgement_lost", count=len(settled))
 
     def turn(self) -> None:
         """Handle what the broker sends, for at most POLL_S, and send heartbeats."""
@@ -103,6 +159,7 @@ class Session:
         """Say goodbye, so that the broker has read every acknowledgement; without an answer, leave all the same."""
         try:
             with eventlet.Timeout(CLOSE_S_MAX, _NoAnswer), self._writing:
+                self._tell_settled()
                 self.connection.close()
         except (*broker.CONNECTION_ERRORS, _NoAnswer, AttributeError):
             broker.close_quietly(self.connection)
@@ -128,6 +185,13 @@ class Session:
                 channel.collect()
         except amqp.ChannelError:
             channel.collect()
+
+
+def _by_channel(settled: Sequence[_Settled]) -> list[tuple[amqp.Channel | None, dict[int, bool]]]:
+    told: dict[int, tuple[amqp.Channel | None, dict[int, bool]]] = {}
+    for channel, tag, ack in settled:
+        told.setdefault(id(channel), (channel, {}))[1][tag] = ack
+    return list(told.values())
 
 
 def _sentence(error: amqp.ChannelError) -> str:

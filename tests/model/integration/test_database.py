@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from conformance import INDEXES, Conformance, desk
+from conformance_groups import GroupConformance, together
 
 from touchstone_chassis.mongo import connect
 from touchstone_devkit.backing import Backing
 
-__all__ = ["desk"]
+__all__ = ["desk", "together"]
 
 
 @pytest.fixture
@@ -23,5 +24,5 @@ def database(backing: Backing, database_prefix: str) -> Iterator[Any]:
     client.close()
 
 
-class TestMongoDB(Conformance):
+class TestMongoDB(Conformance, GroupConformance):
     """The suite of `conformance.py`."""

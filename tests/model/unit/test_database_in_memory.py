@@ -2,9 +2,10 @@
 
 import pytest
 from conformance import INDEXES, Conformance, desk
+from conformance_groups import GroupConformance, together
 from simulation.memory_mongo import MemoryDatabase
 
-__all__ = ["desk"]
+__all__ = ["desk", "together"]
 
 
 @pytest.fixture
@@ -12,7 +13,7 @@ def database() -> MemoryDatabase:
     return MemoryDatabase(INDEXES)
 
 
-class TestTheDatabaseInMemory(Conformance):
+class TestTheDatabaseInMemory(Conformance, GroupConformance):
     """The suite of `conformance.py`."""
 
 

@@ -15,7 +15,7 @@ class Session:
     def __init__(self) -> None:
         self.in_flight, self.told = 1, 0
 
-    def tell(self, message: Any, what: Any) -> None:
+    def settle(self, message: Any, *, ack: bool) -> None:
         self.told += 1
 
 

@@ -20,14 +20,8 @@ class Session:
         self.told: list[str] = []
         self.session = self
 
-    def tell(self, message: Any, what: Any) -> None:
-        what(self, 1)
-
-    def basic_ack(self, tag: int) -> None:
-        self.told.append("ack")
-
-    def basic_reject(self, tag: int, requeue: bool) -> None:
-        self.told.append("reject")
+    def settle(self, message: Any, *, ack: bool) -> None:
+        self.told.append("ack" if ack else "reject")
 
 
 class SmallBroker:

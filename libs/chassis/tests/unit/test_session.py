@@ -1,5 +1,6 @@
 """The channels of one connection: a queue that is consumed anew leaves none of its old ones behind."""
 
+import contextlib
 import itertools
 from typing import Any
 
@@ -7,14 +8,14 @@ import amqp
 import pytest
 
 from touchstone_chassis import broker
-from touchstone_chassis.session import Session
+from touchstone_chassis.session import Session, Unsettled
 
 
 class Channel:
     """A channel of the fake connection: what is open, and whether its number was given back."""
 
     def __init__(self, connection: "Connection", number: int):
-        self.connection, self.number, self.is_open = connection, number, True
+        self.connection, self.channel_id, self.is_open = connection, number, True
 
     def queue_declare(self, queue: str, passive: bool) -> None: ...
 
@@ -26,7 +27,7 @@ class Channel:
             raise self.connection.refusal
 
     def collect(self) -> None:
-        self.connection.channels.pop(self.number)
+        self.connection.channels.pop(self.channel_id)
 
     def close(self) -> None:
         self.is_open = False
@@ -80,3 +81,94 @@ def test_a_queue_that_is_refused_after_its_channel_was_closed_is_not_consumed_an
         consume(session)
 
     assert connection.channels == {} and session.consuming == set()
+
+
+class Telling:
+    """Notes what a channel tells the broker."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, int, bool]] = []
+
+    def basic_ack(self, tag: int, multiple: bool = False) -> None:
+        self.told.append(("ack", tag, multiple))
+
+    def basic_reject(self, tag: int, requeue: bool) -> None:
+        self.told.append(("reject", tag, requeue))
+
+
+def delivered(*tags: int) -> Unsettled:
+    unsettled = Unsettled()
+    for tag in tags:
+        message = amqp.Message()
+        message.delivery_info = {"delivery_tag": tag}
+        unsettled.add(message)
+    return unsettled
+
+
+def test_the_oldest_are_acknowledged_in_one_word():
+    unsettled, channel = delivered(1, 2, 3), Telling()
+
+    unsettled.tell(channel, {3: True, 1: True, 2: True})  # type: ignore[arg-type]
+
+    assert channel.told == [("ack", 3, True)]
+
+
+def test_what_is_still_at_work_is_not_acknowledged_with_what_came_after_it():
+    unsettled, channel = delivered(1, 2, 3, 4), Telling()
+
+    unsettled.tell(channel, {1: True, 3: True, 4: True})  # type: ignore[arg-type]
+
+    assert sorted(channel.told) == [("ack", 1, False), ("ack", 3, False), ("ack", 4, False)]
+
+
+def test_what_is_rejected_is_not_acknowledged_with_its_neighbours():
+    unsettled, channel = delivered(1, 2, 3), Telling()
+
+    unsettled.tell(channel, {1: True, 2: False, 3: True})  # type: ignore[arg-type]
+
+    assert sorted(channel.told) == [("ack", 1, False), ("ack", 3, False), ("reject", 2, False)]
+
+
+def test_what_was_told_is_told_once():
+    unsettled, channel = delivered(1, 2), Telling()
+
+    unsettled.tell(channel, {1: True})  # type: ignore[arg-type]
+    unsettled.tell(channel, {2: True})  # type: ignore[arg-type]
+
+    assert channel.told == [("ack", 1, False), ("ack", 2, False)]
+
+
+class Transport:
+    """Notes each send."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self._write = self.sent.append
+
+
+class Connected:
+    def __init__(self) -> None:
+        self.transport = Transport()
+
+
+def test_frames_are_sent_together_and_whole():
+    connection, lent = Connected(), bytearray(b"one")
+
+    with broker.in_one_send(connection):  # type: ignore[arg-type]
+        connection.transport._write(memoryview(lent))  # type: ignore[arg-type]
+        lent[:] = b"two"
+        connection.transport._write(memoryview(lent))  # type: ignore[arg-type]
+    connection.transport._write(b"three")
+
+    assert connection.transport.sent == [b"onetwo", b"three"]
+
+
+def test_nothing_is_sent_of_what_could_not_be_written_to_its_end():
+    connection = Connected()
+
+    with contextlib.suppress(ValueError), broker.in_one_send(connection):  # type: ignore[arg-type]
+        connection.transport._write(b"half a window")
+        raise ValueError
+    connection.transport._write(b"next")
+
+    assert connection.transport.sent == [b"next"]

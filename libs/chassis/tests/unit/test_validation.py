@@ -5,9 +5,11 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from touchstone_chassis.validation import DEPTH_MAX, ERRORS_MAX, field_errors, load
+from touchstone_chassis.validation import DEPTH_MAX, ERRORS_MAX, _is_storable, _unstorable, field_errors, load
 from touchstone_contracts.errors import FieldError, InvalidRequest
 
 
@@ -146,3 +148,64 @@ def test_good_data_is_loaded() -> None:
     loaded = load(Tree(), {"id": "ab", "leaves": [{"rating": "good", "colour": "red"}]})
 
     assert loaded == {"id": "ab", "leaves": [{"rating": "good", "colour": Colour.RED}]}
+
+
+ODD: list[Any] = [
+    "\ud800",
+    "a\udfff",
+    float("nan"),
+    float("inf"),
+    1.5,
+    2**63,
+    -(2**63) - 1,
+    2**64,
+    b"x",
+    (1,),
+    {"\udc00": 1},
+    {1: 2},
+]
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**65), 2**65) | st.floats() | st.text() | st.sampled_from(ODD),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.sampled_from(["id", "\ud800"]), inner),
+)
+
+
+@given(free=VALUES, known=st.sampled_from([{}, {"id": "ab"}, {"id": "\ud800"}, {"id": "ab", "size": 3, "tags": ["a"]}]))
+@settings(max_examples=300)
+def test_whoever_looks_quickly_sees_nothing_else(free: Any, known: dict[str, Any]) -> None:
+    for data in (free, {**known, "free": free}, {**known, "leaves": free}):
+        assert not (_is_storable(data) and _unstorable(data))
+        assert _outcome(lambda data=data: load(Tree(), data)) == _outcome(lambda data=data: _loaded_slowly(data))
+
+
+@pytest.mark.parametrize("levels", [DEPTH_MAX - 2, DEPTH_MAX - 1, DEPTH_MAX, DEPTH_MAX + 1])
+def test_nesting_is_refused_from_the_same_level_on(levels: int) -> None:
+    deep: Any = "bottom"
+    for _ in range(levels):
+        deep = [deep]
+    data = {"id": "ab", "free": deep}
+
+    assert _is_storable(data) == (not _unstorable(data)) == (levels < DEPTH_MAX)
+
+
+def test_good_data_is_looked_at_once() -> None:
+    assert _is_storable({"id": "ab", "free": [{"é": ["😀", 2**63 - 1, None, True]}]})
+
+
+def _loaded_slowly(data: Any) -> Any:
+    errors = field_errors(_unstorable(data))
+    if not errors:
+        try:
+            return Tree().load(data)
+        except ValidationError as error:
+            errors = field_errors(error.normalized_messages())
+    raise InvalidRequest("", errors[:ERRORS_MAX])
+
+
+def _outcome(loading: Any) -> Any:
+    try:
+        return repr(loading())
+    except InvalidRequest as refusal:
+        return refusal.errors
+    except Exception as error:
+        return type(error)
