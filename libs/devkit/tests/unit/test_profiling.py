@@ -3,11 +3,12 @@
 import dataclasses
 import itertools
 import json
+import subprocess
 from typing import Any
 
 import pytest
 
-from touchstone_devkit.profiling import moments
+from touchstone_devkit.profiling import moments, sampling
 from touchstone_devkit.profiling.assembling import IN_BROKER, TRIED, Assembly, Load, Sent, Step, Trace
 from touchstone_devkit.profiling.bars import flames
 from touchstone_devkit.profiling.moments import Moment, Recorded
@@ -417,3 +418,31 @@ def test_a_flame_graph_leaves_out_what_is_too_narrow_to_see():
 
     assert "main" in drawn
     assert "seldom" not in drawn
+
+
+def test_where_a_process_may_not_be_read_there_is_a_reason_and_no_samples(tmp_path, monkeypatch):
+    program = tmp_path / "py-spy"
+    program.write_text("#!/bin/sh\necho 'Permission denied: ptrace' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sampling, "installed", lambda: program)
+
+    with (
+        pytest.raises(sampling.NotSampled, match="assessment service: Permission denied: ptrace"),
+        sampling.sampled({"assessment": 1}, tmp_path, print),
+    ):
+        pytest.fail("it went on without samples")
+
+
+def test_a_lock_that_cannot_be_installed_is_a_reason_too(tmp_path, monkeypatch):
+    lock = tmp_path / "profile.txt"
+    lock.write_text("py-spy==0.0.0 --hash=sha256:" + "0" * 64 + "\n")
+    monkeypatch.setattr(sampling, "REQUIREMENTS", lock)
+    monkeypatch.setattr(sampling, "ENVIRONMENT", tmp_path / "environment")
+
+    def fails(command: list[str], **_: Any) -> None:
+        raise subprocess.CalledProcessError(1, command, stderr="No matching distribution")
+
+    monkeypatch.setattr(subprocess, "run", fails)
+
+    with pytest.raises(sampling.NotSampled, match="cannot be installed: No matching distribution"):
+        sampling.installed()
