@@ -125,7 +125,7 @@ class Desk:
 
     def _deal_with(self, case: Case, terms: Terms, *, person: str | None = None) -> None:
         now, was_held = terms.now, case.state is CaseState.HELD
-        around = self._look_around(case.audit, terms)
+        around = self._look_around(case, terms)
         verdict = process.weigh(case.audit, around, terms.rules, today=terms.today, person=person)
         if verdict is None:
             self._save_waiting(case, [], now, changed=case.version == 0)
@@ -147,21 +147,30 @@ class Desk:
         if was_held:
             self._unit.unschedule(PLAN_DUE, case.id)
 
-    def _look_around(self, audit: Audit, terms: Terms) -> Surroundings:
+    def _look_around(self, case: Case, terms: Terms) -> Surroundings:
+        audit = case.audit
         member = self.members.get(audit.member_id)
         if member is None:
             return Surroundings(member=None)
         day = decision_day(audit, terms.today)
         published = audit.history.number if audit.history else None
         taken = self.certificates.by_number(published) if published is not None else None
-        needs_ps = audit.standard.code != PERFORMANCE_STANDARD
-        return Surroundings(
+        around = Surroundings(
             member=member,
             reviews=self.reviews.of_audit(audit.audit_id) if audit.nonconformities else (),
             mandates=() if audit.history else self._mandates(audit, terms, day),
+            number_taken=taken is not None,
+        )
+        # A certificate is entered with the decision of a case: where its entity has no other case, it has none yet.
+        return self._with_certificates(around, audit, day) if self.cases.has_others(case) else around
+
+    def _with_certificates(self, around: Surroundings, audit: Audit, day: datetime.date) -> Surroundings:
+        needs_ps = audit.standard.code != PERFORMANCE_STANDARD
+        return dataclasses.replace(
+            around,
             held=self.certificates.held(audit.entity.id, audit.standard.code, audit.scope),
             has_ps_certificate=needs_ps and self.certificates.has_valid(audit.entity.id, PERFORMANCE_STANDARD, day),
-            number_taken=taken is not None,
+            has_other_cases=True,
         )
 
     def _mandates(self, audit: Audit, terms: Terms, day: datetime.date) -> tuple[Mandate, ...]:
@@ -189,7 +198,7 @@ class Desk:
             self.certificates.save(around.held, around.held.expire(terms.today))
         self.certificates.enter(certificate, planned, announced)
         self._schedule(EXPIRY, certificate.id, case.correlation_id, expiry_due(certificate))
-        if planned.standard.code == PERFORMANCE_STANDARD:
+        if planned.standard.code == PERFORMANCE_STANDARD and around.has_other_cases:
             self._wake_entity(planned.entity.id, terms.now)
 
     def _number(self, audit: Audit, first: int) -> int:

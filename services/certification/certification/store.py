@@ -55,6 +55,11 @@ class Cases:
         filter: dict[str, Any] = {"state": {"$in": WAITING}}
         return self.listed(filter | ({"_id": id} if id else {}), after=None if id else after, limit=limit)
 
+    def has_others(self, case: Case) -> bool:
+        """Whether there is another case of the same entity."""
+        found = self._unit.find("cases", {"entity_id": case.audit.entity.id}, limit=2, projection={"_id": 1})
+        return any(document["_id"] != case.id for document in found)
+
     def waiting(self, filter: Mapping[str, Any], *, after: str, limit: int) -> list[tuple[str, str]]:
         """Ids and correlation ids of undecided cases, by id.
 

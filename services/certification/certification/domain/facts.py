@@ -59,6 +59,7 @@ class Surroundings:
     """What certification knows around a case at the moment when it is looked at.
 
     `held` is the open certificate for the same entity, standard and scope, which may have lapsed by date.
+    `has_other_cases` says whether the entity has another case, whatever its standard and state.
     """
 
     member: Member | None
@@ -67,6 +68,7 @@ class Surroundings:
     held: Certificate | None = None
     has_ps_certificate: bool = False
     number_taken: bool = False
+    has_other_cases: bool = False
 
 
 def gather(

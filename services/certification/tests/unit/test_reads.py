@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from touchstone_contracts.values import Scope
+
 NEXT_DAY = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
 
 
@@ -21,15 +23,27 @@ def reads_of(deliver_in: Any) -> Any:
     return reads_of
 
 
-def test_opening_a_case_reads_the_member_the_certificate_it_would_replace_and_who_waits_for_it(
+def test_opening_the_first_case_of_an_entity_reads_its_member_and_whether_there_is_another(
     ready: Any, build: Any, reads_of: Any
 ) -> None:
     first = reads_of(ready, build.accepted())
     next_one = build.accepted(audit_id="body.r-2", entity=build.place("works-2"))
 
-    assert first == ["member_standings", "mandates", "certificates", "cases"]
-    assert reads_of(ready, next_one) == ["member_standings", "certificates", "cases"]
+    assert first == ["member_standings", "mandates", "cases"]
+    assert reads_of(ready, next_one) == ["member_standings", "cases"]
     assert ready.case("body.r-2")["decision"]["decider"] == {"kind": "mandate", "id": "mandate-1"}
+
+
+def test_opening_another_case_of_an_entity_reads_its_certificate_and_who_waits_for_the_new_one(
+    ready: Any, build: Any, reads_of: Any
+) -> None:
+    ready.deliver(build.accepted())
+    other_scope = Scope(type="product_program", text="Billets", activities=["SML"])
+
+    reads = reads_of(ready, build.accepted(audit_id="body.r-2", scope=other_scope))
+
+    assert reads == ["member_standings", "cases", "certificates", "cases"]
+    assert ready.case("body.r-2")["state"] == "decided"
 
 
 def test_a_member_that_was_suspended_once_is_looked_up_in_two_places(ready: Any, build: Any, reads_of: Any) -> None:
