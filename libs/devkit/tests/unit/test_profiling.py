@@ -388,6 +388,12 @@ def test_stacks_become_a_tree_with_the_samples_of_each_call():
     assert own_by_origin(top) == {"other": 3, "sockets": 4}
 
 
+def test_waiting_for_something_to_do_is_no_sample():
+    folded = ["BaseHub.run (eventlet/hubs/hub.py);Hub.do_poll (eventlet/hubs/epolls.py) 9", "main (a.py) 2"]
+
+    assert tree(folded, "assessment").samples == 2
+
+
 @pytest.mark.parametrize(
     ("where", "whose"),
     [

@@ -16,6 +16,7 @@ from touchstone_devkit.sources import Announce
 REQUIREMENTS = CHECKOUT / "requirements" / "profile.txt"
 ENVIRONMENT = STATE / "py-spy"
 RATE_HZ = 100
+WAITS = "do_poll (eventlet/hubs/"
 INSTALL_TIMEOUT_S = 300
 ATTACHED_WITHIN_S, WRITTEN_WITHIN_S = 2.0, 30.0
 
@@ -103,11 +104,14 @@ def _complaint(error: Exception) -> str:
 
 
 def tree(folded: Sequence[str], root: str) -> Frame:
-    """The stacks of `folded` (`outermost (file);...;innermost (file) count`, one in a line) as one tree."""
+    """The stacks of `folded` (`outermost (file);...;innermost (file) count`, one in a line) as one tree.
+
+    Where the process waits for something to do is left out: on a busy machine py-spy takes waiting for a core for work.
+    """
     top = Frame(root, "")
     for line in folded:
         stack, _, count = line.rpartition(" ")
-        if not stack or not count.isdigit():
+        if not stack or not count.isdigit() or WAITS in stack.rpartition(";")[2]:
             continue
         frame, samples = top, int(count)
         frame.samples += samples
