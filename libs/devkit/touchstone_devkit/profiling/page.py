@@ -164,7 +164,8 @@ def _flames(profile: Profile) -> str:
         )
     return (
         "<h2>CPU flame graphs</h2><p>Many submitters at once, without the recording of moments. Outermost call on top; "
-        f"a click widens a frame, a click on the top row shows all again. Waiting for messages, or for a core, is left out.</p>{''.join(parts)}"
+        "a click widens a frame, a click on the top row shows all again. Waiting for messages, or for a core, is left "
+        f"out.</p>{''.join(parts)}"
     )
 
 
