@@ -9,7 +9,7 @@ from typing import Any
 
 from assessment import report_form
 from assessment.catalogue import Catalogue
-from assessment.domain.accreditation import Auditor
+from assessment.domain.accreditation import Auditor, Body
 from assessment.domain.audit import Audit, audit_id_of
 from assessment.domain.checking import Facts, faults
 from assessment.domain.standards import StandardVersion
@@ -62,11 +62,10 @@ def examine_import(report: Any, history: Any, known: Known, *, today: datetime.d
     return examined, past
 
 
-def recheck_accreditation(report: dict[str, Any], known: Known, *, standard: StandardVersion) -> None:
+def recheck_accreditation(report: dict[str, Any], known: Known, *, standard: StandardVersion, body: Body) -> None:
     """Raises InvalidReport where body or team are no longer accredited for the audit's days, as they were before."""
     content = report_form.read(report).content
-    body, auditors = known.bodies.get(content["body_id"]), _team(content, known)
-    if wrong := list(team_faults(content, standard=standard, body=body, auditors=auditors)):
+    if wrong := list(team_faults(content, standard=standard, body=body, auditors=_team(content, known))):
         raise report_form.invalid(wrong)
 
 

@@ -112,7 +112,7 @@ class AssessmentService(TrailDesk, DeadLetterDesk, ReconciliationDesk):
         standard = self._standard(audit.summary.standard.code, audit.summary.standard.version)
         body = self.bodies.get(audit.summary.body_id)
         events = audit.accept(by=caller.subject, at=self.clock.now(), standard=standard, body_name=body.name)
-        recheck_accreditation(self.audits.report(audit), self._known(), standard=standard)
+        recheck_accreditation(self.audits.report(audit), self._known(), standard=standard, body=body)
         self.audits.save(audit, events)
         return answers.receipt(audit)
 

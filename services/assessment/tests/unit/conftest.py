@@ -99,9 +99,13 @@ def find_faults(report: Any, **changes: Any) -> list[FieldError]:
 
 
 class UnitInMemory:
-    """Documents by collection, as the database would give them back; what is saved is there at once."""
+    """Documents by collection, as the database would give them back; what is saved is there at once.
+
+    `reads` names the collections that were asked.
+    """
 
     def __init__(self) -> None:
+        self.reads: list[str] = []
         self.documents: dict[str, dict[str, dict]] = {}
         self.events: list[Any] = []
 
@@ -117,6 +121,7 @@ class UnitInMemory:
         limit: int = 0,
         projection: Any = None,
     ) -> list[dict]:
+        self.reads.append(collection)
         documents = self.documents.get(collection, {})
         found = [documents[id] for id in sorted(documents) if _matches(documents[id], filter)]
         return copy.deepcopy(found[: limit or None])

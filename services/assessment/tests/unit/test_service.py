@@ -38,6 +38,18 @@ def test_a_report_goes_from_submission_to_acceptance(office: Any) -> None:
     assert office.events[1].body_name == "DNV"
 
 
+def test_a_submission_reads_the_body_the_audit_and_the_team_and_an_acceptance_the_report_besides(office: Any) -> None:
+    office.unit.reads.clear()
+
+    audit_id = office.submit()["audit_id"]
+    submitting = list(office.unit.reads)
+    office.unit.reads.clear()
+    office.call("accept_audit_report", office.secretariat, audit_id=audit_id)
+
+    assert submitting == ["bodies", "audits", "auditors"]
+    assert office.unit.reads == ["audits", "bodies", "reports", "auditors"]
+
+
 def test_a_report_of_another_body_is_refused_as_such(office: Any) -> None:
     with pytest.raises(InvalidReport) as refused:
         office.submit(caller=OTHER_BODY)

@@ -264,6 +264,7 @@ QUERIES: list[tuple[str, dict[str, Any], list[tuple[str, int]] | None]] = [
     ("cases", {"body_id": "b", "_id": {"$gt": "a"}}, [("_id", 1)]),
     ("cases", {"member_id": "m", "state": {"$in": ["held"]}, "_id": {"$gt": ""}}, [("_id", 1)]),
     ("cases", {"entity_id": "e", "state": {"$in": ["held"]}, "_id": {"$gt": ""}}, [("_id", 1)]),
+    ("cases", {"entity_id": "e"}, None),
     ("cases", {"standard": "PS 3.0", "state": {"$in": ["held"]}, "_id": {"$gt": ""}}, [("_id", 1)]),
     ("mandates", {"standards": "PS 3.0", "rule_set": 1, "valid_until": {"$gte": "2026-01-01"}}, None),
     ("plan_reviews", {"audit_id": "a"}, None),
