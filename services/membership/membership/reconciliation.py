@@ -16,7 +16,7 @@ from touchstone_contracts.membership import (
 
 def contact_versions(unit: Unit, keys: Sequence[str]) -> list[dict[str, Any]]:
     """Which version each of these contacts is in. No address leaves the service here."""
-    found = unit.find(CONTACTS, {"_id": {"$in": list(keys)}})
+    found = unit.find(CONTACTS, {"_id": {"$in": list(keys)}}, projection={"version": 1})
     return [{"contact_id": document["_id"], "version": document["version"]} for document in found]
 
 

@@ -17,7 +17,13 @@ class Unit(Protocol):
     def find_one(self, collection: str, filter: dict[str, Any]) -> dict[str, Any] | None: ...
 
     def find(
-        self, collection: str, filter: dict[str, Any], *, sort: Sequence[tuple[str, int]] | None = None, limit: int = 0
+        self,
+        collection: str,
+        filter: dict[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] | None = None,
+        limit: int = 0,
+        projection: Any = None,
     ) -> list[dict[str, Any]]: ...
 
     def save(self, collection: str, document: dict[str, Any], events: Sequence[Any] = ()) -> None: ...

@@ -9,15 +9,17 @@ from notification.store import ANNOUNCEMENTS, NOTICES, SEND_NOTICE
 from touchstone_chassis.reconciliation import Comparable, Due, lacking_deadlines
 
 _EFFECTIVE = (NoticeState.PENDING.value, NoticeState.SENT.value)
+_ANNOUNCEMENT = {"audit_id": 1, "type": 1, "announced": 1, "parties": 1, "nobody_until": 1}
+_NOTICE = {"about": 1, "contact_id": 1, "party": 1, "state": 1, "audit_id": 1}
 _TOLD_ONCE = ("certificate_issued", "certification_refused")
 """Of these there is one for each audit: two notices of one of them to one person say the same thing twice."""
 
 
 def announcements(unit: Any, keys: Sequence[str]) -> list[dict[str, Any]]:
     """What became of these events (by id) that people are told of: parties, and the notices to them."""
-    documents = unit.find(ANNOUNCEMENTS, {"_id": {"$in": list(keys)}})
+    documents = unit.find(ANNOUNCEMENTS, {"_id": {"$in": list(keys)}}, projection=_ANNOUNCEMENT)
     found = {document["_id"]: _announcement(document) for document in documents}
-    for notice in unit.find(NOTICES, {"about": {"$in": list(found)}}):
+    for notice in unit.find(NOTICES, {"about": {"$in": list(found)}}, projection=_NOTICE):
         found[notice["about"]]["notices"].append(
             {"notice_id": notice["_id"], "contact_id": notice["contact_id"], "party": notice["party"]}
             | {"effective": notice["state"] in _EFFECTIVE}
@@ -43,7 +45,7 @@ def _announcement(document: dict[str, Any]) -> dict[str, Any]:
 def _add_repeats(unit: Any, events: dict[str, str], found: dict[str, dict[str, Any]]) -> None:
     """Other notices that tell the same person of the same outcome of the same audit, under another event's id."""
     alike = {"audit_id": {"$in": list(events)}, "type": {"$in": list(_TOLD_ONCE)}, "state": {"$in": list(_EFFECTIVE)}}
-    for notice in unit.find(NOTICES, alike):
+    for notice in unit.find(NOTICES, alike, projection=_NOTICE):
         event = events[notice["audit_id"]]
         if notice["about"] != event:
             told = {one["contact_id"] for one in found[event]["notices"] if one["effective"]}
@@ -53,9 +55,11 @@ def _add_repeats(unit: Any, events: dict[str, str], found: dict[str, dict[str, A
 
 def _add_lacking_sendings(unit: Any, found: dict[str, dict[str, Any]]) -> None:
     pending = {"about": {"$in": list(found)}, "state": NoticeState.PENDING.value}
-    lacking = lacking_deadlines(unit, SEND_NOTICE, [notice["_id"] for notice in unit.find(NOTICES, pending)])
+    ids = [notice["_id"] for notice in unit.find(NOTICES, pending, projection={"_id": 1})]
+    lacking = lacking_deadlines(unit, SEND_NOTICE, ids)
     # Marking a notice and ending its deadline are one commit: what is still pending now does lack it.
-    for notice in unit.find(NOTICES, {"_id": {"$in": sorted(lacking)}, "state": NoticeState.PENDING.value}):
+    still = {"_id": {"$in": sorted(lacking)}, "state": NoticeState.PENDING.value}
+    for notice in unit.find(NOTICES, still, projection={"about": 1}):
         found[notice["about"]]["lacks_sending"].append(notice["_id"])
 
 
