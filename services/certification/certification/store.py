@@ -125,13 +125,14 @@ class Certificates:
         limit: int,
     ) -> list[Certificate]:
         """Certificates by number, from the one after `after`."""
-        filter: dict[str, Any] = {"number": {"$gt": after}, **_dates_for(status, today)}
-        if member_id is not None:
-            filter["member_id"] = member_id
-        if standard_code is not None:
-            filter["standard_code"] = standard_code
-        found = self._unit.find("certificates", filter, sort=[("number", 1)], limit=limit)
-        return [certificate_of(document) for document in found]
+        named = {"member_id": member_id, "standard_code": standard_code}
+        filter = {name: value for name, value in named.items() if value is not None} | {"number": {"$gt": after}}
+        found = {
+            document["number"]: document
+            for part in _parts_of(status, today)
+            for document in self._unit.find("certificates", filter | part, sort=[("number", 1)], limit=limit)
+        }
+        return [certificate_of(found[number]) for number in sorted(found)[:limit]]
 
     def _one(self, filter: Mapping[str, Any]) -> Certificate | None:
         document = self._unit.find_one("certificates", filter)
@@ -218,10 +219,16 @@ class Mandates:
         self._unit.save("mandates", mandate_document(mandate))
 
 
-def _dates_for(status: Status | None, today: datetime.date) -> dict[str, Any]:
+def _parts_of(status: Status | None, today: datetime.date) -> list[dict[str, Any]]:
+    """Filters that together find what has this status, none of which reads past all that expired before.
+
+    The day decides; `open` only follows it, minutes later: what has expired is closed, or is one of the few that are
+    about to be.
+    """
     on = today.isoformat()
     if status is Status.VALID:
-        return {"issued_on": {"$lte": on}, "expires_on": {"$gte": on}}
+        return [{"open": True, "issued_on": {"$lte": on}, "expires_on": {"$gte": on}}]
     if status is Status.EXPIRED:
-        return {"expires_on": {"$lt": on}}
-    return {"issued_on": {"$gt": on}} if status is Status.NOT_YET_VALID else {}
+        # In this order, what is closed in between is found twice and not missed.
+        return [{"open": is_open, "expires_on": {"$lt": on}} for is_open in (True, False)]
+    return [{"issued_on": {"$gt": on}} if status is Status.NOT_YET_VALID else {"open": {"$in": [False, True]}}]

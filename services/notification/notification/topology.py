@@ -23,6 +23,5 @@ TOPOLOGY = ServiceTopology(
         Index(collection="notices", keys=[("audit_id", 1), ("position", 1)]),
         Index(collection="notices", keys=[("party", 1), ("position", 1)]),
         Index(collection="notices", keys=[("state", 1), ("position", 1)]),
-        Index(collection="notices", keys=[("party", 1), ("state", 1), ("position", 1)]),
     ],
 )
