@@ -6,6 +6,7 @@ Whatever has arrived while the last group was written becomes the next group: on
 events in one window of confirms, then one ack for all of it, and for submissions the answers. pika's SelectConnection
 reads and publishes; one thread writes. It decodes, copies fields and numbers certificates from blocks. It checks
 nothing: no token, no form, no rules, and of what is known around an audit it reads the contacts alone, at the start.
+Its documents hold the report, the event that it led to, and the certificate's facts, without the trace of the rules.
 """
 
 import datetime
@@ -15,19 +16,21 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import orjson
 import pika
 import pymongo
+from pika_queues import ACCEPTED, ISSUED, SUBMISSIONS, declare
 from pymongo.errors import BulkWriteError
 from window import Group, Window
 
 PREFETCH = int(os.environ.get("BENCH_PREFETCH", "1000"))
 NUMBERS_AT_ONCE = 1_000
 DUPLICATE_KEY = 11000
-SUBMISSIONS, ACCEPTED, ISSUED = "submissions", "accepted", "issued"
-QUORUM = {"x-queue-type": "quorum"}
 PERSISTENT = pika.BasicProperties(delivery_mode=2, content_type="application/json")
 
 Document = dict[str, Any]
@@ -106,28 +109,34 @@ class Service:
             self._to_write.put(None)
             writer.join()
         if not self._stopping:
-            sys.exit("The connection is lost.")
+            sys.exit(f"The connection is lost: {self._reason}")
 
     def stop(self) -> None:
         """What is not acknowledged comes again."""
+        if self._stopping:
+            return
         self._stopping = True
         self._connection.ioloop.add_callback_threadsafe(self._connection.close)
 
     def _events_opened(self, channel: Any) -> None:
         self._events = channel
+        channel.add_on_close_callback(self._channel_closed)
         channel.confirm_delivery(self._on_confirm)
-        channel.queue_declare(SUBMISSIONS, durable=True)
-        channel.queue_declare(ACCEPTED, durable=True, arguments=QUORUM)
-        channel.queue_declare(ISSUED, durable=True, arguments=QUORUM)
         self._connection.channel(on_open_callback=self._consuming_opened)
 
     def _consuming_opened(self, channel: Any) -> None:
         self._consuming = channel
+        channel.add_on_close_callback(self._channel_closed)
         channel.basic_qos(prefetch_count=PREFETCH)
         channel.basic_consume(self._stage.source, self._on_message, callback=lambda _: print("ready", flush=True))
 
-    def _closed(self, _: Any, __: Any) -> None:
+    def _closed(self, _: Any, reason: Any) -> None:
+        self._reason = reason
         self._connection.ioloop.stop()
+
+    def _channel_closed(self, channel: Any, reason: Any) -> None:
+        if not self._stopping:
+            self._closed(channel, reason)
 
     def _on_message(self, _: Any, method: Any, properties: pika.BasicProperties, body: bytes) -> None:
         self._arrived.append((method.delivery_tag, properties, body))
@@ -225,6 +234,7 @@ SERVICES = {"assessment": assessment, "certification": certification, "notificat
 
 
 def main() -> None:
+    declare()
     service = Service(SERVICES[sys.argv[1]]())
     signal.signal(signal.SIGTERM, lambda *_: service.stop())
     service.run()

@@ -5,6 +5,8 @@
 As pika's documentation has it: BlockingConnection, `basic_consume`, publisher confirms by `confirm_delivery`, an ack
 when the work of a message is done; RPC as in RabbitMQ's tutorial, answers by the default exchange. Answers and requests
 are transient and unconfirmed, since an answer is only sent once the audit is durable and its event confirmed.
+Tried with 64 submitters: 4, 8 and 16 threads (BENCH_WORKERS), prefetch 1, 4 and 16 (BENCH_PREFETCH). 4 threads were
+slower; 8 and 16 took the same CPU and did not differ beyond the noise; nor did the prefetch. Taken: 8 threads, 4.
 """
 
 import json
@@ -21,10 +23,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import pika
 import steps
 from pika.adapters.blocking_connection import BlockingChannel
+from pika_queues import ACCEPTED, ISSUED, SUBMISSIONS, declare
 
 THREADS = int(os.environ.get("BENCH_WORKERS", "8"))
 PREFETCH = int(os.environ.get("BENCH_PREFETCH", "4"))
-SUBMISSIONS, ACCEPTED, ISSUED = "submissions", "accepted", "issued"
 PERSISTENT = pika.BasicProperties(delivery_mode=pika.DeliveryMode.Persistent, content_type="application/json")
 
 
@@ -36,7 +38,6 @@ class Consumer(threading.Thread):
         self._connection = pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URI"]))
         self._consuming, self._confirmed = self._connection.channel(), self._connection.channel()
         self._confirmed.confirm_delivery()
-        declare(self._consuming)
         self._consuming.basic_qos(prefetch_count=PREFETCH)
         self._handler = handler
         self._consuming.basic_consume(queue, self._take)
@@ -59,12 +60,6 @@ class Consumer(threading.Thread):
     def _take(self, channel: BlockingChannel, method: Any, properties: pika.BasicProperties, body: bytes) -> None:
         self._handler(self, properties, json.loads(body))
         channel.basic_ack(method.delivery_tag)
-
-
-def declare(channel: BlockingChannel) -> None:
-    channel.queue_declare(SUBMISSIONS, durable=True)
-    for queue in (ACCEPTED, ISSUED):
-        channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
 
 
 def assessing() -> Callable[[Consumer, Any, Any], None]:
@@ -104,6 +99,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     queue, handler = SERVICES[sys.argv[1]]
     step = handler()
+    declare()
     consumers = [Consumer(queue, step) for _ in range(THREADS)]
     for consumer in consumers:
         consumer.start()
