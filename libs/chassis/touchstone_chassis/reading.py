@@ -1,8 +1,8 @@
-"""Reads documents by their ids: what many handlers ask for at the same time is asked of the database at once."""
+"""Finds documents by one field: what many handlers ask for at the same time is asked of the database at once."""
 
 import copy
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import eventlet
@@ -14,7 +14,9 @@ from touchstone_chassis.mongo import is_transient
 
 READ_S_MAX = 10.0
 """For those who set no limit; the driver's own is shorter as long as it reaches a server."""
-IDS_MAX = 256
+ASKERS_MAX = 256
+FOUND_EACH_MAX = 8
+"""So many documents for each who asks are read together; where there are more, each asks alone, with its own limit."""
 
 Projection = Mapping[str, int] | None
 
@@ -29,47 +31,52 @@ class NotReadInTime(PyMongoError):
 
 @dataclasses.dataclass(eq=False)
 class _Asked:
-    id: Any
+    values: tuple[str, ...]
     answer: Event = dataclasses.field(default_factory=Event)
 
 
-class _Shelf:
-    """One collection with one projection: while one query is under way, what is asked for waits for the next."""
+class _TooMany(Exception):
+    """There is more than may be read together."""
 
-    def __init__(self, database: Database, collection: str, projection: Projection):
-        self._collection, self._projection = database[collection], dict(projection) if projection else None
+
+class _Shelf:
+    """One collection by one field: while one query is under way, what is asked for waits for the next."""
+
+    def __init__(self, database: Database, collection: str, field: str, projection: Projection, limit: int):
+        self._collection, self._field, self._limit = database[collection], field, limit
+        self._projection = dict(projection) if projection else None
+        self._strip = self._projection is not None and field != "_id" and not self._projection.get(field)
         self._waiting: list[_Asked] = []
         self._at_work = False
 
-    def get(self, id: Any, within_s: float) -> dict | None:
-        asked = _Asked(id)
+    def find(self, values: tuple[str, ...], within_s: float) -> list[dict]:
+        asked = _Asked(values)
         self._waiting.append(asked)
         if not self._at_work:
             self._at_work = True
             eventlet.spawn(self._answer_all)
-        answer = asked.answer.wait(timeout=within_s)
+        answer: list[dict] | None = asked.answer.wait(timeout=within_s)
         if answer is None:
             raise NotReadInTime(f"{self._collection.name} was not read within {within_s:g} s")
-        (document,) = answer
-        return document
+        return answer
 
     def _answer_all(self) -> None:
         try:
             while self._waiting:
                 eventlet.sleep(0)  # whoever is awake already may come along
-                asked, self._waiting = self._waiting[:IDS_MAX], self._waiting[IDS_MAX:]
+                asked, self._waiting = self._waiting[:ASKERS_MAX], self._waiting[ASKERS_MAX:]
                 self._answer(asked)
         finally:
             self._at_work = False
 
-    def _answer(self, asked: list[_Asked]) -> None:
+    def _answer(self, asked: Sequence[_Asked]) -> None:
         try:
             self._give(asked)
         except Exception as error:
             if len(asked) == 1 or is_transient(error):
                 for one in asked:
                     one.answer.send_exception(error)
-            else:  # an id that cannot be asked for is its asker's affair
+            else:  # what cannot be asked for is its asker's affair
                 for one in asked:
                     self._answer([one])
         except BaseException as error:
@@ -78,34 +85,55 @@ class _Shelf:
                     one.answer.send_exception(error)
             raise
 
-    def _give(self, asked: list[_Asked]) -> None:
-        ids = list({one.id for one in asked})
-        if len(ids) == 1:
-            found = self._collection.find_one({"_id": ids[0]}, self._projection)
-            documents = {ids[0]: found} if found else {}
-        else:
-            documents = {d["_id"]: d for d in self._collection.find({"_id": {"$in": ids}}, self._projection)}
-        given = set()
+    def _give(self, asked: Sequence[_Asked]) -> None:
+        if len(asked) == 1:
+            (one,) = asked
+            one.answer.send(list(self._collection.find(self._filter(one.values), self._projection, limit=self._limit)))
+            return
+        found = self._found_together(list(dict.fromkeys(value for one in asked for value in one.values)), len(asked))
         for one in asked:
-            document = documents.get(one.id)
+            mine = [document for value in one.values for document in found.get(value, ())]
             # Whoever reads may change what is read.
-            one.answer.send((copy.deepcopy(document) if one.id in given else document,))
-            given.add(one.id)
+            one.answer.send(copy.deepcopy(mine[: self._limit or None]))
+
+    def _found_together(self, values: list[str], askers: int) -> dict[str, list[dict]]:
+        most = askers * FOUND_EACH_MAX
+        projection = self._projection | {self._field: 1} if self._projection and self._strip else self._projection
+        found: dict[str, list[dict]] = {}
+        documents = list(self._collection.find({self._field: {"$in": values}}, projection, limit=most + 1))
+        if len(documents) > most:
+            raise _TooMany
+        for document in documents:
+            value = document.pop(self._field) if self._strip else document[self._field]
+            if not isinstance(value, str):  # a list that holds it: whose it is, only the database knows
+                raise _TooMany
+            found.setdefault(value, []).append(document)
+        return found
+
+    def _filter(self, values: tuple[str, ...]) -> dict[str, Any]:
+        return {self._field: values[0] if len(values) == 1 else {"$in": list(values)}}
 
 
 class Reader:
-    """Documents of one database by id, as they are committed at some moment after they were asked for."""
+    """Documents of one database, as they are committed at some moment after they were asked for."""
 
     def __init__(self, database: Database):
         self._database = database
         self._shelves: dict[Any, _Shelf] = {}
 
-    def get(
-        self, collection: str, id: Any, projection: Projection = None, *, within_s: float = READ_S_MAX
-    ) -> dict | None:
-        """The document, or None. Raises NotReadInTime or another PyMongoError."""
-        name = (collection, tuple(sorted(projection.items())) if projection else None)
+    def find(
+        self,
+        collection: str,
+        field: str,
+        values: Sequence[str],
+        projection: Projection = None,
+        *,
+        limit: int = 0,
+        within_s: float = READ_S_MAX,
+    ) -> list[dict]:
+        """The documents whose `field` is one of the values. Raises NotReadInTime or another PyMongoError."""
+        name = (collection, field, tuple(sorted(projection.items())) if projection else None, limit)
         shelf = self._shelves.get(name)
         if shelf is None:
-            shelf = self._shelves[name] = _Shelf(self._database, collection, projection)
-        return shelf.get(id, within_s)
+            shelf = self._shelves[name] = _Shelf(self._database, collection, field, projection, limit)
+        return shelf.find(tuple(dict.fromkeys(values)), within_s)

@@ -75,10 +75,10 @@ class UnitOfWork:
         self.changes = Changes()
 
     def find_one(self, collection: str, filter: Mapping[str, Any], projection: Any = None) -> dict | None:
-        if filter.keys() == {"_id"} and isinstance(filter["_id"], str):
-            within_s = READ_S_MAX if self.until is None else max(0.001, self.until - time.time())
-            return self._reader.get(collection, filter["_id"], projection, within_s=within_s)
-        return self._database[collection].find_one(filter, projection)
+        asked = _one_field(filter)
+        if asked is None:
+            return self._database[collection].find_one(filter, projection)
+        return next(iter(self._read(collection, asked, projection, limit=1)), None)
 
     def find(
         self,
@@ -89,7 +89,16 @@ class UnitOfWork:
         limit: int = 0,
         projection: Any = None,
     ) -> list[dict]:
-        return list(self._database[collection].find(filter, projection, sort=sort, limit=limit))
+        asked = _one_field(filter)
+        if asked is None or sort:
+            return list(self._database[collection].find(filter, projection, sort=sort, limit=limit))
+        return self._read(collection, asked, projection, limit=limit)
+
+    def _read(self, collection: str, asked: tuple[str, list[str]], projection: Any, *, limit: int) -> list[dict]:
+        """Together with what other handlers ask for at this moment."""
+        field, values = asked
+        within_s = READ_S_MAX if self.until is None else max(0.001, self.until - time.time())
+        return self._reader.find(collection, field, values, projection, limit=limit, within_s=within_s)
 
     def save(self, collection: str, document: dict, events: Iterable[Any] = ()) -> None:
         """Write an aggregate, if nobody changed it since it was read, together with its events.
@@ -147,3 +156,18 @@ class UnitOfWork:
     def reserve_number(self, name: str, number: int, *, first: int = 1) -> None:
         """Keep the sequence above `number`, which came from elsewhere."""
         self._sequences.reserve_number(name, number, first=first)
+
+
+def _one_field(filter: Mapping[str, Any]) -> tuple[str, list[str]] | None:
+    """The field and the texts that a filter asks for, when it asks for nothing else."""
+    if len(filter) != 1:
+        return None
+    ((field, wanted),) = filter.items()
+    values = [wanted] if isinstance(wanted, str) else wanted.get("$in") if _is_choice(wanted) else None
+    if not values or field.startswith("$") or "." in field or not all(isinstance(value, str) for value in values):
+        return None
+    return field, list(values)
+
+
+def _is_choice(wanted: Any) -> bool:
+    return isinstance(wanted, dict) and wanted.keys() == {"$in"}

@@ -16,23 +16,27 @@ class Collection:
     name = "things"
 
     def __init__(self, *documents: dict[str, Any]) -> None:
-        self.documents = {document["_id"]: document for document in documents}
+        self.documents = list(documents)
         self.asked: list[Any] = []
         self.failures: list[Exception] = []
         self.slow_s = 0.0
 
-    def find_one(self, filter: dict[str, Any], projection: Any = None) -> dict[str, Any] | None:
-        return next(iter(self.find({"_id": {"$in": [filter["_id"]]}})), None)
-
-    def find(self, filter: dict[str, Any], projection: Any = None) -> list[dict[str, Any]]:
-        ids = filter["_id"]["$in"]
-        self.asked.append(sorted(ids))
+    def find(self, filter: dict[str, Any], projection: Any = None, limit: int = 0) -> list[dict[str, Any]]:
+        ((field, wanted),) = filter.items()
+        values = wanted["$in"] if isinstance(wanted, dict) else [wanted]
+        self.asked.append((field, sorted(values)))
         eventlet.sleep(self.slow_s)
-        if "poison" in ids:
+        if "poison" in values:
             raise ValueError("cannot be encoded")
         if self.failures:
             raise self.failures.pop()
-        return [dict(self.documents[id]) for id in ids if id in self.documents]
+        shown = set(projection) | {"_id"} if projection else None
+        found = [d for d in self.documents if set(values) & set(d[field] if isinstance(d[field], list) else [d[field]])]
+        return [{k: v for k, v in d.items() if shown is None or k in shown} for d in found][: limit or None]
+
+
+def one(reader: Reader, id: str, **options: Any) -> dict[str, Any] | None:
+    return next(iter(reader.find("things", "_id", [id], limit=1, **options)), None)
 
 
 def together(*reads: Any) -> list[Any]:
@@ -52,17 +56,17 @@ def test_what_is_asked_for_together_is_one_query():
     collection = Collection({"_id": "a"}, {"_id": "b"})
     reader = Reader({"things": collection})  # type: ignore[arg-type]
 
-    found = together(*(lambda id=id: reader.get("things", id) for id in ("a", "b", "c")))
+    found = together(*(lambda id=id: one(reader, id) for id in ("a", "b", "c")))
 
     assert found == [{"_id": "a"}, {"_id": "b"}, None]
-    assert collection.asked == [["a", "b", "c"]]
+    assert collection.asked == [("_id", ["a", "b", "c"])]
 
 
 def test_two_who_ask_for_the_same_document_get_one_each():
     collection = Collection({"_id": "a", "list": []})
     reader = Reader({"things": collection})  # type: ignore[arg-type]
 
-    first, second = together(lambda: reader.get("things", "a"), lambda: reader.get("things", "a"))
+    first, second = together(lambda: one(reader, "a"), lambda: one(reader, "a"))
     first["list"].append("changed")
 
     assert second == {"_id": "a", "list": []}
@@ -72,12 +76,12 @@ def test_who_asks_while_a_query_is_under_way_is_not_given_its_answer():
     collection = Collection({"_id": "a", "n": 1})
     collection.slow_s = 0.05
     reader = Reader({"things": collection})  # type: ignore[arg-type]
-    first = eventlet.spawn(reader.get, "things", "a")
+    first = eventlet.spawn(one, reader, "a")
     while not collection.asked:
         eventlet.sleep(0)
-    collection.documents["a"] = {"_id": "a", "n": 2}
+    collection.documents[0] = {"_id": "a", "n": 2}
 
-    second = reader.get("things", "a")
+    second = one(reader, "a")
 
     assert second == {"_id": "a", "n": 2}
     assert first.wait() is not None and len(collection.asked) == 2
@@ -87,7 +91,7 @@ def test_an_id_that_cannot_be_asked_for_costs_its_neighbours_nothing():
     collection = Collection({"_id": "a"})
     reader = Reader({"things": collection})  # type: ignore[arg-type]
 
-    good, bad = together(lambda: reader.get("things", "a"), lambda: reader.get("things", "poison"))
+    good, bad = together(lambda: one(reader, "a"), lambda: one(reader, "poison"))
 
     assert good == {"_id": "a"} and isinstance(bad, ValueError)
 
@@ -97,10 +101,10 @@ def test_a_database_that_is_away_is_away_for_all_who_asked():
     collection.failures.append(AutoReconnect("away"))
     reader = Reader({"things": collection})  # type: ignore[arg-type]
 
-    found = together(lambda: reader.get("things", "a"), lambda: reader.get("things", "b"))
+    found = together(lambda: one(reader, "a"), lambda: one(reader, "b"))
 
     assert [type(error) for error in found] == [AutoReconnect, AutoReconnect]
-    assert reader.get("things", "a") == {"_id": "a"}
+    assert one(reader, "a") == {"_id": "a"}
 
 
 def test_nobody_waits_longer_than_they_said():
@@ -109,7 +113,50 @@ def test_nobody_waits_longer_than_they_said():
     reader = Reader({"things": collection})  # type: ignore[arg-type]
 
     with pytest.raises(NotReadInTime):
-        reader.get("things", "a", within_s=0.01)
+        one(reader, "a", within_s=0.01)
+
+
+def test_what_is_asked_for_by_another_field_comes_to_who_asked_for_it_and_only_in_part_where_that_was_asked():
+    collection = Collection(
+        {"_id": 1, "kind": "a", "n": 1}, {"_id": 2, "kind": "b", "n": 2}, {"_id": 3, "kind": "a", "n": 3}
+    )
+    reader = Reader({"things": collection})  # type: ignore[arg-type]
+
+    def ask(*kinds: str, limit: int = 0) -> Any:
+        return lambda: reader.find("things", "kind", kinds, {"_id": 1}, limit=limit)
+
+    of_a, of_both, of_none = together(ask("a"), ask("b", "a"), ask("c"))
+
+    assert (of_a, of_both, of_none) == ([{"_id": 1}, {"_id": 3}], [{"_id": 2}, {"_id": 1}, {"_id": 3}], [])
+    assert collection.asked == [("kind", ["a", "b", "c"])]
+
+
+def test_who_asks_for_few_gets_few():
+    collection = Collection(*({"_id": n, "kind": "a"} for n in range(4)))
+    reader = Reader({"things": collection})  # type: ignore[arg-type]
+
+    found = together(*(lambda: reader.find("things", "kind", ["a"], limit=2) for _ in range(2)))
+
+    assert [[d["_id"] for d in documents] for documents in found] == [[0, 1], [0, 1]]
+
+
+def test_where_there_are_many_each_asks_with_its_own_limit():
+    collection = Collection(*({"_id": n, "kind": "a"} for n in range(1000)), {"_id": "x", "kind": "b"})
+    reader = Reader({"things": collection})  # type: ignore[arg-type]
+
+    found = together(*(lambda kind=kind: reader.find("things", "kind", [kind], limit=2) for kind in "ab"))
+
+    assert [[d["_id"] for d in documents] for documents in found] == [[0, 1], ["x"]]
+    assert collection.asked[1:] == [("kind", ["a"]), ("kind", ["b"])]
+
+
+def test_a_field_that_holds_a_list_is_asked_for_by_each_alone():
+    collection = Collection({"_id": 1, "kinds": ["a", "b"]})
+    reader = Reader({"things": collection})  # type: ignore[arg-type]
+
+    found = together(*(lambda kind=kind: reader.find("things", "kinds", [kind]) for kind in "ab"))
+
+    assert found == [[{"_id": 1, "kinds": ["a", "b"]}]] * 2
 
 
 class Counters:
