@@ -10,7 +10,8 @@ LIBS := contracts chassis client devkit
 SERVICES := membership assessment certification notification
 PACKAGES := $(LIBS:%=libs/%) $(SERVICES:%=services/%)
 LOCKS := dev mongod mail-sink profile client $(SERVICES)
-FAST_TESTS := $(wildcard libs/*/tests/unit services/*/tests/unit tests/contract tests/architecture tests/model/unit)
+FAST_TESTS := $(wildcard libs/*/tests/unit services/*/tests/unit tests/contract tests/architecture tests/model/unit) \
+	$(patsubst %,bench/tests/test_%.py,judging children work)
 # Some cases of every kind, with shorter waits: a part of `make test`, and so of every CI run.
 SHORT_FAULTS := $(patsubst %,tests/faults/test_%.py,crash_points kill infrastructure soak)
 

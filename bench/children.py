@@ -15,6 +15,8 @@ from touchstone_devkit.leftovers import Ledger
 READY = "ready"
 STOP_S = 20.0
 CHECK_S = 0.01
+END_S = 120.0
+"""A process that should end soon has this long."""
 
 
 class ChildFailed(RuntimeError):
@@ -45,10 +47,14 @@ class Child:
                 raise self.failure(f"was not ready after {timeout_s:g} s")
             time.sleep(CHECK_S)
 
-    def succeeded(self) -> str:
-        """What it printed, once it has ended. Raises ChildFailed if it ended in an error."""
-        if self._process.wait() != 0:
-            raise self.failure(f"ended with {self._process.returncode}")
+    def succeeded(self, timeout_s: float = END_S) -> str:
+        """What it printed, once it has ended. Raises ChildFailed if it ended in an error, or not in time."""
+        try:
+            code = self._process.wait(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            raise self.failure(f"had not ended after {timeout_s:g} s") from None
+        if code != 0:
+            raise self.failure(f"ended with {code}")
         return self.out_path.read_text()
 
     def failure(self, what: str) -> ChildFailed:

@@ -9,6 +9,7 @@ servers or a peer's environment cannot be had.
 
 import argparse
 import contextlib
+import math
 import os
 import sys
 import time
@@ -81,7 +82,8 @@ def _measure(chosen: Plan, only: list[str], pythons: Mapping[str, Path], progres
         stack.callback(work.close)
         around = Surroundings(backing, servers.processes_of(backing), work, children)
         stack.callback(around.mongo.close)
-        bench = Bench(around, pythons, progress, chosen.warm_up)
+        repeat_until = math.inf if chosen.repeat_s is None else time.monotonic() + chosen.repeat_s
+        bench = Bench(around, pythons, progress, chosen.warm_up, repeat_until)
         for name in only:
             progress.part(name)
             runs = MEASURE[name](bench, chosen)

@@ -53,6 +53,8 @@ class Plan:
     delivery_audits: int
     rpc_seconds: float
     validation_audits: int
+    repeat_s: float | None = None
+    """After so many seconds no further round is begun, of any part; each has one round at least."""
 
 
 def whole(rounds: int = 7, audits: int = 2000) -> Plan:
@@ -77,7 +79,7 @@ def whole(rounds: int = 7, audits: int = 2000) -> Plan:
     )
 
 
-def quick(rounds: int = 3, audits: int = 240) -> Plan:
+def quick(rounds: int = 3, audits: int = 200) -> Plan:
     """Under ten minutes: fewer of everything; what is a goal comes first, and no backlog is of a goal's size."""
     return Plan(
         quick=True,
@@ -96,6 +98,7 @@ def quick(rounds: int = 3, audits: int = 240) -> Plan:
         delivery_audits=100,
         rpc_seconds=1,
         validation_audits=100,
+        repeat_s=330,
     )
 
 
@@ -149,7 +152,7 @@ def expected_s(plan: Plan, parts: list[str]) -> dict[str, float]:
     return {part: known[part] for part in parts}
 
 
-START_S, LOAD_S = 9.0, 3.0
+START_S, LOAD_S = 6.0, 2.5
 """Of a subject, with its first audits; of a load generator."""
 
 

@@ -2,6 +2,8 @@
 
 import collections
 import dataclasses
+import math
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +26,14 @@ class Bench:
     pythons: Pythons
     progress: Progress
     warm_up: int
+    repeat_until: float = math.inf
+    """Of the monotonic clock; later, no round but the first of a part is begun."""
+
+    def goes_on(self, number: int, rounds: int, runs: "Sequence[Run]") -> bool:
+        """Whether round `number` is to be carried out: up to half as many more make up for discarded ones."""
+        if number > 1 and time.monotonic() > self.repeat_until:
+            return False
+        return number <= rounds or (number <= rounds + rounds // 2 and not enough(runs, rounds))
 
     def start(self, name: str, setup: Setup) -> Subject:
         options = {"contacts": setup.contacts, "processes": setup.processes}
@@ -35,9 +45,8 @@ class Bench:
 def go_through(bench: Bench, names: Sequence[str], setups: Sequence[Setup], rounds: int) -> list[Run]:
     """All runs of `rounds` rounds, and of up to half as many more where some were discarded."""
     runs: list[Run] = []
-    for number in range(1, rounds + rounds // 2 + 1):
-        if number > rounds and enough(runs, rounds):
-            break
+    number = 0
+    while bench.goes_on(number := number + 1, rounds, runs):
         bench.progress.round(number, rounds)
         for name in rotated(tuple(names), number):
             for setup in setups:

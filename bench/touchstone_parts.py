@@ -10,7 +10,7 @@ from bench import usage
 from bench.checking import faults_of
 from bench.measuring import Run, measure
 from bench.plan import CONTACTS, RPC_CLIENTS, TOUCHSTONE, Plan, rotated
-from bench.rounds import Bench, attempt, enough, mark_discarded
+from bench.rounds import Bench, attempt, mark_discarded
 from bench.touchstone_subject import Touchstone
 from bench.watching import notices_of, wait_for_count
 
@@ -42,9 +42,8 @@ def rpc(bench: Bench, plan: Plan) -> list[Run]:
         runs: list[Run] = []
         touchstone = Touchstone(bench.around, contacts=CONTACTS)
         try:
-            for number in range(1, plan.rounds + plan.rounds // 2 + 1):
-                if number > plan.rounds and enough(runs, plan.rounds):
-                    break
+            number = 0
+            while bench.goes_on(number := number + 1, plan.rounds, runs):
                 bench.progress.round(number, plan.rounds)
                 for label, threads in RPC_THREADS.items():
                     for client in rotated(RPC_CLIENTS, number):

@@ -18,12 +18,14 @@ EMPTY_WORDS = {"Manager", "Helper", "Helpers", "Util", "Utils", "Base", "Impl"}
 
 PRODUCT = sorted(
     p
-    for pattern in ("libs/*/t*/**/*.py", "services/*/*/**/*.py")
+    for pattern in ("libs/*/t*/**/*.py", "services/*/*/**/*.py", "bench/**/*.py")
     for p in ROOT.glob(pattern)
     if "tests" not in p.parts and "__pycache__" not in p.parts
 )
 TESTS = sorted(
-    p for pattern in ("libs/*/tests/**/*.py", "services/*/tests/**/*.py", "tests/**/*.py") for p in ROOT.glob(pattern)
+    p
+    for pattern in ("libs/*/tests/**/*.py", "services/*/tests/**/*.py", "tests/**/*.py", "bench/tests/**/*.py")
+    for p in ROOT.glob(pattern)
 )
 
 

@@ -1,0 +1,302 @@
+"""The parts of the benchmark that need no servers: statistics, goals, discarding, merging, tables, plots, estimates."""
+
+import io
+import json
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+if str(Path(__file__).parents[2]) not in sys.path:
+    sys.path.append(str(Path(__file__).parents[2]))
+
+from bench import chart, goals, plan, plots, results, rounds, spreads, table, usage
+from bench.checking import wrong_counts
+from bench.measuring import FOREIGN_SHARE_MAX, is_noisy
+from bench.progress import Progress
+
+
+def run(subject: str, label: str, number: int, **more: Any) -> dict[str, Any]:
+    return {"subject": subject, "label": label, "round": number, "faults": [], "discarded": False, **more}
+
+
+def throughput(ours: list[float], theirs: list[float], label: str = "16") -> list[dict[str, Any]]:
+    """Rounds of Touchstone and plain nameko."""
+    return [
+        run(subject, label, number, audits_per_s=value)
+        for subject, values in (("touchstone", ours), ("plain_nameko", theirs))
+        for number, value in enumerate(values, 1)
+    ]
+
+
+def judged(name: str, part: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
+    found = goals.judged({part: {"runs": runs, "commit": "abc", "at": "now", "quick": False}})
+    return next(goal for goal in found if goal["name"] == name)
+
+
+def test_a_spread_has_the_median_and_both_ends() -> None:
+    assert spreads.spread([3.0, 1.0, 2.0, 10.0]) == spreads.Spread(2.5, 1.0, 10.0, 4)
+
+
+def test_nothing_has_no_spread() -> None:
+    assert spreads.spread([]) is None
+
+
+@pytest.mark.parametrize(("part", "value"), [(0.5, 50.0), (0.99, 99.0), (1.0, 100.0), (0.0, 1.0)])
+def test_a_percentile_is_the_smallest_value_that_so_many_do_not_exceed(part: float, value: float) -> None:
+    assert spreads.percentile([float(n) for n in range(100, 0, -1)], part) == value
+
+
+def test_there_is_no_percentile_of_nothing() -> None:
+    with pytest.raises(ValueError):
+        spreads.percentile([], 0.5)
+
+
+def test_ratios_are_taken_within_a_round() -> None:
+    assert spreads.ratios({1: 10.0, 2: 30.0, 4: 5.0}, {1: 5.0, 2: 10.0, 3: 7.0}) == [2.0, 3.0]
+
+
+def test_a_goal_is_the_median_of_the_rounds_ratios() -> None:
+    goal = judged("throughput_to_plain_nameko_16", "throughput", throughput([30, 80, 50], [10, 20, 10]))
+
+    assert (goal["median"], goal["low"], goal["high"], goal["rounds"], goal["met"]) == (4.0, 3.0, 5.0, 3, True)
+
+
+def test_a_goal_just_missed_is_not_met() -> None:
+    assert judged("throughput_to_plain_nameko_16", "throughput", throughput([29.9], [10]))["met"] is False
+
+
+def test_a_goal_that_was_not_measured_is_neither_met_nor_missed() -> None:
+    goal = judged("throughput_to_plain_nameko_64", "throughput", throughput([30], [10], label="16"))
+
+    assert (goal["median"], goal["met"], goal["rounds"]) == (None, None, 0)
+
+
+def test_a_failed_run_counts_for_nothing() -> None:
+    runs = throughput([30, 90], [10, 10])
+    runs[1]["faults"] = ["1999 of 2000"]
+
+    assert judged("throughput_to_plain_nameko_16", "throughput", runs)["median"] == 3.0
+
+
+def test_a_discarded_run_counts_for_nothing() -> None:
+    runs = throughput([30, 90], [10, 10])
+    runs[3]["discarded"] = True
+
+    assert judged("throughput_to_plain_nameko_16", "throughput", runs)["rounds"] == 1
+
+
+def test_a_goal_to_stay_below_is_met_below() -> None:
+    runs = [
+        run("touchstone", "low", 1, latency_ms={"median": 9.0, "p99": 21.0}),
+        run("plain_nameko", "low", 1, latency_ms={"median": 10.0, "p99": 20.0}),
+    ]
+
+    assert judged("low_load_median_to_plain_nameko", "latency", runs)["met"] is True
+    assert judged("low_load_p99_to_plain_nameko", "latency", runs)["met"] is False
+
+
+def test_validation_is_told_as_times_faster() -> None:
+    runs = [run("touchstone", "good", 1, cpu_us=100.0), run("marshmallow", "good", 1, cpu_us=800.0)]
+
+    assert judged("validation_to_marshmallow", "validation", runs)["median"] == 8.0
+
+
+def test_memory_is_compared_with_the_shortest_backlog() -> None:
+    runs = [
+        run("touchstone", "1000", 1, resident_mib={"assessment": 60.0}),
+        run("touchstone", "1000", 2, resident_mib={"assessment": 64.0}),
+        run("touchstone", "200000", 1, resident_mib={"assessment": 93.0}),
+    ]
+
+    assert judged("memory_assessment_200000_to_1000", "backlog", runs)["median"] == 1.5
+
+
+def test_every_row_of_the_issue_is_judged_and_every_name_is_one() -> None:
+    assert len({goal.row for goal in goals.GOALS}) == 11
+    assert len({goal.name for goal in goals.GOALS}) == len(goals.GOALS)
+    assert {goal.part for goal in goals.GOALS} <= set(plan.PARTS)
+
+
+@pytest.mark.parametrize(
+    ("share", "noisy"), [(None, False), (FOREIGN_SHARE_MAX, False), (FOREIGN_SHARE_MAX + 0.001, True)]
+)
+def test_a_run_is_noisy_when_others_used_more_than_the_rule_says(share: float | None, noisy: bool) -> None:
+    assert is_noisy({"foreign_share": share}) is noisy
+
+
+def test_one_noisy_run_discards_the_round_for_its_load_alone() -> None:
+    noisy = FOREIGN_SHARE_MAX * 2
+    runs = [
+        run("touchstone", "16", 1, foreign_share=noisy),
+        run("plain_nameko", "16", 1, foreign_share=0.0),
+        run("touchstone", "64", 1, foreign_share=0.0),
+        run("touchstone", "16", 2, foreign_share=0.0),
+    ]
+
+    rounds.mark_discarded(runs)
+
+    assert [r["discarded"] for r in runs] == [True, True, False, False]
+    assert not rounds.enough(runs, 2)
+    assert rounds.enough(runs, 1)
+
+
+def test_each_subject_comes_first_in_turn() -> None:
+    firsts = [plan.rotated(plan.SUBJECTS, number)[0] for number in range(1, len(plan.SUBJECTS) + 1)]
+
+    assert firsts == list(plan.SUBJECTS)
+    assert set(plan.rotated(plan.SUBJECTS, 5)) == set(plan.SUBJECTS)
+
+
+def test_missing_and_surplus_documents_are_both_wrong() -> None:
+    wanted = {("certification", "certificates"): 10, ("notification", "notices"): 30, ("assessment", "audits"): 10}
+    counted = {("certification", "certificates"): 11, ("notification", "notices"): 29, ("assessment", "audits"): 10}
+
+    assert len(wrong_counts(wanted, counted)) == 2
+
+
+def test_a_part_replaces_itself_alone_and_all_goals_are_judged_anew() -> None:
+    first = results.part_of(throughput([30], [10]), quick=True, rounds=1, backing="docker", unknown=None)
+    other = {**first, "runs": [run("touchstone", "good", 1, cpu_us=1.0), run("marshmallow", "good", 1, cpu_us=9.0)]}
+    second = {**first, "runs": throughput([20], [10])}
+
+    kept: dict[str, Any] = {"goals": [], "parts": {}}
+    for name, part in (("throughput", first), ("validation", other), ("throughput", second)):
+        kept = results.merged(kept, name, part)
+
+    medians = {goal["name"]: goal["median"] for goal in kept["goals"]}
+    assert (medians["throughput_to_plain_nameko_16"], medians["validation_to_marshmallow"]) == (2.0, 9.0)
+
+
+def test_results_are_the_same_after_writing_and_reading(tmp_path: Path) -> None:
+    part = results.part_of(throughput([30], [10]), quick=False, rounds=1, backing="docker", unknown=None)
+    kept = results.merged({"goals": [], "parts": {}}, "throughput", part)
+
+    results.write(tmp_path / "results.json", kept)
+
+    assert results.read(tmp_path / "results.json") == json.loads(json.dumps(kept))
+
+
+def test_the_document_tells_failures_and_discarded_runs() -> None:
+    runs = throughput([30, 20], [10, 10])
+    runs[0]["faults"] = ["notices of notification: 5 instead of 6"]
+    runs[1]["discarded"] = True
+    part = results.part_of(runs, quick=True, rounds=2, backing="environment", unknown="nobody knows them")
+
+    text = table.document(results.merged({"goals": [], "parts": {}}, "throughput", part))
+
+    assert "FAILED, not counted" in text and "5 instead of 6" in text
+    assert "1 runs were discarded" in text and "nobody knows them" in text
+
+
+def test_a_table_lines_up() -> None:
+    lines = table.as_markdown(["a", "long head"], [["wide cell", "1"], ["b", "22"]]).splitlines()
+
+    assert len({len(line) for line in lines}) == 1
+
+
+def whole_results() -> dict[str, Any]:
+    """Every part with one run for each thing that its table shows."""
+    used = {"service_cpu_ms": 2.0, "broker_cpu_ms": 1.0, "database_cpu_ms": 1.5, "client_cpu_ms": 0.5}
+    mib = {"assessment": 60.0, "certification": 61.0, "notification": 62.0, "membership": 63.0}
+    latency = {"median": 10.0, "p99": 20.0}
+    series = [[float(n), n * 10, mib] for n in range(1, 60)]
+    found = {
+        "throughput": [
+            run(name, str(n), 1, audits_per_s=100.0 + n, resident_mib=mib, **used)
+            for name in plan.SUBJECTS
+            for n in (1, 16, 64, 256)
+        ]
+        + [run("touchstone", "first", 1, start_s=2.0, first_notice_s=2.1)],
+        "latency": [run("touchstone", label, 1, latency_ms=latency, rate=20) for label in ("low", "half")],
+        "fanout": [run("touchstone", "10", 1, audits_per_s=50.0)],
+        "processes": [run("touchstone", "2", 1, audits_per_s=50.0)],
+        "backlog": [
+            run("touchstone", "1000", 1, audits=1000, audits_per_s=50.0, resident_mib=mib, series=series, **used)
+        ],
+        "rpc": [run("pika", "sequential", 1, calls_per_s=700.0, client_cpu_ms=0.3)],
+        "delivery": [run("touchstone", "delivery", 1, notices=30, notices_per_s=40.0, ready_s=3.0)],
+        "validation": [run("touchstone", "good", 1, cpu_us=90.0), run("marshmallow", "good", 1, cpu_us=900.0)],
+    }
+    kept: dict[str, Any] = {"goals": [], "parts": {}}
+    for name, runs in found.items():
+        part = results.part_of(runs, quick=False, rounds=1, backing="docker", unknown=None)
+        kept = results.merged(kept, name, part)
+    return kept
+
+
+def test_every_part_has_a_table() -> None:
+    text = table.document(whole_results())
+
+    assert set(table.TABLES) == set(table.TITLES) == set(plan.PARTS)
+    assert all(f"## {title}" in text for title in table.TITLES.values())
+
+
+def test_every_plot_is_drawn_and_is_xml(tmp_path: Path) -> None:
+    written = plots.write(tmp_path, whole_results())
+
+    names = {path.stem for path in written}
+    assert names == {"throughput", "cpu", "latency", "growth-throughput", "growth-memory"}
+    assert all(ElementTree.parse(path).getroot().tag.endswith("svg") for path in written)
+
+
+def test_nothing_measured_is_drawn_as_nothing(tmp_path: Path) -> None:
+    assert plots.write(tmp_path, {"goals": [], "parts": {}}) == []
+
+
+@pytest.mark.parametrize(("highest", "top"), [(0.0, 1.0), (1.0, 1.0), (1.1, 2.0), (260.0, 400.0), (0.07, 0.08)])
+def test_an_axis_ends_at_a_round_number(highest: float, top: float) -> None:
+    assert chart.nice_top(highest) == pytest.approx(top)
+
+
+def test_what_remains_is_corrected_by_how_long_it_took() -> None:
+    now, out = [0.0], io.StringIO()
+    progress = Progress({"rpc": 100.0, "throughput": 300.0}, out=out, now=lambda: now[0])
+
+    progress.part("rpc")
+    now[0] = 200.0
+    progress.part("throughput")
+
+    assert "about 10 min left" in out.getvalue().splitlines()[-1]
+
+
+def test_a_failed_run_is_told_loudly() -> None:
+    out = io.StringIO()
+
+    Progress({}, out=out).failed(run("celery_tasks", "64", 1) | {"faults": ["2 audits are missing"]})
+
+    assert "FAILED, NOT COUNTED: celery_tasks 64: 2 audits are missing" in out.getvalue()
+
+
+def test_idle_time_and_interrupts_are_nobodys_but_stolen_time_is() -> None:
+    ticks = usage.TICKS_PER_S
+    line = f"cpu {1 * ticks} {2 * ticks} {3 * ticks} 99999 99999 99999 99999 {4 * ticks} 77 77\ncpu0 1 1 1 1"
+
+    assert usage.machine_busy_s(line) == 10.0
+
+
+def test_the_share_of_others_leaves_out_our_groups() -> None:
+    before = usage.Snapshot(at=0.0, machine_s=0.0, groups_s={"service": 1.0, "harness": 0.0})
+    busy_s = usage.CORES * 5.0 + 3.0
+    after = usage.Snapshot(at=10.0, machine_s=busy_s, groups_s={"service": 3.0, "harness": 1.0})
+
+    assert usage.foreign_share(before, after) == pytest.approx(0.5)
+
+
+def test_the_quick_plan_measures_what_the_throughput_goals_need() -> None:
+    quick = plan.quick()
+
+    assert {load.label for load in quick.throughput.loads} >= {"16", "64"}
+    assert sum(plan.expected_s(quick, list(plan.PARTS)).values()) < 600
+
+
+def test_the_whole_plan_measures_all_that_was_asked_for() -> None:
+    whole = plan.whole()
+
+    assert [load.submitters for load in whole.throughput.loads] == [1, 16, 64, 256]
+    assert [setup.contacts for setup in whole.fanout] == [1, 10, 100]
+    assert {setup.processes for setup in whole.processes} == {1, 2}
+    assert {*whole.backlogs, *whole.backlogs_once} == {1_000, 10_000, 50_000, 200_000}
+    assert (whole.rounds, whole.throughput.loads[1].audits) == (7, 2000)
