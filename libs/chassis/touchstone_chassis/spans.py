@@ -32,7 +32,7 @@ class Recorder:
     """Writes the moments of one process to one file, and counts the CPU time of each greenlet."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("ab")
+        self._file = path.open("ab", buffering=0)
         self._unwritten: list[tuple[Any, ...]] = []
         self._written_at = time.time_ns()
         self._left = RECORDS_MAX
@@ -56,10 +56,13 @@ class Recorder:
         return used + time.thread_time_ns() - self._switched_at
 
     def write(self) -> None:
-        """Put what was noted into the file."""
-        self._file.write(b"".join(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in self._unwritten))
-        self._file.flush()
+        """Put what was noted into the file; where there is no room for it, nothing more is recorded."""
+        lines = b"".join(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in self._unwritten)
         self._unwritten.clear()
+        try:
+            self._file.write(lines)
+        except OSError:  # a profile must not break what it looks at
+            self._left = 0
         self._written_at = time.time_ns()
 
     def close(self) -> None:
@@ -142,7 +145,7 @@ def _unit(origin: Any) -> str:
 
 
 def _text(id: Any) -> str:
-    """An id, cut; nothing for what is none, or what JSON might not hold: a profile must not break what it looks at."""
+    """An id, cut; nothing for what is none, or what JSON might not hold."""
     return id[:_NAME_LENGTH_MAX] if isinstance(id, str) and id.isascii() else ""
 
 

@@ -177,6 +177,18 @@ def test_after_the_limit_nothing_more_is_recorded(tmp_path, monkeypatch):
     assert len(written(tmp_path)) == 2
 
 
+def test_where_there_is_no_room_recording_ends_and_work_goes_on(monkeypatch):
+    monkeypatch.setattr(spans, "WRITTEN_AT_ONCE", 2)
+    recorder = spans.Recorder(Path("/dev/full"))
+    monkeypatch.setattr(spans, "_recorder", recorder)
+
+    for _ in range(5):
+        spans.mark("decoded")
+
+    assert recorder._left == 0
+    assert recorder._unwritten == []
+
+
 def test_a_moment_is_in_the_file_soon_after_without_an_end_of_the_process(tmp_path, monkeypatch):
     monkeypatch.setattr(spans, "WRITTEN_AT_ONCE", 3)
     on(tmp_path)
