@@ -161,7 +161,9 @@ def _validation(runs: list[dict[str, Any]]) -> str:
 
 HEAD = (
     "Written by `make bench` from [results.json](results.json); what they mean is in [README.md](README.md). "
-    "Medians of all rounds that count, lowest and highest in brackets. Trust ratios more than figures."
+    "Medians of all rounds that count, lowest and highest in brackets. Trust ratios more than figures. "
+    "Touchstone alone has an outbox that commits with the data; the peers publish after the commit; the ceiling is the "
+    "least code that does the same durable hops."
 )
 TITLES = {
     "throughput": "Throughput, CPU, memory, start",
