@@ -42,8 +42,8 @@ def python_of(peer: str, say: Callable[[str], None]) -> Path:
 def _make(folder: Path, lock: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     venv.create(folder, with_pip=True)
-    command = [folder / "bin" / "python", "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-    command += ["--require-hashes", "-r", lock]
+    command = [str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    command += ["--require-hashes", "-r", str(lock)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False)
     if done.returncode != 0:
         shutil.rmtree(folder)

@@ -10,7 +10,6 @@ longer: of a backlog that would, only `--ahead` messages wait in the queue, and 
 import argparse
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -64,4 +63,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -41,7 +41,7 @@ def measure(around: Surroundings, subject: Subject, *, submitters: int, count: i
             ended_at = wait_for_count(notices, subject.submitted * subject.contacts, each_time=lambda _c: _watch(child))
         lines = [json.loads(line) for line in child.succeeded().splitlines()]
         after = usage.snapshot(groups)
-        run |= _seen(lines, ended_at) | _used(around, before, after, count)
+        run |= _seen(lines, ended_at) | used(around, before, after, count)
         if arrivals:
             run |= _latencies(lines[:-1], arrivals)
     except (ChildFailed, Stalled) as failure:
@@ -91,7 +91,8 @@ def _seen(lines: list[dict[str, Any]], ended_at: float) -> dict[str, Any]:
     }
 
 
-def _used(around: Surroundings, before: usage.Snapshot, after: usage.Snapshot, count: int) -> dict[str, Any]:
+def used(around: Surroundings, before: usage.Snapshot, after: usage.Snapshot, count: int) -> dict[str, Any]:
+    """CPU milliseconds for each of `count` audits, and what others used; None where it cannot be told."""
     used_s = usage.used_s(before, after)
     known = around.servers.unknown is None
     each_ms = {name: round(s * 1000 / count, 3) for name, s in used_s.items()}

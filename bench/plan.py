@@ -1,6 +1,7 @@
 """What is measured, how often and with how many audits: the whole of it, or the quick one."""
 
 import dataclasses
+from typing import TypeVar
 
 PEERS = ("plain_nameko", "raw_pika", "fast_stream", "celery_tasks", "dramatiq_actors")
 CEILING = "ceiling"
@@ -9,6 +10,7 @@ SUBJECTS = (TOUCHSTONE, *PEERS, CEILING)
 PARTS = ("validation", "rpc", "throughput", "latency", "fanout", "processes", "delivery", "backlog")
 CONTACTS = 3
 """One each for the member, the body and the Secretariat."""
+Named = TypeVar("Named", str, int)
 RPC_CLIENTS = ("touchstone", "nameko", "pika")
 
 
@@ -102,7 +104,7 @@ def quick(rounds: int = 3, audits: int = 200) -> Plan:
     )
 
 
-def rotated(names: tuple[str, ...], number: int) -> tuple[str, ...]:
+def rotated(names: tuple[Named, ...], number: int) -> tuple[Named, ...]:
     """The order of a round, counted from 1: each name comes first in turn."""
     start = (number - 1) % len(names)
     return names[start:] + names[:start]

@@ -77,9 +77,10 @@ def _growth(runs: Runs) -> str:
 
 
 def _growth_memory(runs: Runs) -> str:
-    (longest, *_) = _longest(runs) or [None]
-    if longest is None:
+    counted = _longest(runs)
+    if not counted:
         return ""
+    longest = counted[0]
     drawn = []
     for service in SERVICES:
         points = [(done, mib[service]) for _, done, mib in longest["series"] if done and mib.get(service)]

@@ -71,10 +71,11 @@ def enough(runs: Iterable[Run], rounds: int) -> bool:
     return all(len(numbers) >= rounds for numbers in kept.values())
 
 
-def attempt(bench: Bench, name: str, label: str, steps: Callable[[], list[Run]]) -> list[Run]:
-    """What the steps give, or one run that failed: one subject that breaks must not cost the others."""
+def attempt(bench: Bench, name: str, label: str, steps: Callable[..., list[Run] | Run], *given: Any) -> list[Run]:
+    """What `steps(*given)` gives, or one run that failed: one subject that breaks must not cost the others."""
     try:
-        return steps()
+        found = steps(*given)
+        return found if isinstance(found, list) else [found]
     except Exception as error:  # an edge: whatever a subject, the broker or the database may do
         failed = {"subject": name, "label": label, "faults": [f"{type(error).__name__}: {error}"]}
         bench.progress.failed(failed)

@@ -92,7 +92,7 @@ class Peer:
         own = create_vhost(backing.management_uri, backing.amqp_uri, vhost) if backing.management_uri else None
         if own is None:
             raise NoVhost("the broker's management API is needed, for a vhost of each subject's own")
-        self._steps_down.callback(delete_vhost, backing.management_uri, vhost)
+        self._steps_down.callback(delete_vhost, backing.management_uri or "", vhost)
         return own
 
     def _start(self, processes: int) -> float:
@@ -131,7 +131,7 @@ def seeding() -> Callable[[str, str, Mapping[str, Any], int], None]:
     """`seed` of the work that the peers share."""
     if str(PEERS) not in sys.path:
         sys.path.append(str(PEERS))
-    import work
+    import work  # type: ignore[import-not-found]
 
     seed: Callable[[str, str, Mapping[str, Any], int], None] = work.seed
     return seed

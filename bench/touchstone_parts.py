@@ -8,7 +8,7 @@ from typing import Any
 
 from bench import usage
 from bench.checking import faults_of
-from bench.measuring import Run, measure
+from bench.measuring import Run, measure, used
 from bench.plan import CONTACTS, RPC_CLIENTS, TOUCHSTONE, Plan, rotated
 from bench.rounds import Bench, attempt, mark_discarded
 from bench.touchstone_subject import Touchstone
@@ -47,9 +47,7 @@ def rpc(bench: Bench, plan: Plan) -> list[Run]:
                 bench.progress.round(number, plan.rounds)
                 for label, threads in RPC_THREADS.items():
                     for client in rotated(RPC_CLIENTS, number):
-                        found = attempt(
-                            bench, client, label, lambda c=client, t=threads: [_calls(bench, touchstone, c, t, plan)]
-                        )
+                        found = attempt(bench, client, label, _calls, bench, touchstone, client, threads, plan)
                         runs += [run | {"round": number, "label": label} for run in found]
                 mark_discarded(runs)
         finally:
@@ -64,7 +62,7 @@ def delivery(bench: Bench, plan: Plan) -> list[Run]:
     runs = []
     for number in range(1, plan.short_rounds + 1):
         bench.progress.round(number, plan.short_rounds)
-        found = attempt(bench, TOUCHSTONE, "delivery", lambda: [_delivered(bench, plan)])
+        found = attempt(bench, TOUCHSTONE, "delivery", _delivered, bench, plan)
         runs += [run | {"round": number, "label": "delivery", "discarded": False} for run in found]
     return runs
 
@@ -75,7 +73,7 @@ def backlog(bench: Bench, plan: Plan) -> list[Run]:
     for number in range(1, plan.short_rounds + 1):
         bench.progress.round(number, plan.short_rounds)
         for size in rotated(plan.backlogs, number) + (plan.backlogs_once if number == 1 else ()):
-            found = attempt(bench, TOUCHSTONE, str(size), lambda size=size: [_worked_off(bench, size)])  # type: ignore[misc]
+            found = attempt(bench, TOUCHSTONE, str(size), _worked_off, bench, size)
             runs += [run | {"round": number, "label": str(size)} for run in found]
             bench.progress.done(runs[-1])
     mark_discarded(runs)
@@ -103,10 +101,8 @@ def _worked_off(bench: Bench, size: int) -> Run:
         after = usage.snapshot(groups)
         feeder.succeeded()
         series.end()
-        return _backlog_run(bench, touchstone, size, series, ended_at, start_s) | {
-            "foreign_share": usage.foreign_share(before, after) if around.servers.unknown is None else None,
-            "service_cpu_ms": round(usage.used_s(before, after)["service"] * 1000 / size, 3),
-        }
+        run = _backlog_run(bench, touchstone, size, series, ended_at, start_s)
+        return run | used(around, before, after, size)
     finally:
         if feeder:
             around.children.stop(feeder)

@@ -46,15 +46,17 @@ class Touchstone:
         self.contacts, self.submitted = contacts, 0
         self._around = around
         self._more: dict[str, Child] = {}
-        self.system = TimedSystem(
+        system = TimedSystem(
             backing=around.backing,
             keys_folder=around.work.keys_folder,
             environment={"ASSESSMENT_STANDARDS_FOLDER": str(around.work.standards_folder), RUN_DEADLINES: "false"},
             announce=lambda _line: None,
-        ).start()
+        )
+        system.start()
+        self.system = system
         try:
             self.amqp_uri, self.prefix = self.system.amqp_uri, self.system.database_prefix
-            self.start_s = self.system.took_s
+            self.start_s = system.took_s
             self._fill_register()
             self._start_more(processes)
         except BaseException:
