@@ -13,6 +13,7 @@ SELECTION = [
     "membership/rpc_ack/kill",
     "assessment/after_commit/kill",
     "certification/outbox/kill",
+    "certification/group/kill",
     "certification/before_ack/base",
     "certification/inbox/raise",
     "notification/relay_confirm/term",

@@ -10,14 +10,15 @@ _TAKES_COMMANDS = ("membership", "assessment", "certification")
 _ONLY_IN = {
     "inbox": _HANDLES_MESSAGES,
     "before_ack": _HANDLES_MESSAGES,
+    "group": _HANDLES_MESSAGES,
     "rpc_commit": _TAKES_COMMANDS,
     "notice_record": ("notification",),
     "notice_send": ("notification",),
     "notice_mark": ("notification",),
 }
 _SERVICES = ("membership", "assessment", "certification", "notification")
-_SELDOM = ("relay_claim", "relay_publish", "relay_confirm", "relay_mark", "rpc_commit")
-TIME_MAX, TIME_MAX_SELDOM = 8, 4
+_SELDOM = ("group",)
+TIME_MAX, TIME_MAX_SELDOM = 4, 2
 """So that the point is surely reached, and not always by the same kind of work."""
 
 
