@@ -26,4 +26,4 @@ def _declare() -> None:
         channel = connection.channel()
         channel.queue_declare(SUBMISSIONS, durable=True)
         for queue in (ACCEPTED, ISSUED):
-            channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
+            channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum", "x-delivery-limit": -1})

@@ -32,7 +32,7 @@ from nameko.runners import ServiceRunner
 
 WORKERS = int(os.environ.get("BENCH_WORKERS", "20"))
 EVENTS = Exchange("bench", type="direct", durable=True)
-QUORUM = {"x-queue-type": "quorum"}
+QUORUM = {"x-queue-type": "quorum", "x-delivery-limit": -1}
 ACCEPTED = Queue("accepted", EVENTS, routing_key="accepted", durable=True, queue_arguments=QUORUM)
 ISSUED = Queue("issued", EVENTS, routing_key="issued", durable=True, queue_arguments=QUORUM)
 
