@@ -1,0 +1,85 @@
+"""What is allowed although it looks wasteful, each with its reason. What nothing needs any more has to go."""
+
+import dataclasses
+import re
+
+from planning.judging import ENDLESS, SCAN, SORT, WASTE, Finding
+
+
+@dataclasses.dataclass(frozen=True)
+class Allowed:
+    """`shape` is a regular expression for the whole name of a shape; `problem` what may be so there, and why.
+
+    `sometimes`: there is a choice of plans, and not each run takes the one that is allowed here.
+    """
+
+    shape: str
+    problem: str
+    why: str
+    sometimes: bool = False
+
+    def covers(self, finding: Finding) -> bool:
+        return finding.problem == self.problem and re.fullmatch(self.shape, finding.shape) is not None
+
+
+ALLOWED = (
+    Allowed(
+        r"\w+\.restores find .*",
+        SCAN,
+        "One document for each restore of the database, read once when a service starts.",
+    ),
+    Allowed(
+        r"\w+\.outbox find \{_id: \{\$in: \[text\]\}.* by recorded_at.*",
+        SORT,
+        "Found by 1,000 ids at most that the caller named, and no more than these are sorted.",
+    ),
+    Allowed(
+        r"\w+\.outbox find .*(subject|causation_id): \{\$in: \[text\]\}.* by recorded_at.*",
+        SORT,
+        "The events of 500 aggregates or causes at most that the caller named: each has a few.",
+    ),
+    Allowed(
+        r"\w+\.outbox find \{pending: True, recorded_at: \{\$lt: moment\}\} by recorded_at (whole|in part)",
+        SORT,
+        "What waits for the broker: none or little, unless the broker is away; an operator's round asks, and no audit.",
+    ),
+    Allowed(
+        r"\w+\.differences aggregate .*",
+        WASTE,
+        "Counts the open differences out of the index alone; there are few, since an operator is told of each.",
+    ),
+    Allowed(
+        r"certification\.certificates find \{(expires_on: .* open: True.*|issued_on: \{\$gt.*)\} by number whole",
+        SORT,
+        "What lapsed minutes ago and is about to be closed, or is not valid yet: few or none.",
+    ),
+    Allowed(
+        r"certification\.deadlines find \{_id: \{\$in: \[text\]\}\} by due_at whole",
+        SORT,
+        "The deadlines of one case: two.",
+    ),
+    Allowed(
+        r"notification\.notices find .*audit_id: text\} by position whole",
+        SORT,
+        "The notices of one audit, in two states.",
+        sometimes=True,
+    ),
+    Allowed(
+        r"certification\.cases find .*standard: text, state: .* by _id in part",
+        WASTE,
+        "A mandate's signature looks at all cases that wait, also those of other standards; an index for it would cost "
+        "each audit a write.",
+        sometimes=True,
+    ),
+    Allowed(
+        r"certification\.certificates find .*member_id: text.* by number whole",
+        WASTE,
+        "The certificates of one member, some of which are not in force: dozens, in the largest group of companies.",
+        sometimes=True,
+    ),
+)
+
+KEPT_ANYWAY: dict[str, str] = {}
+"""Indexes, `service.collection.name`, that no query misses here, and why they stay."""
+
+PROBLEMS = (SCAN, SORT, WASTE, ENDLESS)

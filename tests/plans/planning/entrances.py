@@ -1,0 +1,73 @@
+"""Lists every entrypoint of every service, and reads from the services' metrics which of them have worked."""
+
+import re
+import urllib.request
+from collections.abc import Iterable, Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+from touchstone_chassis.dead_letters import OnDeadLetter
+from touchstone_chassis.deadlines import OnDeadline
+from touchstone_chassis.events import OnEvent
+from touchstone_chassis.messages import OnMessage
+from touchstone_chassis.rpc import Method
+from touchstone_contracts.topology import event_queue
+
+_SAMPLE = re.compile(r"(\w+)\{([^}]*)\} ([0-9.e+]+)")
+_LABEL = re.compile(r'(\w+)="([^"]*)"')
+
+
+def entrypoints() -> dict[str, Any]:
+    """The entrypoints of all installed services by name: `service.method`."""
+    return {
+        f"{service.name}.{method}": entrypoint
+        for offered in entry_points(group="touchstone.services")
+        for service in [offered.load()]
+        for method in dir(service)
+        for entrypoint in getattr(getattr(service, method), "nameko_entrypoints", ())
+    }
+
+
+def methods() -> dict[str, Method]:
+    """Commands and queries by `service.method`."""
+    return {name: entrypoint for name, entrypoint in entrypoints().items() if isinstance(entrypoint, Method)}
+
+
+def worked(http_uris: Mapping[str, str]) -> set[str]:
+    """Names of the entrypoints that have done what they are for, since these processes were started."""
+    seen = {service: _samples(uri) for service, uri in http_uris.items()}
+    return {name for name, entrypoint in entrypoints().items() if _has_worked(name, entrypoint, seen)}
+
+
+def _has_worked(name: str, entrypoint: Any, seen: Mapping[str, list[tuple[str, dict[str, str]]]]) -> bool:
+    service, _, method = name.partition(".")
+    samples = seen[service]
+    if isinstance(entrypoint, Method):
+        return ("touchstone_rpc_requests_total", {"method": method, "outcome": "ok"}) in samples
+    if isinstance(entrypoint, OnDeadline):
+        return ("touchstone_deadlines_run_total", {"kind": entrypoint.kind, "outcome": "handled"}) in samples
+    if isinstance(entrypoint, OnDeadLetter):
+        return ("touchstone_dead_letters_kept_total", {"service": service}) in samples
+    queue = event_queue(service, entrypoint.event_class.type_name) if isinstance(entrypoint, OnEvent) else None
+    if isinstance(entrypoint, OnMessage):
+        queue = entrypoint.queue
+    assert queue, f"nobody here knows how to tell that {name} has worked: {type(entrypoint).__name__}"
+    return any(
+        kind == "touchstone_messages_handled_total" and labels["queue"] == queue and labels["outcome"] not in _IN_VAIN
+        for kind, labels in samples
+    )
+
+
+_IN_VAIN = ("dead_lettered", "retried", "put_off", "repeated")
+
+
+def _samples(uri: str) -> list[tuple[str, dict[str, str]]]:
+    """Names and labels of counters that are not zero."""
+    with urllib.request.urlopen(f"{uri}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    return [(name, dict(_LABEL.findall(labels))) for name, labels, value in _SAMPLE.findall(text) if float(value) > 0]
+
+
+def missing(called: Iterable[str]) -> list[str]:
+    """The entrypoints that are not among those."""
+    return sorted(set(entrypoints()) - set(called))
