@@ -70,6 +70,7 @@ class Neighbours:
 
     def __init__(self, uri: str, database: Any):
         self._database = database
+        self._heard: list[Any] = []
         self._connection = pika.BlockingConnection(pika.URLParameters(uri))
         self._channel = self._connection.channel()
         self._channel.confirm_delivery()
@@ -96,12 +97,11 @@ class Neighbours:
         return id
 
     def heard(self) -> list[Any]:
-        """What notification announced since the last time."""
-        events = []
+        """All that notification has announced so far: it may come one by one."""
         queue = event_queue("listener", NoticeSent.type_name)  # type: ignore[attr-defined]
         while (taken := self._channel.basic_get(queue, auto_ack=True))[0] is not None:
-            events.append(unwrap(json.loads(taken[2]))[1])
-        return events
+            self._heard.append(unwrap(json.loads(taken[2]))[1])
+        return list(self._heard)
 
     def given_up(self) -> int:
         waiting = self._channel.queue_declare(dead_letter("notification"), passive=True).method.message_count
