@@ -1,6 +1,7 @@
 """`make bench`: measures Touchstone and its peers, keeps what came out, and shows it.
 
     .venv/bin/python bench [--quick] [--only throughput,rpc] [--rounds 7] [--audits 2000] [--results FILE]
+    .venv/bin/python bench --show
 
 Parts: validation, rpc, throughput, latency, fanout, processes, delivery, backlog. What `--only` leaves out stays in the
 results as it was. Exit status: 0 when every run was right (whether goals are met or not); 1 when a run failed; 3 when
@@ -51,6 +52,9 @@ MEASURE: Mapping[str, Callable[[Bench, Plan], list[Run]]] = {
 def main() -> int:
     options = _options()
     end_on_signals()
+    if options.show:
+        _show(options.results)
+        return 0
     make = plan.quick if options.quick else plan.whole
     sizes = {name: value for name, value in (("rounds", options.rounds), ("audits", options.audits)) if value}
     chosen, only = make(**sizes), options.only
@@ -119,6 +123,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", type=_parts, default=list(plan.PARTS), help=f"of {', '.join(plan.PARTS)}")
     parser.add_argument("--rounds", type=int, default=int(os.environ.get("ROUNDS") or 0))
     parser.add_argument("--audits", type=int, default=int(os.environ.get("AUDITS") or 0), help="in each run")
+    parser.add_argument("--show", action="store_true", help="measure nothing: write tables and plots anew")
     parser.add_argument("--results", type=Path, default=results.RESULTS_PATH, help="file that keeps the results")
     return parser.parse_args()
 
