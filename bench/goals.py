@@ -58,6 +58,7 @@ def _judged(goal: Goal, part: Mapping[str, Any]) -> dict[str, Any]:
         "high": round(found.high, 3) if found else None,
         "rounds": found.rounds if found else 0,
         "met": goal.met_by(found.median) if found else None,
+        "discarded": sum(bool(run.get("discarded")) for run in part.get("runs", [])) if not found else 0,
         "part": goal.part,
         "commit": part.get("commit"),
         "at": part.get("at"),

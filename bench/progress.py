@@ -5,6 +5,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
+WEIGHT_S = 60.0
+"""So much weight has the expectation: a part of seconds must not correct hours."""
+
 
 class Progress:
     """`expected_s` says how long each part should take; how wrong that was so far corrects what remains."""
@@ -42,7 +45,7 @@ class Progress:
         """How long the rest may take, corrected by how long it took so far."""
         in_part_s = self._now() - self._part_begun if self._part_share else 0.0
         expected_s = self._expected_done_s + self._left.get(self._part, 0.0) * self._part_share
-        slower = (self._took_s + in_part_s) / expected_s if expected_s > 0 else 1.0
+        slower = (self._took_s + in_part_s + WEIGHT_S) / (expected_s + WEIGHT_S)
         left_s = max(0.0, sum(self._left.values()) - self._left.get(self._part, 0.0) * self._part_share) * slower
         return f"about {left_s / 60:.0f} min left" if left_s >= 90 else f"about {left_s:.0f} s left"
 

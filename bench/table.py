@@ -63,7 +63,8 @@ def _goals(goals: Sequence[Mapping[str, Any]]) -> str:
     for goal in goals:
         sign = "≥" if goal["direction"] == "at least" else "≤"
         found = None if goal["median"] is None else Spread(goal["median"], goal["low"], goal["high"], goal["rounds"])
-        met = {True: "met", False: "MISSED", None: "not measured"}[goal["met"]]
+        why = "no round counts: see below" if goal["discarded"] else "not measured"
+        met = {True: "met", False: "MISSED", None: why}[goal["met"]]
         rows.append([goal["name"], f"{sign} {goal['goal']:g}", ranged(found, 2), str(goal["rounds"]), met])
     return "## Goals\n\n" + as_markdown(["ratio", "goal", "median (low-high)", "rounds", ""], rows)
 

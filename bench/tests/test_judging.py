@@ -88,6 +88,14 @@ def test_a_discarded_run_counts_for_nothing() -> None:
     assert judged("throughput_to_plain_nameko_16", "throughput", runs)["rounds"] == 1
 
 
+def test_a_goal_whose_rounds_were_all_discarded_says_so() -> None:
+    runs = [r | {"discarded": True} for r in throughput([30], [10])]
+
+    goal = judged("throughput_to_plain_nameko_16", "throughput", runs)
+
+    assert (goal["met"], goal["discarded"]) == (None, 2)
+
+
 def test_a_goal_to_stay_below_is_met_below() -> None:
     runs = [
         run("touchstone", "low", 1, latency_ms={"median": 9.0, "p99": 21.0}),
@@ -256,7 +264,7 @@ def test_what_remains_is_corrected_by_how_long_it_took() -> None:
     progress = Progress({"rpc": 100.0, "throughput": 300.0}, out=out, now=lambda: now[0])
 
     progress.part("rpc")
-    now[0] = 200.0
+    now[0] = 260.0
     progress.part("throughput")
 
     assert "about 10 min left" in out.getvalue().splitlines()[-1]
