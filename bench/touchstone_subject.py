@@ -86,7 +86,7 @@ class Touchstone:
         self.system.stop()
 
     def hold(self) -> None:
-        """Stops the services one by one, so that none is taken for dead and started again; queues and databases stay."""
+        """Stops the services one by one, so that none is taken for dead. Queues and databases stay."""
         for name in SERVICES:
             self.system.processes[name].hold()
 
