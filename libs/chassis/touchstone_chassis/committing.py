@@ -29,7 +29,7 @@ OUTBOX_KEPT = datetime.timedelta(days=60)
 RELAY_GRACE = datetime.timedelta(seconds=5)
 """How long the committing process has for publishing a row before a sweep takes it."""
 GROUP_MAX = 64
-LINGER_S = 0.001
+LINGER_S = 0.003
 """How long a group waits for more units, when the one before it held more than one: alone, nobody waits."""
 COMMIT_S_MAX = 8.0
 """For one transaction: the driver by itself would try for two minutes, longer than a drain may last."""

@@ -17,6 +17,7 @@ from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.mongo import RELAXED
 from touchstone_chassis.publishing import ConfirmingPublisher, Outcome, Outgoing
 from touchstone_chassis.server_time import machine_time
+from touchstone_chassis.spans import mark
 from touchstone_contracts.envelope import amqp_properties
 
 log = structlog.get_logger(__name__)
@@ -77,6 +78,7 @@ class Relay:
         for start in range(0, len(rows), WINDOW_MAX):
             window = rows[start : start + WINDOW_MAX]
             reach("relay_claim")
+            mark("publish_begun", window)
             outcomes = self._publisher.publish([_outgoing(row) for row in window])
             reach("relay_confirm")
             for outcome in outcomes:

@@ -11,10 +11,12 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from touchstone_chassis.mongo import is_transient
+from touchstone_chassis.spans import mark
 
 READ_S_MAX = 10.0
 """For those who set no limit; the driver's own is shorter as long as it reaches a server."""
 ASKERS_MAX = 256
+LINGER_S = 0.001
 FOUND_EACH_MAX = 8
 """So many documents for each who asks are read together; where there are more, each asks alone, with its own limit."""
 
@@ -48,14 +50,17 @@ class _Shelf:
         self._strip = self._projection is not None and field != "_id" and not self._projection.get(field)
         self._waiting: list[_Asked] = []
         self._at_work = False
+        self._last_askers = 1
 
     def find(self, values: tuple[str, ...], within_s: float) -> list[dict]:
+        mark("read_asked", self._collection.name)
         asked = _Asked(values)
         self._waiting.append(asked)
         if not self._at_work:
             self._at_work = True
             eventlet.spawn(self._answer_all)
         answer: list[dict] | None = asked.answer.wait(timeout=within_s)
+        mark("read_done", self._collection.name)
         if answer is None:
             raise NotReadInTime(f"{self._collection.name} was not read within {within_s:g} s")
         return answer
@@ -63,8 +68,10 @@ class _Shelf:
     def _answer_all(self) -> None:
         try:
             while self._waiting:
-                eventlet.sleep(0)  # whoever is awake already may come along
+                # Alone, it is asked at once; else others may come along.
+                eventlet.sleep(LINGER_S if self._last_askers > 1 else 0)
                 asked, self._waiting = self._waiting[:ASKERS_MAX], self._waiting[ASKERS_MAX:]
+                self._last_askers = len(asked)
                 self._answer(asked)
         finally:
             self._at_work = False

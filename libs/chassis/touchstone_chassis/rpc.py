@@ -44,6 +44,7 @@ class Replies(SharedExtension):
 
     def __init__(self) -> None:
         self._lock = Semaphore(1)
+        self._answers: list[tuple[amqp.Message, str]] = []
         self._connection: amqp.Connection | None = None
         self._channel: amqp.Channel | None = None
         self._returned = False
@@ -57,10 +58,13 @@ class Replies(SharedExtension):
         correlation_id = delivery.attribute("correlation_id")
         properties = {"correlation_id": correlation_id} if correlation_id else {}
         message = amqp.Message(body, content_type="application/json", content_encoding="utf-8", **properties)
+        self._answers.append((message, reply_to))
         try:
             # A broker that is out of memory or stopped reads nothing, and py-amqp would wait for ever.
-            with eventlet.Timeout(config["confirm_timeout_s"], ReplyTimeout), self._lock:
-                self._publish(message, reply_to)
+            with eventlet.Timeout(config["confirm_timeout_s"], ReplyTimeout):
+                eventlet.sleep(0)  # whoever is awake already may come along
+                with self._lock:
+                    self._publish_all()
         except ReplyTimeout:
             log.info("reply_not_sent", error="ReplyTimeout")
 
@@ -69,18 +73,23 @@ class Replies(SharedExtension):
         """Of the node that answers go by; empty while there is no connection."""
         return broker.address_of(self._connection)
 
-    def _publish(self, message: amqp.Message, reply_to: str) -> None:
-        for _attempt in (1, 2):
+    def _publish_all(self) -> None:
+        """All answers that wait, in one send; nothing where another has taken ours along."""
+        answers, self._answers = self._answers, []
+        for _attempt in (1, 2) if answers else ():
             try:
                 self._open()
                 self._hear()
-                broker.publish(self._open(), message, RPC_EXCHANGE, reply_to)
+                channel = self._open()
+                with broker.in_one_send(channel.connection):
+                    for message, reply_to in answers:
+                        broker.publish(channel, message, RPC_EXCHANGE, reply_to)
                 return
             except ReplyTimeout:
                 self._drop()
                 raise
             except (*broker.CONNECTION_ERRORS, AttributeError) as failure:  # py-amqp's for a closed transport
-                log.info("reply_not_sent", error=type(failure).__name__)
+                log.info("replies_not_sent", error=type(failure).__name__, count=len(answers))
                 self._drop()
 
     def _open(self) -> amqp.Channel:

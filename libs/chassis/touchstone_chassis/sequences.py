@@ -7,6 +7,8 @@ from eventlet.event import Event
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
+from touchstone_chassis.spans import mark
+
 
 class Sequences:
     """The counters of one database. A number is never given twice, not even when who asked for it fails."""
@@ -17,6 +19,7 @@ class Sequences:
 
     def next_number(self, name: str, *, first: int) -> int:
         """The next number; the sequence begins with `first`. Raises PyMongoError."""
+        mark("read_asked", "number")
         waiting = self._waiting.get((name, first))
         if waiting is None:
             waiting = self._waiting[name, first] = []
@@ -24,6 +27,7 @@ class Sequences:
         number = Event()
         waiting.append(number)
         given: int = number.wait()
+        mark("read_done", "number")
         return given
 
     def reserve_number(self, name: str, number: int, *, first: int) -> None:

@@ -55,8 +55,8 @@ def test_what_the_file_leaves_out_has_its_default(folder: Path) -> None:
         "http_port": 8103,
         "sandbox": False,
         "run_deadlines": True,
-        "max_workers": 16,
-        "prefetch": 16,
+        "max_workers": 64,
+        "prefetch": 64,
         "heartbeat_s": 30,
         "drain_s": 25,
         "confirm_timeout_s": 5,
@@ -176,7 +176,7 @@ def test_a_missing_jwks_file_is_a_config_error(folder: Path) -> None:
 def test_nameko_gets_its_own_names_for_what_we_call_otherwise(folder: Path) -> None:
     config = for_nameko(loaded(folder, COMPLETE), "certification")
 
-    assert (config["service"], config["HEARTBEAT"], config["PREFETCH_COUNT"]) == ("certification", 30, 16)
+    assert (config["service"], config["HEARTBEAT"], config["PREFETCH_COUNT"]) == ("certification", 30, 64)
     assert config["DECLARE_EVENT_EXCHANGES"] is False
 
 
