@@ -36,8 +36,8 @@ class Connection:
     def line_up(self, delivery: Delivery) -> None:
         self.done.append("put off")
 
-    def tell(self, message: Any, what: Any) -> None:
-        self.done.append("acknowledged")
+    def settle(self, message: Any, *, ack: bool) -> None:
+        self.done.append("acknowledged" if ack else "rejected")
 
     def publish(self, messages: list[Outgoing]) -> list[Outcome]:
         self.published += [(m.exchange, m.headers["touchstone-attempt"]) for m in messages]
