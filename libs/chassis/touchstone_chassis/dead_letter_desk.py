@@ -8,7 +8,8 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from touchstone_chassis import mending
 from touchstone_chassis.callers import Caller
-from touchstone_chassis.dead_letters import DeadLetters, KeptDeadLetters, criteria, cursor_of, on_dead_letter
+from touchstone_chassis.cursors import cursor_of
+from touchstone_chassis.dead_letters import DeadLetters, KeptDeadLetters, criteria, on_dead_letter
 from touchstone_chassis.given_up import PARKED, STATES, GivenUp, json_of
 from touchstone_chassis.masking import masked, masked_text
 from touchstone_chassis.rpc import command, query
@@ -161,7 +162,7 @@ class _Choice:
             size = len(document["edited_body"] or document["body"] or b"")
             if self._done and size > bytes_left:
                 if not self._by_ids:
-                    self._next = cursor_of(before)
+                    self._next = cursor_of(before, "parked_at")
                     return
                 self._refused.append(_told(document["_id"], ("batch_full", "Too much for one call: ask again.")))
                 continue

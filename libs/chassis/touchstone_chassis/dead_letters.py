@@ -13,6 +13,7 @@ from touchstone_chassis.broker import UNREADABLE
 from touchstone_chassis.committing import RELAY_GRACE
 from touchstone_chassis.consuming import Delivery
 from touchstone_chassis.core import Core
+from touchstone_chassis.cursors import behind, cursor_of, read_cursor
 from touchstone_chassis.given_up import (
     KEPT_AS,
     PARKED,
@@ -31,7 +32,7 @@ from touchstone_chassis.units import Origin, UnitOfWork
 from touchstone_chassis.work import Work, WorkEntrypoint, handled_by
 from touchstone_chassis.writing import Completion
 from touchstone_contracts.bookkeeping import DEAD_LETTER_PARTS, DEAD_LETTERS, OUTBOX
-from touchstone_contracts.errors import InvalidRequest, NotFound
+from touchstone_contracts.errors import NotFound
 from touchstone_contracts.topology import dead_letter
 
 log = structlog.get_logger(__name__)
@@ -87,7 +88,7 @@ class DeadLetters:
         """Up to `limit` documents without bodies and headers, oldest parking first, and the cursor to the next ones."""
         found = self._unit.find(DEAD_LETTERS, criteria, sort=ORDER, limit=limit + 1, projection=_WITHOUT_BODIES)
         page = found[:limit]
-        return page, cursor_of(page[-1]) if len(found) > limit else None
+        return page, cursor_of(page[-1], "parked_at") if len(found) > limit else None
 
     def save(self, document: dict[str, Any]) -> None:
         self._unit.save(DEAD_LETTERS, document)
@@ -123,22 +124,10 @@ def criteria(request: dict[str, Any], now: datetime.datetime) -> dict[str, Any]:
     if request.get("older_than_s") is not None:
         parked_at["$lte"] = now - datetime.timedelta(seconds=request["older_than_s"])
     if request.get("after"):
-        moment, id = _cursor(request["after"])
+        moment, id = read_cursor(request["after"])
         parked_at["$gte"] = moment  # bounds the index; the rest only sorts out the first few
-        found["$or"] = [{"parked_at": {"$gt": moment}}, {"_id": {"$gt": id}}]
+        found["$or"] = behind("parked_at", moment, id)
     return found | ({"parked_at": parked_at} if parked_at else {})
-
-
-def cursor_of(document: dict[str, Any]) -> str:
-    return f"{document['parked_at'].isoformat()}/{document['_id']}"
-
-
-def _cursor(text: str) -> tuple[datetime.datetime, str]:
-    moment, _, id = text.partition("/")
-    try:
-        return datetime.datetime.fromisoformat(moment).astimezone(datetime.UTC), id
-    except (ValueError, OverflowError):
-        raise InvalidRequest("`after` is no cursor of a list.") from None
 
 
 class KeptDeadLetters(DependencyProvider):

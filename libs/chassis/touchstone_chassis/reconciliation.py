@@ -12,6 +12,7 @@ from nameko import config
 
 from touchstone_chassis import broker
 from touchstone_chassis.committing import RELAY_GRACE
+from touchstone_chassis.cursors import behind, cursor_of, read_cursor
 from touchstone_chassis.fates import Fate, fates
 from touchstone_chassis.units import UnitOfWork, deadline_id
 from touchstone_chassis.writing import INBOX_KEPT
@@ -73,14 +74,14 @@ class Books:
         """Events that were committed from `since` on, in order, and the cursor to the next page."""
         filter: dict[str, Any] = {"recorded_at": {"$gte": since} | ({"$lt": until} if until else {}), **_OURS}
         if after:
-            moment, id = cursor(after)
+            moment, id = read_cursor(after)
             filter["recorded_at"]["$gte"] = max(since, moment)
-            filter["$or"] = [{"recorded_at": {"$gt": moment}}, {"_id": {"$gt": id}}]
+            filter["$or"] = behind("recorded_at", moment, id)
         order = [("recorded_at", 1), ("_id", 1)]
         found = self._unit.find(OUTBOX, filter, sort=order, limit=limit + 1, projection=_FACTS)
         more = len(found) > limit
         page = found[:limit]
-        return [_fact(row) for row in page], _cursor_of(page[-1], "recorded_at") if more else None
+        return [_fact(row) for row in page], cursor_of(page[-1], "recorded_at") if more else None
 
     def having(self, *, ids: Sequence[str] = (), subjects: Sequence[str] = ()) -> list[dict[str, Any]]:
         """What was committed with these event ids, or about these subjects."""
@@ -93,7 +94,7 @@ class Books:
         """Events that were handled from `since` on. Two pages may share those of one moment."""
         beginning = _end_of(since)  # by the index that there is for their end
         if after:
-            beginning = max(beginning, cursor(after)[0])
+            beginning = max(beginning, read_cursor(after)[0])
         lasting = {"$gte": beginning} | ({"$lt": _end_of(until)} if until else {})
         rows = self._unit.find(INBOX, {"expires_at": lasting}, sort=[("expires_at", 1)], limit=limit + 1)
         page = rows[:limit]
@@ -105,7 +106,7 @@ class Books:
             method, _, id = row["_id"].removeprefix(f"{self.service}.").partition("/")
             if method in types:
                 items.append({"id": id, "type": types[method], "at": row["at"]})
-        return items, _cursor_of(page[-1], "expires_at") if len(rows) > limit else None
+        return items, cursor_of(page[-1], "expires_at") if len(rows) > limit else None
 
     def unprocessed(self, events: Mapping[str, Sequence[str]], now: datetime.datetime) -> list[dict[str, Any]]:
         """Those events (ids by type) that a handler here ought to have met and has not.
@@ -214,19 +215,6 @@ def _length(connection: amqp.Connection, name: str) -> int | None:
         return None
     channel.close()
     return length
-
-
-def cursor(text: str) -> tuple[datetime.datetime, str]:
-    """Raises InvalidRequest."""
-    moment, _, id = text.partition("/")
-    try:
-        return datetime.datetime.fromisoformat(moment).astimezone(datetime.UTC), id
-    except (ValueError, OverflowError):
-        raise InvalidRequest("`after` is no cursor of a list.") from None
-
-
-def _cursor_of(row: dict[str, Any], field: str) -> str:
-    return f"{row[field].isoformat()}/{row['_id']}"
 
 
 def _fact(row: dict[str, Any]) -> dict[str, Any]:

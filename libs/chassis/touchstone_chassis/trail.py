@@ -4,12 +4,12 @@ import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from touchstone_chassis.cursors import behind, cursor_of, read_cursor
 from touchstone_chassis.fates import waiting_replays
 from touchstone_chassis.given_up import PARKED, json_of
 from touchstone_chassis.masking import masked
 from touchstone_chassis.units import UnitOfWork
 from touchstone_contracts.bookkeeping import DEAD_LETTERS, DEADLINES, INBOX, OUTBOX
-from touchstone_contracts.errors import InvalidRequest
 
 UNDER_WAY = datetime.timedelta(seconds=10)
 """What is younger than this is not late: it is being published or handled at this moment."""
@@ -55,7 +55,7 @@ class Trail:
         order = [("recorded_at", 1), ("_id", 1)]
         found = self._unit.find(OUTBOX, _criteria(request), sort=order, limit=limit + 1, projection=projection)
         page = found[:limit]
-        return [_event(row) for row in page], _cursor_of(page[-1]) if len(found) > limit else None
+        return [_event(row) for row in page], cursor_of(page[-1], "recorded_at") if len(found) > limit else None
 
     def processed(self, service: str, handlers: Iterable[str], ids: Sequence[str]) -> list[dict[str, Any]]:
         """When each handler was done with each of these events, as far as it is."""
@@ -148,22 +148,10 @@ def _criteria(request: Mapping[str, Any]) -> dict[str, Any]:
     if "since" in request:
         found["recorded_at"] = {"$gte": request["since"]}
     if request.get("after"):
-        moment, id = _cursor(request["after"])
+        moment, id = read_cursor(request["after"])
         found["recorded_at"] = {"$gte": moment}
-        found["$or"] = [{"recorded_at": {"$gt": moment}}, {"_id": {"$gt": id}}]
+        found["$or"] = behind("recorded_at", moment, id)
     return found
-
-
-def _cursor_of(row: Mapping[str, Any]) -> str:
-    return f"{row['recorded_at'].isoformat()}/{row['_id']}"
-
-
-def _cursor(text: str) -> tuple[datetime.datetime, str]:
-    moment, _, id = text.partition("/")
-    try:
-        return datetime.datetime.fromisoformat(moment).astimezone(datetime.UTC), id
-    except (ValueError, OverflowError):
-        raise InvalidRequest("`after` is no cursor of a list.") from None
 
 
 def _event(row: Mapping[str, Any]) -> dict[str, Any]:
