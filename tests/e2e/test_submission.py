@@ -14,7 +14,6 @@ from touchstone_contracts.errors import (
     DecisionNotImpartial,
     IllegalTransition,
     InvalidReport,
-    NotFound,
     Refusal,
 )
 from touchstone_devkit.demo.register import OPERATOR, SECRETARIAT, Speaker
@@ -50,13 +49,6 @@ def answer_to(scheme: Scheme, message_id: str) -> dict[str, Any]:
         return next((m for m in scheme.trail.messages if m.get("causationid") == message_id), None)
 
     return eventually(answer, within_s=TIMEOUT_S)  # type: ignore[return-value]
-
-
-def state_of(scheme: Scheme, audit_id: str) -> str | None:
-    try:
-        return scheme.register.call(SECRETARIAT, "certification.get_case", case_id=audit_id)["state"]
-    except NotFound:
-        return None
 
 
 def body_token(scheme: Scheme, world: World) -> str:

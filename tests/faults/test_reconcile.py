@@ -187,9 +187,6 @@ class Falsifier:
         self._undo.append(lambda: collection.delete_one({"_id": copied["_id"]}))
         return str(copied["_id"])
 
-    def without_index(self, service: str, name: str, index: str) -> None:
-        self._books(service, name).drop_index(index)
-
     def undo(self) -> None:
         for step in reversed(self._undo):
             step()

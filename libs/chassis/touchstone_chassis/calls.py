@@ -1,7 +1,6 @@
 """Carries out a command or query for a caller: who may, by when, once, with a valid request."""
 
 import functools
-import re
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -23,8 +22,6 @@ from touchstone_contracts import roles as known_roles
 from touchstone_contracts.errors import DeadlineExceeded, Forbidden, InvalidRequest, Refusal, Unauthenticated
 
 log = structlog.get_logger(__name__)
-
-_METHOD = re.compile(r"[a-z_]+")
 
 
 def checked_roles(roles: Sequence[str], *, public_allowed: bool) -> tuple[str, ...]:

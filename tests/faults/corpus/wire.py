@@ -85,9 +85,6 @@ class Wire:
         with contextlib.suppress(TimeoutError):
             self._connection.drain_events(timeout=max(for_s, 0.001))
 
-    def has_reply(self, correlation_id: str | None) -> bool:
-        return correlation_id in self._replies
-
     def count(self, queue: str) -> int:
         """Messages that wait in a queue."""
         return int(self._other.queue_declare(queue, passive=True).message_count)
