@@ -12,7 +12,7 @@ from eventlet.event import Event
 from eventlet.semaphore import Semaphore
 from nameko import config
 from nameko.extensions import SharedExtension
-from pymongo import ReturnDocument
+from pymongo import UpdateOne
 
 from touchstone_chassis import handling, metrics
 from touchstone_chassis.config import DEADLINES_AT_ONCE
@@ -122,18 +122,27 @@ class DeadlineRunner(SharedExtension):
         self._wake = Event()
 
     def _claim_all_due(self) -> None:
-        while not self.core.draining:
-            self._slots.acquire()
-            deadline = None
+        more = True
+        while more and not self.core.draining:
+            free = self._take_slots()
+            claimed: list[Deadline] = []
             try:
-                deadline = None if self.core.draining else self._claim()
+                if not self.core.draining:
+                    claimed, more = self._claim(free)
             finally:
-                if deadline is None:
+                for _ in range(free - len(claimed)):
                     self._slots.release()
-            if deadline is None:
-                return
-            self._running[deadline.claim] = deadline
-            self._handlers[deadline.kind].spawn(deadline)
+            for deadline in claimed:
+                self._running[deadline.claim] = deadline
+                self._handlers[deadline.kind].spawn(deadline)
+
+    def _take_slots(self) -> int:
+        """All that are free, once there is one."""
+        self._slots.acquire()
+        taken = 1
+        while self._slots.acquire(blocking=False):
+            taken += 1
+        return taken
 
     def _renew(self) -> None:
         """Until the last handler has ended, also while the process drains."""
@@ -154,32 +163,32 @@ class DeadlineRunner(SharedExtension):
             {"$set": {"claimed_until": self.core.time.now() + CLAIM}},
         )
 
-    def _claim(self) -> Deadline | None:
-        now, claim = self.core.time.now(), uuid.uuid4().hex
-        document = self.core.mongo.database["deadlines"].find_one_and_update(
-            {
-                "due_at": {"$lte": self.core.clock.now()},
-                "kind": {"$in": list(self._handlers)},
-                "claim": {"$nin": list(self._running)},  # one may lapse while the database is away; its handler waits
-                "$or": [{"claimed_until": None}, {"claimed_until": {"$lt": now}}],
-            },
-            {"$set": {"claim": claim, "claimed_until": now + CLAIM}, "$inc": {"attempt": 1}},
-            sort=[("due_at", 1)],
-            return_document=ReturnDocument.AFTER,
+    def _claim(self, limit: int) -> tuple[list[Deadline], bool]:
+        """Up to `limit` deadlines that are due and now ours, and whether there may be more."""
+        deadlines = self.core.mongo.database["deadlines"]
+        now = self.core.time.now()
+        due = {
+            "due_at": {"$lte": self.core.clock.now()},
+            "kind": {"$in": list(self._handlers)},
+            "claim": {"$nin": list(self._running)},  # one may lapse while the database is away; its handler waits
+            "$or": [{"claimed_until": None}, {"claimed_until": {"$lt": now}}],
+        }
+        found = [document["_id"] for document in deadlines.find(due, {"_id": 1}, sort=[("due_at", 1)], limit=limit)]
+        if not found:
+            return [], False
+        claims = {id: uuid.uuid4().hex for id in found}
+        until = now + CLAIM
+        deadlines.bulk_write(
+            [  # by whoever comes first: what another replica claimed meanwhile is not due any more
+                UpdateOne(
+                    {"_id": id, **due}, {"$set": {"claim": claim, "claimed_until": until}, "$inc": {"attempt": 1}}
+                )
+                for id, claim in claims.items()
+            ],
+            ordered=False,
         )
-        if document is None:
-            return None
-        return Deadline(
-            document["kind"],
-            document["key"],
-            document["payload"],
-            document["due_at"],
-            document["attempt"],
-            claim,
-            document["_id"],
-            document.get("correlation_id"),
-            document.get("causation_id"),
-        )
+        ours = deadlines.find({"_id": {"$in": found}, "claim": {"$in": list(claims.values())}})
+        return [_deadline(document) for document in ours], len(found) == limit
 
     def postpone(self, deadline: Deadline) -> None:
         """Give the claim back and try again later."""
@@ -188,6 +197,20 @@ class DeadlineRunner(SharedExtension):
             {"_id": deadline.id, "claim": deadline.claim},
             {"$set": {"claimed_until": self.core.time.now() + datetime.timedelta(seconds=delay_s)}},
         )
+
+
+def _deadline(document: dict[str, Any]) -> Deadline:
+    return Deadline(
+        document["kind"],
+        document["key"],
+        document["payload"],
+        document["due_at"],
+        document["attempt"],
+        document["claim"],
+        document["_id"],
+        document.get("correlation_id"),
+        document.get("causation_id"),
+    )
 
 
 class OnDeadline(WorkEntrypoint):

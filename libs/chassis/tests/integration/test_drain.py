@@ -71,12 +71,12 @@ def test_a_stop_publishes_what_the_last_handlers_announced(settings, bus, toy):
 def test_a_stop_runs_the_deadline_that_was_being_claimed(toy, bus, issuer, database, monkeypatch):
     claiming, original = eventlet.event.Event(), DeadlineRunner._claim
 
-    def linger(runner: DeadlineRunner) -> Any:
-        deadline = original(runner)
-        if deadline is not None:
+    def linger(runner: DeadlineRunner, limit: int) -> Any:
+        claimed, more = original(runner, limit)
+        if claimed:
             claiming.send()
             eventlet.sleep(1)
-        return deadline
+        return claimed, more
 
     monkeypatch.setattr(DeadlineRunner, "_claim", linger)
     bus.call("remind", issuer.token(), id="d-1", idempotency_key="k")
