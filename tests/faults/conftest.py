@@ -1,7 +1,6 @@
-"""What the fault tests share: the harness on the import path, a line of progress, and a system of one's own."""
+"""What the fault tests share: the harness on the import path, and a system of one's own."""
 
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,19 +16,6 @@ from touchstone_devkit.controlled import ControlledBacking
 from touchstone_devkit.processes import ProcessDidNotStart
 from touchstone_devkit.runner import System
 from touchstone_devkit.sources import Unavailable
-
-
-@pytest.fixture(scope="session")
-def say(pytestconfig: pytest.Config) -> Say:
-    """Prints a line of progress past pytest's capture."""
-    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-    begun = time.monotonic()
-
-    def say(line: str) -> None:
-        with capture.global_and_fixture_disabled():
-            print(f"{time.monotonic() - begun:6.1f} s  {line}", file=sys.stderr, flush=True)
-
-    return say
 
 
 @pytest.fixture(scope="session")

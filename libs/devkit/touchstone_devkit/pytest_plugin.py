@@ -1,9 +1,10 @@
-"""Fixtures that every package's integration tests share: real servers, names of one's own on them, the whole system."""
+"""Fixtures that tests of all packages share: real servers, names of one's own on them, the whole system, progress."""
 
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,6 +68,19 @@ def system(backing: Backing) -> Iterator["System"]:
 
     with System(backing=backing, sandbox=True) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Prints a line of progress past pytest's capture."""
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+    begun = time.monotonic()
+
+    def say(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            print(f"{time.monotonic() - begun:6.1f} s  {line}", file=sys.stderr, flush=True)
+
+    return say
 
 
 @pytest.hookimpl(trylast=True)
