@@ -2,10 +2,8 @@
 
 import contextlib
 import json
-import threading
 import time
 import uuid
-from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -14,6 +12,7 @@ import pika.exceptions
 from touchstone.amqp import BrokerRefused, BrokerUnreachable, Channel, open_connection
 from touchstone.watching import producers
 from touchstone_contracts.topology import events_exchange
+from touchstone_devkit.demo.trail import Trail
 
 PAUSE_S = 0.1
 PREFETCH = 200
@@ -25,20 +24,17 @@ confirms no event that it is bound to: such a case would try the recorder's queu
 LOST = (BrokerUnreachable, BrokerRefused, pika.exceptions.AMQPError, OSError)
 
 
-class Recorder:
-    """Inside the block `messages` grows with every event that was published since its beginning.
+class Recorder(Trail):
+    """A trail that survives the loss of its connection.
 
-    Stands in for touchstone_devkit.demo.trail.Trail. An event is confirmed to its publisher only when the recorder's
-    queue holds it, too, so none is missed; one may be heard twice. `arrivals` has the unix time of each.
+    An event is confirmed to its publisher only when the recorder's queue holds it, too, so none is missed; one may be
+    heard twice. `arrivals` has the unix time of each.
     """
 
     def __init__(self, amqp_uri: str) -> None:
-        self.messages: list[dict[str, Any]] = []
+        super().__init__(amqp_uri)
         self.arrivals: list[tuple[float, dict[str, Any]]] = []
-        self._amqp_uri = amqp_uri
         self._queue = f"faults-recorder-{uuid.uuid4().hex[:8]}"
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="recorder", daemon=True)
 
     def __enter__(self) -> "Recorder":
         with open_connection(self._amqp_uri, wait_s=10) as connection:
@@ -53,27 +49,9 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ending.set()
-        self._thread.join(timeout=10)
+        super().__exit__(kind, error, trace)
         with contextlib.suppress(*LOST), open_connection(self._amqp_uri) as connection:
             connection.channel().queue_delete(self._queue)
-
-    def about(self, audit_id: str, type_name: str | None = None) -> list[dict[str, Any]]:
-        """As Trail.about."""
-        return [
-            message
-            for message in list(self.messages)
-            if message["data"].get("audit_id") == audit_id and type_name in (None, message["type"])
-        ]
-
-    def wait_for(self, probe: Callable[[], Any], *, timeout_s: float, what: str) -> Any:
-        """As Trail.wait_for."""
-        until = time.monotonic() + timeout_s
-        while not (answer := probe()):
-            if time.monotonic() > until:
-                raise TimeoutError(f"{what}: not within {timeout_s:.0f} s")
-            time.sleep(0.01)
-        return answer
 
     def _connection(self) -> contextlib.AbstractContextManager[Any]:
         return open_connection(self._amqp_uri, client_name="recorder", heartbeat_s=HEARTBEAT_S)
