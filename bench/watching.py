@@ -27,6 +27,8 @@ def wait_for_count(
     best, since = -1, time.monotonic()
     while True:
         count = notices.estimated_document_count()
+        if count >= wanted:  # the quick count has also what a transaction wrote and has not committed yet
+            count = notices.count_documents({})
         seen_at = time.time()
         each_time(count)
         if count >= wanted:

@@ -12,7 +12,7 @@ import pytest
 if str(Path(__file__).parents[2]) not in sys.path:
     sys.path.append(str(Path(__file__).parents[2]))
 
-from bench import chart, goals, plan, plots, results, rounds, spreads, table, usage
+from bench import chart, goals, plan, plots, results, rounds, spreads, table, usage, watching
 from bench.checking import wrong_counts
 from bench.measuring import FOREIGN_SHARE_MAX, is_noisy
 from bench.progress import Progress
@@ -308,3 +308,25 @@ def test_the_whole_plan_measures_all_that_was_asked_for() -> None:
     assert {setup.processes for setup in whole.processes} == {1, 2}
     assert {*whole.backlogs, *whole.backlogs_once} == {1_000, 10_000, 50_000, 200_000}
     assert (whole.rounds, whole.throughput.loads[1].audits) == (7, 2000)
+
+
+class Collection:
+    """Counts as a collection does: the quick count has uncommitted documents, too."""
+
+    def __init__(self, quick: list[int], committed: list[int]) -> None:
+        self._quick, self._committed = iter(quick), iter(committed)
+
+    def estimated_document_count(self) -> int:
+        return next(self._quick)
+
+    def count_documents(self, _filter: dict[str, Any]) -> int:
+        return next(self._committed)
+
+
+def test_a_run_ends_with_the_last_committed_notice() -> None:
+    seen: list[int] = []
+    collection = Collection(quick=[3, 6, 6], committed=[5, 6])
+
+    watching.wait_for_count(collection, 6, poll_s=0, each_time=seen.append)
+
+    assert seen == [3, 5, 6]
