@@ -187,8 +187,10 @@ def test_a_token_in_a_header_is_not_kept_with_the_dead_letter(bus):
     assert "nameko.authorization" not in parked.headers and parked.headers["other"] == "kept"
 
 
-def test_a_timer_that_goes_off_after_the_commit_costs_no_worker_and_no_second_effect(bus, database, core, monkeypatch):
-    original, timers = Core._after_commit, [eventlet.Timeout() for _ in range(12)]  # more than there are workers
+@pytest.fixture
+def timers(core: Core, monkeypatch: pytest.MonkeyPatch) -> list[eventlet.Timeout]:
+    """Filled by a test: each goes off once, right after a commit."""
+    original, timers = Core._after_commit, []
 
     def broken(*args: Any) -> None:
         original(*args)
@@ -196,15 +198,43 @@ def test_a_timer_that_goes_off_after_the_commit_costs_no_worker_and_no_second_ef
             raise timers.pop()
 
     monkeypatch.setattr(Core, "_after_commit", broken)
-    for number in range(12):
-        bus.publish_event(an_accreditation(f"b-{number}"))
+    return timers
 
-    eventually(lambda: not timers)
+
+def test_a_timer_that_goes_off_after_the_commit_costs_no_worker_and_no_second_effect(bus, database, timers):
+    for number in range(12):  # more than there are workers; one by one, since what is committed together fails together
+        timers.append(eventlet.Timeout())
+        bus.publish_event(an_accreditation(f"b-{number}"))
+        eventually(lambda: not timers)
+
     bus.publish_event(an_accreditation("b-last"))
 
     eventually(lambda: database["things"].find_one({"_id": "b-last"}))
     eventually(lambda: bus.count("toy.retry.1s") == 0)
-    assert {thing["count"] for thing in database["things"].find()} == {1}
+    assert [thing["count"] for thing in database["things"].find()] == [1] * 13
+    assert bus.count("toy.dead-letter") == 0
+
+
+def test_a_timer_that_goes_off_after_a_commit_of_many_gives_none_of_them_a_second_effect(
+    bus, database, timers, behaviour, runs
+):
+    all_begun = eventlet.event.Event()
+    ids = [f"b-{number}" for number in range(8)]  # as many as there are workers
+    behaviour.update(dict.fromkeys(ids, all_begun.wait))
+    timers.append(eventlet.Timeout())
+    for id in ids:
+        bus.publish_event(an_accreditation(id))
+    eventually(lambda: len(runs) == len(ids))
+
+    all_begun.send()
+
+    heard = [json.loads(eventually(lambda: bus.take(HEARD))[1])["subject"] for _ in ids]
+    bus.publish_event(an_accreditation("b-last"))
+    last = json.loads(eventually(lambda: bus.take(HEARD))[1])["subject"]
+    eventually(lambda: bus.count("toy.retry.1s") == 0)
+    eventually(lambda: bus.count(QUEUE) == 0)
+    assert not timers and sorted(heard) == ids and last == "b-last"
+    assert [thing["count"] for thing in database["things"].find()] == [1] * 9
     assert bus.count("toy.dead-letter") == 0
 
 
