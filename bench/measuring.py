@@ -15,8 +15,8 @@ from bench.watching import Arrivals, Stalled, notices_of, wait_for_count
 
 FOREIGN_SHARE_MAX = 0.15
 """The rule for discarding, fixed before anything was measured: a run during which processes that are not ours used
-more of the machine's capacity than this is not counted, nor is its round for the same load. Where the servers are
-foreign, their CPU time cannot be told from that of strangers, and nothing is discarded."""
+more of the machine's capacity than this is not counted, nor is any ratio of its round that needs it. Where the servers
+are foreign, their CPU time cannot be told from that of strangers, and nothing is discarded."""
 
 Run = dict[str, Any]
 

@@ -56,19 +56,15 @@ def go_through(bench: Bench, names: Sequence[str], setups: Sequence[Setup], roun
 
 
 def mark_discarded(runs: Iterable[Run]) -> None:
-    """A round is discarded for a load as soon as one of its runs was noisy: ratios need all of them."""
-    runs = list(runs)
-    noisy = {(run["round"], run["label"]) for run in runs if is_noisy(run)}
+    """A noisy run is discarded; with it every ratio of its round that would need it."""
     for run in runs:
-        run["discarded"] = (run["round"], run["label"]) in noisy
+        run["discarded"] = is_noisy(run)
 
 
-def enough(runs: Iterable[Run], rounds: int) -> bool:
-    """Whether every load has so many rounds that were not discarded. Failures are not made up for."""
-    kept: dict[str, set[int]] = collections.defaultdict(set)
-    for run in runs:
-        kept[run["label"]] |= set() if run["discarded"] else {run["round"]}
-    return all(len(numbers) >= rounds for numbers in kept.values())
+def enough(runs: Sequence[Run], rounds: int) -> bool:
+    """Whether every subject has so many runs of every load that were not discarded. Failures are not made up for."""
+    kept = collections.Counter((run["subject"], run["label"]) for run in runs if not run["discarded"])
+    return all(kept[run["subject"], run["label"]] >= rounds for run in runs if not run["faults"])
 
 
 def attempt(bench: Bench, name: str, label: str, steps: Callable[..., list[Run] | Run], *given: Any) -> list[Run]:
