@@ -12,6 +12,7 @@ from touchstone_chassis.cursors import cursor_of
 from touchstone_chassis.dead_letters import DeadLetters, KeptDeadLetters, criteria, on_dead_letter
 from touchstone_chassis.given_up import PARKED, STATES, GivenUp, json_of
 from touchstone_chassis.masking import masked, masked_text
+from touchstone_chassis.providers import RealTime
 from touchstone_chassis.rpc import command, query
 from touchstone_contracts.roles import OPERATOR
 
@@ -80,31 +81,32 @@ class DeadLetterDesk:
     """What every service offers the operator for its dead letters, and the collector that keeps them."""
 
     dead_letters = KeptDeadLetters()
+    real_time = RealTime()
 
     @on_dead_letter()
     def keep_dead_letter(self, found: GivenUp) -> None:
-        self.dead_letters.keep(found, _now())
+        self.dead_letters.keep(found, self.real_time.now())
 
     @query(ListDeadLetters(), roles=(OPERATOR,))
     def list_dead_letters(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Dead letters in one state (`parked` if none is given), oldest first, without bodies."""
-        found, after = self.dead_letters.page(criteria(request, _now()), request["limit"])
+        found, after = self.dead_letters.page(criteria(request, self.real_time.now()), request["limit"])
         return {"items": [_summary(document) for document in found], "next": after}
 
     @query(GetDeadLetter(), roles=(OPERATOR,))
     def get_dead_letter(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """One dead letter whole, addresses masked. `obstacle` says why it cannot be replayed, if so."""
         document = self.dead_letters.get(request["id"])
-        obstacle = _obstacle(self.dead_letters, document, force=False)
+        obstacle = _obstacle(self.dead_letters, document, self.real_time.now(), force=False)
         return _shown(document) | {"obstacle": _told(document["_id"], obstacle) if obstacle else None}
 
     @command(ReplayDeadLetters(), roles=(OPERATOR,))
     def replay_dead_letters(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Send messages to the queues that they came from, by the outbox: marked and sent, or neither."""
-        kept, now = self.dead_letters, _now()
+        kept, now = self.dead_letters, self.real_time.now()
         chosen = _Choice(kept, request, now)
         due = _Turns(kept.last_due() if request.get("rate_per_s") else None, request.get("rate_per_s"), now)
-        for document in chosen.allowed(lambda found: _obstacle(kept, found, force=request["force"])):
+        for document in chosen.allowed(lambda found: _obstacle(kept, found, now, force=request["force"])):
             changed, row = mending.replayed(document, next(due), who=caller.subject, why=request["why"], now=now)
             kept.save(changed)
             kept.send(row)
@@ -113,10 +115,10 @@ class DeadLetterDesk:
     @command(EditDeadLetter(), roles=(OPERATOR,))
     def edit_dead_letter(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Put a new body beside the old one, for the next replay. The event's id stays; masked addresses are kept."""
-        kept = self.dead_letters
+        kept, now = self.dead_letters, self.real_time.now()
         document = kept.get(request["id"])
         changed = mending.edited(
-            document, request["body"], kept.service, who=caller.subject, why=request["why"], now=_now()
+            document, request["body"], kept.service, who=caller.subject, why=request["why"], now=now
         )
         kept.save(changed)
         return _shown(changed)
@@ -124,7 +126,7 @@ class DeadLetterDesk:
     @command(DiscardDeadLetters(), roles=(OPERATOR,))
     def discard_dead_letters(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Mark messages as done with. They stay to be looked at for a year; contact addresses leave at once."""
-        kept, now = self.dead_letters, _now()
+        kept, now = self.dead_letters, self.real_time.now()
         chosen = _Choice(kept, request, now)
         for document in chosen.allowed(_obstacle_to_discard):
             kept.save(mending.discarded(document, who=caller.subject, why=request["why"], now=now))
@@ -190,15 +192,13 @@ class _Turns:
         return due
 
 
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
-def _obstacle(kept: DeadLetters, document: dict[str, Any], *, force: bool) -> mending.Obstacle | None:
+def _obstacle(
+    kept: DeadLetters, document: dict[str, Any], now: datetime.datetime, *, force: bool
+) -> mending.Obstacle | None:
     return mending.obstacle_to_replay(
         document,
         kept.service,
-        _now(),
+        now,
         consumed=kept.consumes(document["queue"] or ""),
         body_bytes_max=kept.body_bytes_max,
         force=force,

@@ -1,4 +1,4 @@
-"""The dependencies of a service: stores, the domain's clock, settings and health."""
+"""The dependencies of a service: stores, the domain's clock, real time, settings and health."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,10 +7,11 @@ from nameko.extensions import DependencyProvider
 
 from touchstone_chassis.clock import DomainClock
 from touchstone_chassis.health import Health
+from touchstone_chassis.server_time import RealTime
 from touchstone_chassis.settings import Settings
 from touchstone_chassis.units import UnitOfWork
 
-__all__ = ["DomainClock", "Health", "Settings", "Stored"]
+__all__ = ["DomainClock", "Health", "RealTime", "Settings", "Stored"]
 
 
 class Stored(DependencyProvider):

@@ -13,6 +13,7 @@ from touchstone_chassis.core import Core
 from touchstone_chassis.dead_letter_desk import Why
 from touchstone_chassis.differences import ACCEPTED, OPEN, SHOWN_MAX, STATES, Counting, Differences
 from touchstone_chassis.events import OnEvent
+from touchstone_chassis.providers import RealTime
 from touchstone_chassis.reconciliation import Books, Comparable, queue_lengths
 from touchstone_chassis.rpc import command, query
 from touchstone_contracts.moments import Moment
@@ -146,6 +147,7 @@ class ReconciliationDesk:
     """
 
     books = KeptBooks()
+    real_time = RealTime()
     comparable = Comparable(facts={})
 
     @query(GetReconciliationState(), roles=(OPERATOR,))
@@ -157,7 +159,7 @@ class ReconciliationDesk:
         books, differences = self.books
         found, more = differences.listed(OPEN, None, SHOWN_MAX)
         accepted, more_accepted = differences.listed(ACCEPTED, None, SHOWN_MAX)
-        before = _now() - datetime.timedelta(seconds=request["overdue_s"])
+        before = self.real_time.now() - datetime.timedelta(seconds=request["overdue_s"])
         return {
             "consumes": sorted(books.handlers),
             "facts": sorted(books.comparable.facts),
@@ -189,7 +191,7 @@ class ReconciliationDesk:
     def list_unprocessed_events(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Which of these events the service ought to have handled and has not, and what its queues still hold."""
         books, _ = self.books
-        items = books.unprocessed(request["events"], _now())
+        items = books.unprocessed(request["events"], self.real_time.now())
         queues = {item["type"]: books.handlers[item["type"]][0] for item in items if item["state"] == "missing"}
         retries = [retry_queue(books.service, delay_s) for delay_s in config["retry_delays_s"]] if queues else []
         lengths = queue_lengths([*queues.values(), *retries]) if queues else {}
@@ -213,20 +215,20 @@ class ReconciliationDesk:
     @command(ReportDifferences(), roles=(OPERATOR,))
     def report_differences(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Note differences that were found and end those that are settled. Each change is announced once."""
-        return {"new": self.books[1].report(request["found"], request["settled"], _now())}
+        return {"new": self.books[1].report(request["found"], request["settled"], self.real_time.now())}
 
     @command(AcceptDifferences(), roles=(OPERATOR,))
     def accept_differences(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Have open differences counted no more, since the caller dealt with them. They are announced as settled."""
         ids, why = list(dict.fromkeys(request["ids"])), request["why"]
-        refused = self.books[1].accept(ids, who=caller.subject, why=why, now=_now())
+        refused = self.books[1].accept(ids, who=caller.subject, why=why, now=self.real_time.now())
         outcomes = [(id, (refused[id], _NOT_ACCEPTED[refused[id]]) if id in refused else None) for id in ids]
         return _outcomes("accepted", outcomes, caller, why)
 
     @command(RepublishEvents(), roles=(OPERATOR,))
     def republish_events(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Let events go out once more, with their ids: whoever handled one knows it and does nothing."""
-        books, now = self.books[0], _now()
+        books, now = self.books[0], self.real_time.now()
         outcomes = [
             (id, books.publish_again(id, who=caller.subject, why=request["why"], now=now))
             for id in dict.fromkeys(request["ids"])
@@ -257,7 +259,3 @@ def _outcomes(
         done: carried_out,
         "refused": [{"id": id, "code": o[0], "message": o[1]} for id, o in outcomes if o is not None],
     }
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)

@@ -3,11 +3,12 @@
 import datetime
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pymongo
 import structlog
 from bson.codec_options import CodecOptions
-from nameko.extensions import SharedExtension
+from nameko.extensions import DependencyProvider, SharedExtension
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
@@ -83,3 +84,12 @@ class DatabaseTime(SharedExtension):
 
     def now(self) -> datetime.datetime:
         return self._time.now()
+
+
+class RealTime(DependencyProvider):
+    """The database's time in a handler: `.now()`, aware, in UTC. Nobody moves it, unlike the domain's clock."""
+
+    time = DatabaseTime()
+
+    def get_dependency(self, worker_ctx: Any) -> DatabaseTime:
+        return self.time

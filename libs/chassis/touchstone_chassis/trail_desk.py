@@ -1,13 +1,12 @@
 """The RPC methods by which people follow events and see what holds them up; a service class inherits them."""
 
-import datetime
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from touchstone_chassis.callers import Caller
 from touchstone_chassis.events import OnEvent
-from touchstone_chassis.providers import Stored
+from touchstone_chassis.providers import RealTime, Stored
 from touchstone_chassis.rpc import query
 from touchstone_chassis.trail import Trail
 from touchstone_contracts.moments import Moment
@@ -52,6 +51,7 @@ class TrailDesk:
     name: str
     clock: Any
     trail = Stored(Trail)
+    real_time = RealTime()
 
     @query(FindEvents(), roles=FOLLOWERS)
     def find_events(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class TrailDesk:
 
         The oldest of each, at most 200; `more` says that there are others.
         """
-        now = datetime.datetime.now(datetime.UTC)
+        now = self.real_time.now()
         found = {
             "unpublished": self.trail.unpublished(now, HINDRANCES_MAX + 1),
             "parked": self.trail.parked(HINDRANCES_MAX + 1),

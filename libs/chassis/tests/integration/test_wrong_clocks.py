@@ -1,13 +1,20 @@
-"""A replica whose clock is minutes fast or slow: it neither takes what others hold nor keeps what it should let go."""
+"""A replica whose clock is minutes fast or slow: it takes and keeps nothing wrongly, and notes no wrong time."""
 
 import datetime
+import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from pymongo.errors import ServerSelectionTimeoutError
 
+from touchstone_chassis.dead_letter_desk import DeadLetterDesk
 from touchstone_chassis.outbox import LEASE, Lease
+from touchstone_chassis.reconciliation_desk import ReconciliationDesk
 from touchstone_chassis.server_time import ServerTime, asked_of, machine_time
+from touchstone_chassis.trail_desk import TrailDesk
+from touchstone_contracts.roles import OPERATOR
+from touchstone_contracts.topology import dead_letter
 from touchstone_devkit.eventually import eventually
 
 MINUTES = datetime.timedelta(minutes=10)
@@ -15,6 +22,23 @@ MINUTES = datetime.timedelta(minutes=10)
 
 def _no_answer() -> datetime.datetime:
     raise ServerSelectionTimeoutError("this replica never asked")
+
+
+@pytest.fixture
+def inherited() -> tuple[type, ...]:
+    return (TrailDesk, DeadLetterDesk, ReconciliationDesk)
+
+
+@pytest.fixture
+def slow_replica(bus: Any, issuer: Any, core: Any) -> Callable[..., Any]:
+    """Asks the toy, whose machine is ten minutes slow against its database, for something."""
+    core.time._time = ServerTime(lambda: asked_of(lambda: core.mongo.client) + MINUTES)
+
+    def ask(method: str, **kwargs: Any) -> Any:
+        reply = bus.call(method, issuer.token(OPERATOR), **kwargs)
+        return reply["error"] or reply["result"]
+
+    return ask
 
 
 @pytest.fixture
@@ -72,3 +96,50 @@ def test_a_deadline_that_another_replica_has_claimed_stays_its_own(toy, core, da
 
     assert stolen == ran
     assert database["things"].count_documents({"_id": "theirs"}) == ran
+
+
+def is_of_the_database(moment: str) -> bool:
+    """Whether a time that a slow replica noted is its database's, and not its own."""
+    ahead = datetime.datetime.fromisoformat(moment) - machine_time()
+    return MINUTES / 2 < ahead < 2 * MINUTES
+
+
+def test_a_slow_replica_keeps_and_discards_dead_letters_by_the_databases_time(bus, slow_replica):
+    bus.put(dead_letter("toy"), {"not": "an event"}, message_id="m-1")
+    (parked,) = eventually(lambda: slow_replica("list_dead_letters")["items"])
+
+    slow_replica("discard_dead_letters", ids=[parked["id"]], why="a test", idempotency_key=uuid.uuid4().hex)
+
+    actions = slow_replica("get_dead_letter", id=parked["id"])["actions"]
+    assert [action["action"] for action in actions] == ["parked", "discarded"]
+    assert [is_of_the_database(action["at"]) for action in actions] == [True, True]
+    assert is_of_the_database(parked["parked_at"])
+
+
+def test_a_slow_replica_sees_by_the_databases_time_what_is_late(slow_replica, database):
+    row = {"_id": "row-1", "exchange": "nowhere.events", "routing_key": "x.v1", "type": "x.v1", "subject": "s-1"}
+    row |= {
+        "body": b"{}",
+        "personal": False,
+        "pending": True,
+        "attempts": 1,
+        "correlation_id": "c",
+        "causation_id": None,
+    }
+    row |= {"recorded_at": machine_time(), "next_attempt_at": machine_time() + 6 * MINUTES}
+    database["outbox"].insert_one(row)
+
+    late = slow_replica("list_hindrances")["unpublished"]
+    overdue = slow_replica("get_reconciliation_state")["overdue"]
+
+    assert [found["id"] for found in late] == ["row-1"]
+    assert [found["id"] for found in overdue] == ["row-1"]
+
+
+def test_a_slow_replica_notes_differences_at_the_databases_time(slow_replica):
+    found = {"id": "d-1", "kind": "event_not_processed", "about": {"event": "e-1"}, "sentence": "It is lost."}
+
+    slow_replica("report_differences", found=[found], idempotency_key=uuid.uuid4().hex)
+
+    (noted,) = slow_replica("list_differences")["items"]
+    assert is_of_the_database(noted["found_at"])
