@@ -128,6 +128,19 @@ class GroupConformance:
         assert (together.desk.one("things", "a") or {})["by"] == 1
         assert together.desk.ids("inbox") == ["i-1", "i-3"]
 
+    def test_of_many_changed_documents_the_one_that_is_outdated_is_named(self, together: Together) -> None:
+        for id in "abc":
+            together.desk.commit(saving(id))
+        read = {id: together.desk.one("things", id) or {} for id in "abc"}
+        together.desk.commit(lambda unit: unit.save("things", read["a"] | {"by": "another"}))
+
+        outcomes = together.commit(
+            *((lambda unit, id=id: unit.save("things", read[id]), Completion(inbox=f"i-{id}")) for id in "abc")
+        )
+
+        assert [type(outcome) for outcome in outcomes] == [Clash, type(None), type(None)]
+        assert together.desk.ids("inbox") == ["i-b", "i-c"]
+
     def test_of_two_of_the_same_message_one_is_processed(self, together: Together) -> None:
         outcomes = together.commit((saving("a"), Completion(inbox="same")), (saving("b"), Completion(inbox="same")))
 

@@ -14,11 +14,11 @@ from pymongo.errors import PyMongoError
 
 from touchstone_chassis import metrics
 from touchstone_chassis.crashpoints import reach
-from touchstone_chassis.mongo import DURABLE, SNAPSHOT, is_transient
+from touchstone_chassis.mongo import DURABLE, LATEST, SNAPSHOT, is_transient
 from touchstone_chassis.server_time import machine_time
 from touchstone_chassis.spans import mark
 from touchstone_chassis.units import Changes, Emitted, Origin, UnitOfWork
-from touchstone_chassis.writing import Blamed, Completion, Entry, IndexViolated, Writing
+from touchstone_chassis.writing import Blamed, Completion, Entry, IndexViolated, Outdated, Writing
 from touchstone_contracts.envelope import amqp_properties, wrap
 from touchstone_contracts.topology import events_exchange
 from touchstone_contracts.versions import older_copies
@@ -159,11 +159,14 @@ class Committer:
         # A duplicate key must leave the callback as an exception: the server has aborted the transaction by then, and
         # committing it would be retried for two minutes.
         with pymongo.timeout(COMMIT_S_MAX), self._database.client.start_session() as session:
-            session.with_transaction(
-                lambda s: Writing(self._database, s, self._now()).write(entries),
-                read_concern=SNAPSHOT,
-                write_concern=DURABLE,
-            )
+            try:
+                session.with_transaction(
+                    lambda s: Writing(self._database, s, self._now()).write(entries),
+                    read_concern=SNAPSHOT,
+                    write_concern=DURABLE,
+                )
+            except Outdated as outdated:
+                raise outdated.blame(self._versions(outdated)) from None
         mark("group_committed", origins)
         reach("after_commit")
         metrics.COMMIT_GROUP.observe(len(entries))
@@ -172,6 +175,12 @@ class Committer:
             # What is to go later is left to the sweep.
             self._committed([row for row in entry.rows if row["next_attempt_at"] <= soon], entry.changes)
             entry.settled.send(True)
+
+    def _versions(self, outdated: Outdated) -> dict[Any, int]:
+        """What the documents have now that the transaction is taken back; also what no majority has yet."""
+        collection = self._database[outdated.collection].with_options(read_concern=LATEST)
+        ids = [document["_id"] for _entry, document in outdated.owned]
+        return {found["_id"]: found["version"] for found in collection.find({"_id": {"$in": ids}}, {"version": 1})}
 
     def _rows(self, emitted: Emitted, origin: Origin) -> list[dict[str, Any]]:
         """The event's row, and one for each older version in which it is still published: one id, counted once."""

@@ -20,6 +20,7 @@ from touchstone_chassis.lazily import once_started
 DURABLE = WriteConcern("majority", j=True)
 RELAXED = WriteConcern(1)
 SNAPSHOT = ReadConcern("snapshot")
+LATEST = ReadConcern("local")
 
 _TRANSIENT_CODES = {6, 7, 89, 91, 112, 189, 251, 262, 9001, 10107, 11600, 11602, 13435, 13436}
 

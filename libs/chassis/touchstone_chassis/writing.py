@@ -95,8 +95,28 @@ class Blamed(Exception):
         self.entry, self.error = entry, error
 
 
+class Outdated(Exception):
+    """Some of these documents were not as they had been read.
+
+    Inside the transaction nobody can tell which: those of the others have the next version by now, and it may be the
+    next version that was in the way.
+    """
+
+    def __init__(self, collection: str, owned: Sequence[tuple[Entry, dict]]):
+        super().__init__(collection)
+        self.collection, self.owned = collection, owned
+
+    def blame(self, versions: Mapping[Any, int]) -> Exception:
+        """Blamed with the first whose document has another version than it was read with; else this itself."""
+        entries = {id(entry) for entry, _document in self.owned}
+        for entry, document in self.owned:
+            if len(entries) == 1 or versions.get(document["_id"]) != document["version"]:
+                return Blamed(entry, Clash(f"{self.collection}/{document['_id']}"))
+        return self
+
+
 class Writing:
-    """The writes of one transaction. Raises Blamed when the database says which entry is at fault."""
+    """The writes of one transaction. Raises Blamed when the database says which entry is at fault, and Outdated."""
 
     def __init__(self, database: Database, session: ClientSession, now: datetime.datetime):
         self._database, self._session, self._now = database, session, now
@@ -183,18 +203,7 @@ class Writing:
             entry, document = owned[violation["index"]]
             raise Blamed(entry, _meaning(collection.name, violation, document)) from None
         if matched < len(owned):
-            raise self._outdated(collection, owned)
-
-    def _outdated(self, collection: Collection, owned: Sequence[tuple[Entry, dict]]) -> Blamed:
-        """Whose document was not as it had been read: all others have the next version by now."""
-        ids = [document["_id"] for _entry, document in owned]
-        found = collection.find({"_id": {"$in": ids}}, {"version": 1}, session=self._session)
-        versions = {document["_id"]: document["version"] for document in found}
-        for entry, document in owned:
-            if versions.get(document["_id"]) != document["version"] + 1:
-                return Blamed(entry, Clash(f"{collection.name}/{document['_id']}"))
-        entry, document = owned[-1]
-        return Blamed(entry, Clash(f"{collection.name}/{document['_id']}"))
+            raise Outdated(collection.name, owned)
 
     def _project(self, collection: Collection, documents: Sequence[dict]) -> None:
         ids = [document["_id"] for document in documents]
