@@ -152,9 +152,12 @@ def _connect(uri: str, address: str, timeout_s: float, heartbeat_s: int, name: s
 def in_one_send(connection: amqp.Connection) -> Iterator[None]:
     """What is written to the connection inside is sent together at the end; nothing of it where the block raises.
 
-    A send per frame costs more than the frame. Whoever uses it keeps other greenlets from writing meanwhile.
+    A send per frame costs more than the frame. Whoever uses it keeps other greenlets from writing meanwhile. Raises one
+    of CONNECTION_ERRORS for a connection that was closed.
     """
-    transport = connection.transport
+    transport = connection._transport  # the public property would connect anew
+    if transport is None:
+        raise amqp.RecoverableConnectionError("the connection is closed")
     send, gathered = transport._write, _Gathered(transport._write)
     transport._write = gathered
     try:

@@ -5,6 +5,7 @@ import itertools
 from typing import Any
 
 import amqp
+import eventlet
 import pytest
 
 from touchstone_chassis import broker
@@ -148,27 +149,42 @@ class Transport:
 
 class Connected:
     def __init__(self) -> None:
-        self.transport = Transport()
+        self._transport = Transport()
 
 
 def test_frames_are_sent_together_and_whole():
     connection, lent = Connected(), bytearray(b"one")
 
     with broker.in_one_send(connection):  # type: ignore[arg-type]
-        connection.transport._write(memoryview(lent))  # type: ignore[arg-type]
+        connection._transport._write(memoryview(lent))  # type: ignore[arg-type]
         lent[:] = b"two"
-        connection.transport._write(memoryview(lent))  # type: ignore[arg-type]
-    connection.transport._write(b"three")
+        connection._transport._write(memoryview(lent))  # type: ignore[arg-type]
+    connection._transport._write(b"three")
 
-    assert connection.transport.sent == [b"onetwo", b"three"]
+    assert connection._transport.sent == [b"onetwo", b"three"]
 
 
 def test_nothing_is_sent_of_what_could_not_be_written_to_its_end():
     connection = Connected()
 
     with contextlib.suppress(ValueError), broker.in_one_send(connection):  # type: ignore[arg-type]
-        connection.transport._write(b"half a window")
+        connection._transport._write(b"half a window")
         raise ValueError
-    connection.transport._write(b"next")
+    connection._transport._write(b"next")
 
-    assert connection.transport.sent == [b"next"]
+    assert connection._transport.sent == [b"next"]
+
+
+def test_what_is_settled_after_the_connection_broke_opens_no_new_one(monkeypatch):
+    connection, connected = amqp.Connection("127.0.0.1:1"), []
+    connection.collect()
+    monkeypatch.setattr(connection, "connect", lambda: connected.append(True))
+    monkeypatch.setattr(broker, "connect", lambda *_args, **_kwargs: connection)
+    session, message = Session("amqp://", "test", 0), amqp.Message()
+    message.delivery_info = {"delivery_tag": 1}
+
+    session.settle(message, ack=True)
+    eventlet.sleep(0.01)
+
+    assert connected == []
+    assert not session._telling
