@@ -17,7 +17,7 @@ from touchstone_chassis.crashpoints import reach
 from touchstone_chassis.idempotency import Answers, answer_id, body_hash, checked_key
 from touchstone_chassis.spans import mark
 from touchstone_chassis.units import Origin, UnitOfWork
-from touchstone_chassis.writing import AnswerStored, Completion
+from touchstone_chassis.writing import AnswerStored, Clash, Completion
 from touchstone_contracts import roles as known_roles
 from touchstone_contracts.errors import DeadlineExceeded, Forbidden, InvalidRequest, Refusal, Unauthenticated
 
@@ -139,17 +139,30 @@ class Execution:
         try:
             return handling.run(self._core, unit, handler, origin=origin, complete=completion, until=until)
         except AnswerStored:
-            if answered:
-                return answered[0]
-            stored = self._answers.stored(id, hash)
-            assert stored is not None
-            return stored["answer"]
+            return answered[0] if answered else self._stored_answer(unit, until, id, hash)
         except Refusal as refusal:
             # What stands in the way may be what this very command did, when another replica was asked first.
-            stored = None if refusal.retryable else self._answers.stored(id, hash)
+            stored = None if refusal.retryable else self._look_up(unit, until, lambda: self._answers.stored(id, hash))
             if stored is None:
                 raise
             return stored["answer"]
+
+    def _stored_answer(self, unit: UnitOfWork, until: float, id: str, hash: str) -> bytes:
+        """That which the commit came upon."""
+
+        def look_up() -> bytes:
+            stored = self._answers.stored(id, hash)
+            if stored is None:  # it was committed, and no majority has it yet
+                raise Clash("The command")
+            return stored["answer"]
+
+        return self._look_up(unit, until, look_up)
+
+    def _look_up(self, unit: UnitOfWork, until: float, look_up: Callable[[], Any]) -> Any:
+        """Under the same limits as the command itself, and again where the database does not answer."""
+        return handling.run(
+            self._core, unit, look_up, origin=Origin(""), complete=lambda _stored: Completion(), until=until
+        )
 
 
 def dumps(value: Any) -> bytes:
