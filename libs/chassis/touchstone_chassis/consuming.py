@@ -105,6 +105,11 @@ class Delivery:
             self.vacate()
             self.consumer.line_up(self)
 
+    @property
+    def suspect(self) -> bool:
+        """Whether it failed for want of a database, or perhaps by its own weight: its neighbours should not bear it."""
+        return self.changes_seen is not None
+
     def failed_in_vain(self, changes: int) -> int:
         """How often in a row it failed for want of a database that had been there since the failure before.
 

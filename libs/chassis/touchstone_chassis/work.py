@@ -35,6 +35,7 @@ class WorkEntrypoint(Entrypoint):
     def spawn(self, subject: Any) -> None:
         """Start a worker; waits while all workers are busy."""
         work = Work(self, subject, self.core.unit())
+        work.unit.suspect = isinstance(subject, Delivery) and subject.suspect
         self.container.spawn_worker(self, (work,), {})
 
     def carry_out(self, work: Work, method: Callable[..., Any], service: Any) -> Any:

@@ -1,5 +1,6 @@
 """What fails while the database is away is put off and never counted; what fails though it is there is a failure."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import amqp
@@ -11,6 +12,8 @@ from touchstone_chassis.availability import Availability
 from touchstone_chassis.consuming import Delivery
 from touchstone_chassis.parking import PUT_OFFS_MAX, Parking
 from touchstone_chassis.publishing import Outcome, Outgoing
+from touchstone_chassis.units import UnitOfWork
+from touchstone_chassis.work import Work, WorkEntrypoint
 from touchstone_devkit.eventually import eventually
 
 TOO_SLOW = NetworkTimeout("timed out")
@@ -138,3 +141,16 @@ def test_a_drain_leaves_it_to_the_next_process(parking, delivery, connection):
     parking.put_off(delivery, TOO_SLOW)
 
     assert delivery.settled and connection.published == []
+
+
+def test_what_was_put_off_is_committed_by_itself_when_it_is_begun_again(parking, delivery):
+    begun: list[Work] = []
+    entrypoint = WorkEntrypoint()
+    container = SimpleNamespace(spawn_worker=lambda _entrypoint, args, _kwargs: begun.extend(args))
+    vars(entrypoint).update(core=SimpleNamespace(unit=lambda: UnitOfWork(None)), container=container)
+
+    entrypoint.spawn(delivery)
+    parking.put_off(delivery, TOO_SLOW)
+    entrypoint.spawn(delivery)
+
+    assert [work.unit.suspect for work in begun] == [False, True]
