@@ -22,6 +22,9 @@ from touchstone_contracts.errors import AlreadyExists, Conflict, DeadlineExceede
 log = structlog.get_logger(__name__)
 
 CLASHES_MAX = 8
+VIOLATIONS_MAX = 2
+"""For a caller. What nobody waits for is tried as often as after a clash: what another replica wrote keeps others out
+at once, but is read only when a majority has it, and a message must not be given up for that."""
 PAUSE_S_MAX = 2.0
 _AWAY = "The database cannot be reached at the moment."
 
@@ -81,13 +84,14 @@ def run(
         except IndexViolated as violated:
             # Somebody was faster: decided again, the handler sees what they wrote. If not, the index has the last word.
             violations += 1
-            if violations > 2:
+            if violations > (CLASHES_MAX if until is None else VIOLATIONS_MAX):
                 raise AlreadyExists(str(violated)) from None
+            eventlet.sleep(_pause_s(violations))
         except Clash as clash:
             clashes += 1
             if clashes > CLASHES_MAX:
                 raise Conflict(f"{clash} is being changed by others; try again.") from None
-            eventlet.sleep(random.uniform(0, min(0.3, 0.01 * 2**clashes)))
+            eventlet.sleep(_pause_s(clashes))
         except Exception as error:
             if not is_transient(error):
                 raise
@@ -95,6 +99,10 @@ def run(
             _tell(core, error, until, time.monotonic() - began)
             _wait_or_give_up(core, until, patient, pause_s, error)
             pause_s = min(PAUSE_S_MAX, pause_s * 2)
+
+
+def _pause_s(times: int) -> float:
+    return random.uniform(0, min(0.3, 0.01 * 2**times))
 
 
 def _tell(core: Core, error: Exception, until: float | None, tried_s: float) -> None:

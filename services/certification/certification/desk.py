@@ -42,8 +42,13 @@ class Desk:
     """One unit of work's view of cases and register.
 
     A case that has to wait is looked at once more right after it was saved: what it waits for may have been committed
-    between our reading and our saving, by somebody who could not see the case yet. Either that commit finds the case,
-    or the second look finds what was committed.
+    between our reading and our saving, by somebody who could not see the case yet. What ends a wait schedules WAKE in
+    its own commit, without asking first who waits: WAKE runs after that commit, and finds every case that was saved
+    before it looks; the second look of one that is saved later finds what was committed.
+
+    The first case of an entity, certified in the commit that opens it, has nobody to wake and schedules nothing. That
+    nobody else came meanwhile is certain: of two cases that were both opened as the first, a unique index lets one
+    commit, and the other is dealt with again.
     """
 
     def __init__(self, unit: Any):
@@ -100,8 +105,10 @@ class Desk:
         if self.mandates.get(mandate.id) is not None:
             raise AlreadyExists(f"There is a mandate {mandate.id} already.")
         self.mandates.add(mandate)
-        for standard in mandate.standards:
-            self._wake({"standard": standard}, at=max(now, _midnight(mandate.valid_from)))
+        begins_at = max(now, _midnight(mandate.valid_from))
+        for standard in mandate.standards:  # each mandate's own deadline: they begin on different days
+            wake = {"cases": {"standard": standard}, "after": ""}
+            self._unit.schedule(WAKE, f"mandate/{mandate.id}/{standard}", begins_at, wake)
 
     def wake(self, cases: dict[str, str], *, after: str, now: datetime.datetime) -> None:
         """Have the undecided cases that match looked at, each in a commit of its own; page by page."""
@@ -119,13 +126,15 @@ class Desk:
         events = certificate.expire(now.date())
         if events:
             self.certificates.save(certificate, events)
-            self._wake_entity(certificate.record.entity.id, now)
+            self._wake({"entity_id": certificate.record.entity.id}, at=now)
         else:  # the clock of a sandbox was set back
             self._schedule(EXPIRY, certificate.id, correlation_id, expiry_due(certificate))
 
     def _deal_with(self, case: Case, terms: Terms, *, person: str | None = None) -> None:
         now, was_held = terms.now, case.state is CaseState.HELD
         around = self._look_around(case, terms)
+        if case.version == 0:
+            case.first_of_entity = not around.has_other_cases
         verdict = process.weigh(case.audit, around, terms.rules, today=terms.today, person=person)
         if verdict is None:
             self._save_waiting(case, [], now, changed=case.version == 0)
@@ -151,7 +160,7 @@ class Desk:
         audit = case.audit
         member = self.members.get(audit.member_id)
         if member is None:
-            return Surroundings(member=None)
+            return Surroundings(member=None, has_other_cases=self.cases.has_others(case))
         day = decision_day(audit, terms.today)
         published = audit.history.number if audit.history else None
         taken = self.certificates.by_number(published) if published is not None else None
@@ -192,14 +201,15 @@ class Desk:
             now=terms.now,
         )
         certificate, announced = issue(planned, today=terms.today)
+        alone = case.opened_alone
         # First of all the case: a second message about the same audit meets it, and not the register's indexes.
         self.cases.save(case, [])
         if around.held is not None and certificate.open:
             self.certificates.save(around.held, around.held.expire(terms.today))
         self.certificates.enter(certificate, planned, announced)
         self._schedule(EXPIRY, certificate.id, case.correlation_id, expiry_due(certificate))
-        if planned.standard.code == PERFORMANCE_STANDARD and around.has_other_cases:
-            self._wake_entity(planned.entity.id, terms.now)
+        if planned.standard.code == PERFORMANCE_STANDARD and not alone:
+            self._wake({"entity_id": planned.entity.id}, at=terms.now)
 
     def _number(self, audit: Audit, first: int) -> int:
         if audit.history and audit.history.number is not None:
@@ -221,10 +231,6 @@ class Desk:
 
     def _schedule(self, kind: str, key: str, correlation_id: str, due_at: datetime.datetime) -> None:
         self._unit.schedule(kind, key, due_at, {"correlation_id": correlation_id})
-
-    def _wake_entity(self, entity_id: str, now: datetime.datetime) -> None:
-        if self.cases.waiting({"entity_id": entity_id}, after="", limit=1):
-            self._wake({"entity_id": entity_id}, at=now)
 
     def _wake(self, cases: dict[str, str], *, at: datetime.datetime, after: str = "") -> None:
         ((name, wanted),) = cases.items()

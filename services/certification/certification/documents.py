@@ -40,6 +40,7 @@ def case_document(case: Case) -> dict[str, Any]:
         "member_id": case.audit.member_id,
         "member_name": case.member_name,
         "entity_id": case.audit.entity.id,
+        "first_of_entity": case.first_of_entity,
         "body_id": case.audit.body_id,
         "standard": standard_name(case.audit.standard),
         "audit": _dump(case.audit),
@@ -60,6 +61,7 @@ def case_of(document: Mapping[str, Any]) -> Case:
         member_name=document["member_name"],
         evaluation=_evaluation(evaluation) if evaluation else None,
         decision=_decision(decision) if decision else None,
+        first_of_entity=document.get("first_of_entity", False),  # earlier releases wrote none
         version=document["version"],
     )
 

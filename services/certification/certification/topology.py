@@ -33,6 +33,8 @@ TOPOLOGY = ServiceTopology(
         Index(collection="cases", keys=[("member_id", 1), ("_id", 1)]),
         Index(collection="cases", keys=[("body_id", 1), ("_id", 1)]),
         Index(collection="cases", keys=[("entity_id", 1), ("_id", 1)]),
+        # Two cases of an entity that are opened at the same time, neither seeing the other: one is dealt with again.
+        Index(collection="cases", keys=[("entity_id", 1)], unique=True, partial={"first_of_entity": True}),
         Index(collection="mandates", keys=[("standards", 1), ("rule_set", 1), ("valid_until", 1)]),
         Index(collection="plan_reviews", keys=[("audit_id", 1)]),
     ],

@@ -93,9 +93,18 @@ def test_a_violated_index_lets_the_handler_see_who_was_faster():
     assert len(runs) == 2 and parts.committer.commits == 1
 
 
-def test_an_index_that_stays_violated_has_the_last_word():
+@pytest.mark.parametrize("until", [None, time.time() + 60], ids=["nobody waits", "a caller waits"])
+def test_an_index_that_stays_violated_has_the_last_word(until):
     with pytest.raises(AlreadyExists):
-        run(Parts(Committing(for_ever=IndexViolated("one open certificate"))), lambda: None)
+        run(Parts(Committing(for_ever=IndexViolated("one open certificate"))), lambda: None, until=until)
+
+
+def test_a_message_is_tried_again_until_what_keeps_it_out_can_be_read():
+    parts, runs = Parts(Committing(*[IndexViolated("one first case of an entity")] * 5)), []
+
+    run(parts, lambda: runs.append(1))
+
+    assert len(runs) == 6 and parts.committer.commits == 1
 
 
 @pytest.mark.parametrize("error", [AutoReconnect("x"), ServerSelectionTimeoutError("x")], ids=repr)

@@ -45,6 +45,7 @@ class Case:
 
     `correlation_id` is that of the message that brought the audit: what comes of the case later carries it too.
     `evaluation` is what the rules last made of it, with the trace; `member_name` is known once the member arrived.
+    `first_of_entity`: it was opened when its entity had no other case; the database keeps a second such case out.
     """
 
     id: str
@@ -56,7 +57,13 @@ class Case:
     member_name: str | None = None
     evaluation: Evaluation | None = None
     decision: Decision | None = None
+    first_of_entity: bool = False
     version: int = 0
+
+    @property
+    def opened_alone(self) -> bool:
+        """Whether it is not stored yet, and will only be while its entity has no other case."""
+        return self.first_of_entity and self.version == 0
 
     def await_decision(self, evaluation: Evaluation, *, member_name: str, now: datetime.datetime) -> bool:
         """The rules give a decision that nobody with authority has taken yet. Says whether anything changed."""

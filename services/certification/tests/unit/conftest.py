@@ -183,13 +183,17 @@ class Office:
             return
         service, unit = self.begin()
         handle(service, event, sequence)
+        self.finish(service, unit, event, sequence)
+        self.database.inbox.add(id)
+
+    def finish(self, service: Any, unit: MemoryUnit, event: Any, sequence: int = 1) -> None:
+        """Commit what the event's handler did; where others were faster, the same handler decides again."""
         try:
             unit.commit()
-        except Clash:  # the same handler decides again
+        except (Clash, AlreadyExists):
             unit.reset()
             handle(service, event, sequence)
             unit.commit()
-        self.database.inbox.add(id)
 
     def call(self, method: str, request: dict, caller: Any = SECRETARY) -> Any:
         service, unit = self.begin()

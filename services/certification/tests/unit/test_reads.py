@@ -34,15 +34,13 @@ def test_opening_the_first_case_of_an_entity_reads_its_member_and_whether_there_
     assert ready.case("body.r-2")["decision"]["decider"] == {"kind": "mandate", "id": "mandate-1"}
 
 
-def test_opening_another_case_of_an_entity_reads_its_certificate_and_who_waits_for_the_new_one(
-    ready: Any, build: Any, reads_of: Any
-) -> None:
+def test_opening_another_case_of_an_entity_reads_its_certificate_too(ready: Any, build: Any, reads_of: Any) -> None:
     ready.deliver(build.accepted())
     other_scope = Scope(type="product_program", text="Billets", activities=["SML"])
 
     reads = reads_of(ready, build.accepted(audit_id="body.r-2", scope=other_scope))
 
-    assert reads == ["member_standings", "cases", "certificates", "cases"]
+    assert reads == ["member_standings", "cases", "certificates"]
     assert ready.case("body.r-2")["state"] == "decided"
 
 

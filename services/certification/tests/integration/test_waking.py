@@ -1,0 +1,63 @@
+"""That a case is not forgotten that came while what it needs was being issued, on a real broker and database."""
+
+import datetime
+from types import SimpleNamespace
+from typing import Any
+
+from certification import rule_files
+from certification.desk import REVIEW, Desk, Terms
+from certification.known_mandates import KnownMandates
+from touchstone_chassis import handling
+from touchstone_chassis.committing import Committer
+from touchstone_chassis.units import Origin, UnitOfWork
+from touchstone_chassis.writing import Completion
+from touchstone_contracts.values import Standard
+from touchstone_devkit.eventually import eventually
+
+COC = Standard(code="COC", version="2.0")
+STANDARDS = [{"code": "PS", "version": "3.0"}, {"code": "COC", "version": "2.0"}]
+
+
+def test_a_case_that_is_held_while_the_certificate_it_needs_is_being_issued_is_decided_after_it(
+    neighbours: Any, build: Any
+) -> None:
+    neighbours.sign_mandate(standards=STANDARDS)
+    neighbours.publish(build.activated())
+    eventually(lambda: neighbours.database["member_standings"].find_one())
+    seen: list[str | None] = []
+
+    def meanwhile() -> None:
+        """The other case is opened, and looked at a second time, before anything of ours is written."""
+        if not seen:
+            neighbours.publish(build.accepted(audit_id="body.r-2", standard=COC))
+            eventually(lambda: neighbours.state("body.r-2"))
+            eventually(lambda: not neighbours.database["deadlines"].count_documents({"kind": REVIEW}))
+        seen.append(neighbours.state("body.r-2"))
+
+    _issue_as_another_replica(neighbours.database, build.audit(), meanwhile)
+
+    eventually(lambda: neighbours.state("body.r-2") == "decided")
+    assert (seen, neighbours.state("body.r-1")) == (["held", "held"], "decided")
+
+
+def _issue_as_another_replica(database: Any, audit: Any, meanwhile: Any) -> None:
+    """Open the audit's case, with something else happening between reading and writing."""
+    committer = Committer(
+        database, event_time=lambda: datetime.datetime.now(datetime.UTC), committed=lambda _rows, _changes: None
+    )
+    core: Any = SimpleNamespace(committer=committer, draining=False, availability=SimpleNamespace(away_for_s=0.0))
+    unit = UnitOfWork(database)
+    desk = Desk(unit)
+    terms = Terms(
+        rules=rule_files.load(1),
+        first_number=10_001,
+        now=datetime.datetime.now(datetime.UTC),
+        known_mandates=KnownMandates(),
+    )
+
+    def handler() -> None:
+        desk.open(audit, "test", terms)
+        meanwhile()
+
+    done = Completion(inbox="certification.open_case/another-replica")
+    handling.run(core, unit, handler, origin=Origin("test"), complete=lambda _result: done)
