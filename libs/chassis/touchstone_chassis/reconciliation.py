@@ -131,9 +131,15 @@ class Books:
             raise InvalidRequest(f"{self.service} declares no {name}: {', '.join(self.comparable.facts)}.")
         return self.comparable.facts[name](self._unit, keys)
 
-    def publish_again(self, id: str, *, who: str, why: str, now: datetime.datetime) -> Obstacle | None:
-        """Let an event go out once more, with its id; or say why not."""
-        row = self._unit.find_one(OUTBOX, {"_id": id, **_OURS})
+    def publish_again(
+        self, ids: Sequence[str], *, who: str, why: str, now: datetime.datetime
+    ) -> list[tuple[str, Obstacle | None]]:
+        """Let events go out once more, with their ids; or say of each why not."""
+        rows = {row["_id"]: row for row in self._unit.find(OUTBOX, {"_id": {"$in": list(ids)}, **_OURS})}
+        return [(id, self._send_again(id, rows.get(id), {"at": now, "who": who, "why": why})) for id in ids]
+
+    def _send_again(self, id: str, row: dict[str, Any] | None, action: dict[str, Any]) -> Obstacle | None:
+        now = action["at"]
         if row is None:
             return "not_found", f"{self.service} has no event {id} (they are kept for 60 days)."
         if row["pending"]:
@@ -144,7 +150,6 @@ class Books:
         if body is None:
             return "body_gone", "Its body left with the first publication and there is no present state to tell."
         again = {name: value for name, value in row.items() if name not in ("published_at", "expires_at")}
-        action = {"at": now, "who": who, "why": why}
         again |= {"republished": [*row.get("republished", ()), action], "waits_since": now, "body": body}
         # In one transaction with the new row: whoever reads sees the one or the other.
         self._unit.delete(OUTBOX, id)

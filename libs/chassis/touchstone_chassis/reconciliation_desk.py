@@ -229,11 +229,9 @@ class ReconciliationDesk:
     def republish_events(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Let events go out once more, with their ids: whoever handled one knows it and does nothing."""
         books, now = self.books[0], self.real_time.now()
-        outcomes = [
-            (id, books.publish_again(id, who=caller.subject, why=request["why"], now=now))
-            for id in dict.fromkeys(request["ids"])
-        ]
-        return _outcomes("republished", outcomes, caller, request["why"])
+        ids, why = list(dict.fromkeys(request["ids"])), request["why"]
+        outcomes = books.publish_again(ids, who=caller.subject, why=why, now=now)
+        return _outcomes("republished", outcomes, caller, why)
 
     @command(RestoreDeadlines(), roles=(OPERATOR,))
     def restore_deadlines(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
