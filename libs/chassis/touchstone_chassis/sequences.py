@@ -1,5 +1,6 @@
 """Gives numbers of sequences: all that are asked for at the same time with one change of the counter."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import eventlet
@@ -7,6 +8,7 @@ from eventlet.event import Event
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
+from touchstone_chassis.reading import READ_S_MAX, NotReadInTime
 from touchstone_chassis.spans import mark
 
 
@@ -17,8 +19,8 @@ class Sequences:
         self._database = database
         self._waiting: dict[tuple[str, int], list[Event]] = {}
 
-    def next_number(self, name: str, *, first: int) -> int:
-        """The next number; the sequence begins with `first`. Raises PyMongoError."""
+    def next_number(self, name: str, *, first: int, within_s: float = READ_S_MAX) -> int:
+        """The next number; the sequence begins with `first`. Raises NotReadInTime or another PyMongoError."""
         mark("read_asked", "number")
         waiting = self._waiting.get((name, first))
         if waiting is None:
@@ -26,8 +28,10 @@ class Sequences:
             eventlet.spawn(self._give_all, name, first)
         number = Event()
         waiting.append(number)
-        given: int = number.wait()
+        given: int | None = number.wait(timeout=within_s)
         mark("read_done", "number")
+        if given is None:  # what it is given later is a gap
+            raise NotReadInTime(f"no number of {name} within {within_s:g} s")
         return given
 
     def reserve_number(self, name: str, number: int, *, first: int) -> None:
@@ -37,20 +41,25 @@ class Sequences:
 
     def _give_all(self, name: str, first: int) -> None:
         """Until nobody waits: who asks while the counter is being changed is served by its next change."""
-        while waiting := self._waiting[name, first]:
-            eventlet.sleep(0)  # whoever is awake already may come along
-            self._waiting[name, first] = []
-            try:
-                last = self._advance(name, first, len(waiting))
-            except BaseException as error:
-                for number in waiting:
-                    number.send_exception(error)
-                if not isinstance(error, Exception):
-                    raise
-            else:
-                for given, number in enumerate(waiting, last - len(waiting) + 1):
-                    number.send(given)
-        del self._waiting[name, first]
+        try:
+            while waiting := self._waiting[name, first]:
+                eventlet.sleep(0)  # whoever is awake already may come along
+                self._waiting[name, first] = []
+                self._give(waiting, name, first)
+        finally:
+            del self._waiting[name, first]
+
+    def _give(self, waiting: Sequence[Event], name: str, first: int) -> None:
+        try:
+            last = self._advance(name, first, len(waiting))
+        except BaseException as error:
+            for number in waiting:
+                number.send_exception(error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            for given, number in enumerate(waiting, last - len(waiting) + 1):
+                number.send(given)
 
     def _advance(self, name: str, first: int, count: int) -> int:
         counter = self._increase(name, count)

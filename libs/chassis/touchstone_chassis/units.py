@@ -97,8 +97,10 @@ class UnitOfWork:
     def _read(self, collection: str, asked: tuple[str, list[str]], projection: Any, *, limit: int) -> list[dict]:
         """Together with what other handlers ask for at this moment."""
         field, values = asked
-        within_s = READ_S_MAX if self.until is None else max(0.001, self.until - time.time())
-        return self._reader.find(collection, field, values, projection, limit=limit, within_s=within_s)
+        return self._reader.find(collection, field, values, projection, limit=limit, within_s=self._within_s())
+
+    def _within_s(self) -> float:
+        return READ_S_MAX if self.until is None else max(0.001, self.until - time.time())
 
     def save(self, collection: str, document: dict, events: Iterable[Any] = ()) -> None:
         """Write an aggregate, if nobody changed it since it was read, together with its events.
@@ -151,7 +153,7 @@ class UnitOfWork:
 
     def next_number(self, name: str, *, first: int = 1) -> int:
         """The next number of a sequence: never given twice, not even when this handler fails (it may leave gaps)."""
-        return self._sequences.next_number(name, first=first)
+        return self._sequences.next_number(name, first=first, within_s=self._within_s())
 
     def reserve_number(self, name: str, number: int, *, first: int = 1) -> None:
         """Keep the sequence above `number`, which came from elsewhere."""

@@ -1,5 +1,6 @@
 """What many ask for at the same time is asked of the database at once, and each gets what it would get alone."""
 
+import time
 from typing import Any
 
 import eventlet
@@ -8,6 +9,7 @@ from pymongo.errors import AutoReconnect
 
 from touchstone_chassis.reading import NotReadInTime, Reader
 from touchstone_chassis.sequences import Sequences
+from touchstone_chassis.units import UnitOfWork
 
 
 class Collection:
@@ -205,3 +207,30 @@ def test_a_counter_that_cannot_be_changed_is_told_to_all_who_waited_and_asked_ag
 
     assert [type(error) for error in told] == [AutoReconnect, AutoReconnect]
     assert sequences.next_number("n", first=1) == 1
+
+
+def test_nobody_waits_for_a_number_longer_than_they_said(monkeypatch):
+    counters = Counters(last=0)
+    sequences = Sequences({"sequences": counters})  # type: ignore[arg-type]
+    answer = eventlet.event.Event()
+    monkeypatch.setattr(counters, "find_one_and_update", lambda *_args, **_options: answer.wait())
+
+    with pytest.raises(NotReadInTime):
+        sequences.next_number("n", first=1, within_s=0.01)
+    answer.send({"last": 1})
+    eventlet.sleep(0.01)
+    monkeypatch.undo()
+
+    assert sequences.next_number("n", first=1, within_s=1) == 1
+
+
+def test_a_number_that_a_handler_asks_for_is_not_waited_for_longer_than_its_caller_waits():
+    counters, began = Counters(last=0), time.monotonic()
+    unit = UnitOfWork({"sequences": counters})  # type: ignore[arg-type]
+    unit.until = time.time() + 0.05
+    counters.find_one_and_update = lambda *_args, **_options: eventlet.sleep(3)  # type: ignore[method-assign]
+
+    with pytest.raises(NotReadInTime):
+        unit.next_number("n")
+
+    assert time.monotonic() - began < 2
