@@ -158,30 +158,35 @@ def in_one_send(connection: amqp.Connection) -> Iterator[None]:
     transport = connection._transport  # the public property would connect anew
     if transport is None:
         raise amqp.RecoverableConnectionError("the connection is closed")
-    send, gathered = transport._write, _Gathered(transport._write)
-    transport._write = gathered
+    send = transport._write
+    gathered = transport._write = _Gathered(send)
     try:
         yield
+        gathered.send_all()
     finally:
         transport._write = send
-    gathered.send_all()
 
 
 class _Gathered:
-    """Frames that wait to be sent; copied, since py-amqp lends them out of a buffer of its own."""
+    """Frames that wait to be sent; copied, since py-amqp lends them out of a buffer of its own.
+
+    What py-amqp itself answers while it reads may be written in the middle of a send: it waits for its end.
+    """
 
     def __init__(self, send: Callable[[bytes], Any]):
-        self._send, self._frames = send, bytearray()
+        self._send, self._frames, self._sending = send, bytearray(), False
 
     def __call__(self, frames: bytes) -> None:
         self._frames += frames
-        if len(self._frames) > SENT_AT_ONCE_MAX:
+        if len(self._frames) > SENT_AT_ONCE_MAX and not self._sending:
             self.send_all()
 
     def send_all(self) -> None:
-        frames, self._frames = self._frames, bytearray()
-        if frames:
+        self._sending = True
+        while self._frames:
+            frames, self._frames = self._frames, bytearray()
             self._send(bytes(frames))
+        self._sending = False
 
 
 def publish(channel: amqp.Channel, message: amqp.Message, exchange: str, routing_key: str) -> None:

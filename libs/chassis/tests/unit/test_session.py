@@ -188,3 +188,28 @@ def test_what_is_settled_after_the_connection_broke_opens_no_new_one(monkeypatch
 
     assert connected == []
     assert not session._telling
+
+
+class Slow(Transport):
+    """Takes what it is sent in two pieces, and lets others run in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._write = self.take
+
+    def take(self, frames: bytes) -> None:
+        self.sent.append(frames[:3])
+        eventlet.sleep(0)
+        self.sent.append(frames[3:])
+
+
+def test_what_another_greenlet_writes_meanwhile_comes_after_what_is_sent_together():
+    connection = Connected()
+    transport = connection._transport = Slow()
+    eventlet.spawn(lambda: transport._write(b"reject"))
+
+    with broker.in_one_send(connection):  # type: ignore[arg-type]
+        transport._write(b"acknowledge")
+    transport._write(b"next")
+
+    assert b"".join(transport.sent) == b"acknowledgerejectnext"
