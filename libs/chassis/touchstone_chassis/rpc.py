@@ -4,7 +4,7 @@ import contextlib
 import re
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import amqp
 import eventlet
@@ -39,12 +39,20 @@ class ReplyTimeout(Exception):
     """The broker did not take an answer in time."""
 
 
+class _Answer(NamedTuple):
+    """`until`: monotonic time, seconds, at which whoever gave it stops waiting."""
+
+    message: amqp.Message
+    reply_to: str
+    until: float
+
+
 class Replies(SharedExtension):
     """Sends answers: transient and unconfirmed, since a caller without an answer asks again with the same key."""
 
     def __init__(self) -> None:
         self._lock = Semaphore(1)
-        self._answers: list[tuple[amqp.Message, str]] = []
+        self._answers: list[_Answer] = []
         self._connection: amqp.Connection | None = None
         self._channel: amqp.Channel | None = None
         self._returned = False
@@ -58,7 +66,7 @@ class Replies(SharedExtension):
         correlation_id = delivery.attribute("correlation_id")
         properties = {"correlation_id": correlation_id} if correlation_id else {}
         message = amqp.Message(body, content_type="application/json", content_encoding="utf-8", **properties)
-        self._answers.append((message, reply_to))
+        self._answers.append(_Answer(message, reply_to, time.monotonic() + config["confirm_timeout_s"]))
         try:
             # A broker that is out of memory or stopped reads nothing, and py-amqp would wait for ever.
             with eventlet.Timeout(config["confirm_timeout_s"], ReplyTimeout):
@@ -82,11 +90,13 @@ class Replies(SharedExtension):
                 self._hear()
                 channel = self._open()
                 with broker.in_one_send(channel.connection):
-                    for message, reply_to in answers:
-                        broker.publish(channel, message, RPC_EXCHANGE, reply_to)
+                    for answer in answers:
+                        broker.publish(channel, answer.message, RPC_EXCHANGE, answer.reply_to)
                 return
             except ReplyTimeout:
                 self._drop()
+                # It is our time that is over: the others wait for the lock.
+                self._answers[:0] = [answer for answer in answers if answer.until > time.monotonic()]
                 raise
             except (*broker.CONNECTION_ERRORS, AttributeError) as failure:  # py-amqp's for a closed transport
                 log.info("replies_not_sent", error=type(failure).__name__, count=len(answers))

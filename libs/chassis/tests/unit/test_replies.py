@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import eventlet
 import pytest
 from eventlet.green import socket
+from nameko import config
 
 from touchstone_chassis import broker
 from touchstone_chassis.rpc import HEAR_S, Replies
@@ -65,3 +67,33 @@ def test_the_rest_of_a_frame_is_waited_for_so_that_others_run_and_not_for_long(e
     replies._hear()
 
     assert connection.asked_with == [HEAR_S] and HEAR_S > 0
+
+
+def test_whoever_runs_out_of_time_loses_only_its_own_answer(monkeypatch: pytest.MonkeyPatch):
+    sent, connects = list[str](), iter([5.0, 5.0, 0.0])
+    channel = SimpleNamespace(is_open=True, events={"basic_return": set()})
+
+    def connect(*_args: Any, **_options: Any) -> Any:
+        eventlet.sleep(next(connects))  # frozen, and frozen still; then the broker answers
+        return SimpleNamespace(channel=lambda: channel)
+
+    channel.connection = SimpleNamespace(_transport=SimpleNamespace(_write=None))
+    monkeypatch.setattr(broker, "connect", connect)
+    monkeypatch.setattr(broker, "has_something_to_read", lambda _connection: False)
+    monkeypatch.setattr(broker, "publish", lambda _channel, _message, _exchange, reply_to: sent.append(reply_to))
+    replies = Replies()
+
+    with config.patch({"confirm_timeout_s": 0.6, "AMQP_URI": "amqp://"}):
+        threads = [
+            eventlet.spawn_after(after_s, replies.send, calling(name), b"1", None)
+            for name, after_s in (("first", 0), ("second", 0.1), ("third", 0.5))
+        ]
+        for thread in threads:
+            thread.wait()
+
+    assert sent == ["third"]
+    assert replies._answers == []
+
+
+def calling(name: str) -> Any:
+    return SimpleNamespace(attribute={"reply_to": name, "correlation_id": name}.get)
