@@ -101,9 +101,9 @@ def test_a_caller_hears_by_its_deadline_that_the_database_does_not_answer(settin
         core.unit().find_one("things", {})
     original = Committer.commit
 
-    def commit(*args: Any) -> None:
+    def commit(*args: Any, **kwargs: Any) -> None:
         database_proxy.stall()
-        original(*args)
+        original(*args, **kwargs)
 
     if stall_at == "commit":
         monkeypatch.setattr(Committer, "commit", commit)
