@@ -190,6 +190,22 @@ class GroupConformance:
         assert [type(outcome) for outcome in outcomes] == [type(None), ValueError, type(None)]
         assert together.desk.ids("things") == ["a", "b"]
 
+    def test_what_fails_after_the_commit_is_told_to_nobody(
+        self, together: Together, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told: list[int] = []
+
+        def note(rows: Any, _changes: Any) -> None:
+            told.append(len(rows))
+            raise AutoReconnect("the clock cannot be read")
+
+        monkeypatch.setattr(together.desk._committer, "_committed", note)
+
+        outcomes = together.commit(*((saving(f"t-{n}"), Completion(inbox=f"i-{n}")) for n in range(3)))
+
+        assert outcomes == [None] * 3
+        assert together.sizes == [3] and told == [1, 1, 1]
+
     def test_a_database_that_goes_away_is_away_for_all_and_each_is_then_tried_alone(
         self, together: Together, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -172,9 +172,15 @@ class Committer:
         metrics.COMMIT_GROUP.observe(len(entries))
         soon = self._now() + RELAY_GRACE
         for entry in entries:
-            # What is to go later is left to the sweep.
-            self._committed([row for row in entry.rows if row["next_attempt_at"] <= soon], entry.changes)
+            self._hand_over(entry, soon)
             entry.settled.send(True)
+
+    def _hand_over(self, entry: Entry, soon: datetime.datetime) -> None:
+        """What is to go later is left to the sweep, and so is all where this fails: it is committed."""
+        try:
+            self._committed([row for row in entry.rows if row["next_attempt_at"] <= soon], entry.changes)
+        except Exception as error:
+            log.warning("committed_not_handed_over", rows=len(entry.rows), error=type(error).__name__)
 
     def _versions(self, outdated: Outdated) -> dict[Any, int]:
         """What the documents have now that the transaction is taken back; also what no majority has yet."""
