@@ -173,6 +173,7 @@ def test_messages_near_a_process_that_dies_again_and_again_are_not_parked(
     parked = list(database["dead_letters"].find())
     begun = runs(tmp_path)["begun"]
     print(f"{deaths} deaths, starts of each killer: {[begun[k] for k in killers]}")
+    print(f"parked, each time why: {[[action['why'] for action in p['actions']] for p in parked]}")
     assert deaths >= (60 if FULL else 5)
     assert {p["reason"] for p in parked} == {"process_died"} and len(parked) == len(killers)
     assert all(begun[k] <= (50 if FULL else 6) for k in killers)
