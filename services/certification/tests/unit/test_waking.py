@@ -180,3 +180,16 @@ def test_a_mandate_from_a_later_day_and_one_from_today_both_wake_who_waits(
 
     assert today == ["decided", "awaiting_decision"]
     assert office.case("body.r-2")["decision"]["decider"]["id"] == "later"
+
+
+def test_a_case_that_an_earlier_release_forgot_is_decided_by_a_person(both: Any, build: Any, needing: Any) -> None:
+    both.deliver(needing)
+    both.run_due()
+    both.deliver(build.accepted())
+    both.database.deadlines = {id: d for id, d in both.database.deadlines.items() if not id.startswith(WAKE)}
+    both.run_due()
+    before = both.case("body.r-2")["state"]
+
+    both.call("decide_case", {"case_id": "body.r-2"})
+
+    assert (before, both.case("body.r-2")["state"]) == ("held", "decided")
