@@ -19,6 +19,8 @@ from touchstone import keys, tokens
 from touchstone_devkit.backing import Backing
 from touchstone_devkit.demo.worlds import a_world
 
+pytestmark = pytest.mark.long
+
 PEERS = Path(work.__file__).parent
 CONTACTS = 3
 DEADLINE_S = 60
