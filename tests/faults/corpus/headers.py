@@ -143,7 +143,7 @@ ATTRIBUTES = [
     _property("expiration", "a word", "soon", BROKER, BROKER),
     _property("expiration", "at once", "0", (FINE, parked("expired")), (FINE, parked("expired"))),
     _property("priority", "the highest", 255, FINE, FINE),
-    _property("delivery_mode", "unknown", 9, FINE, FINE),
+    _property("delivery_mode", "unknown", 9, (FINE, BROKER), (FINE, BROKER)),  # RabbitMQ 3.10 refuses it
     _property("user_id", "somebody else's", "somebody-else", BROKER, BROKER),
     _property("type", "an operator", "$gt", FINE, FINE),
     _property("app_id", "255 NULs", "\0" * 255, FINE, FINE),
