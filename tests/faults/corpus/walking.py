@@ -19,7 +19,7 @@ from touchstone_contracts import roles
 
 SETTLED = ("handled", "repeated", "refused")
 _PAUSE_S = 0.002
-_MILLISECOND = datetime.timedelta(milliseconds=1)
+_EARLIER = datetime.timedelta(seconds=10)
 """The database keeps no shorter times."""
 WAIT_S = 30.0
 """How long a message may take before it counts as lost; how long it did take is another question."""
@@ -85,11 +85,13 @@ class Walker:
     def outcome(self, entrance: Entrance, message: Message, *, wait_s: float = WAIT_S) -> Outcome:
         """What became of the message. Other traffic on the same entrance would be taken for it."""
         before = self._before(entrance, message)
-        since, begun = datetime.datetime.now(datetime.UTC) - _MILLISECOND, time.monotonic()
+        # Services tell the time by their database, which is not quite ours: what is new is known by what was there.
+        since = datetime.datetime.now(datetime.UTC) - _EARLIER
+        known, begun = len(self._watcher.parked(entrance, since)), time.monotonic()
         if self._wire.send(message) is not None:
             return Outcome(BROKER, time.monotonic() - begun)
         while (took_s := time.monotonic() - begun) < wait_s:
-            if found := self._found(entrance, message, before, since, begun):
+            if found := self._found(entrance, message, before, (since, known), begun):
                 return found
             time.sleep(_PAUSE_S)
         return Outcome(f"nothing within {wait_s:g} s", took_s)
@@ -104,7 +106,12 @@ class Walker:
         )
 
     def _found(
-        self, entrance: Entrance, message: Message, before: Counter[str], since: datetime.datetime, begun: float
+        self,
+        entrance: Entrance,
+        message: Message,
+        before: Counter[str],
+        parked_before: tuple[datetime.datetime, int],
+        begun: float,
     ) -> Outcome | None:
         if self._hears(entrance, message):
             reply = self._wire.reply_to_call(message.properties.get("correlation_id"), within_s=0.1)
@@ -113,7 +120,8 @@ class Walker:
                 return Outcome(word_of(content), reply.at - begun, content)
         elif (done := self._watcher.handled(entrance) - before) and "dead_lettered" not in done:
             return Outcome(_word_for(entrance, done), time.monotonic() - begun)
-        if reasons := self._watcher.parked(entrance, since):
+        since, known = parked_before
+        if reasons := self._watcher.parked(entrance, since)[known:]:
             return Outcome(parked(reasons[-1]), time.monotonic() - begun)
         return None
 
