@@ -13,7 +13,6 @@ from touchstone_chassis import metrics
 from touchstone_chassis.masking import masked
 from touchstone_chassis.units import UnitOfWork
 from touchstone_contracts.bookkeeping import DIFFERENCES
-from touchstone_contracts.differences import register
 
 log = structlog.get_logger(__name__)
 
@@ -24,11 +23,14 @@ SHOWN_MAX = 1000
 
 
 class Differences:
-    """The differences of one service: documents with a state, found again by the id that the finder gave them."""
+    """The differences of one service: documents with a state, found again by the id that the finder gave them.
 
-    def __init__(self, unit: UnitOfWork, service: str):
+    `types` are what the service announces them by: `touchstone_contracts.differences.register`.
+    """
+
+    def __init__(self, unit: UnitOfWork, types: tuple[Any, Any]):
         self._unit = unit
-        self._found, self._settled = register(service)
+        self._found, self._settled = types
 
     def report(self, found: Sequence[Mapping[str, Any]], settled: Iterable[str], now: datetime.datetime) -> list[str]:
         """Note what is new, announce it, and end what is settled; the ids of what is new here.

@@ -16,6 +16,7 @@ from touchstone_chassis.events import OnEvent
 from touchstone_chassis.providers import RealTime
 from touchstone_chassis.reconciliation import Books, Comparable, queue_lengths
 from touchstone_chassis.rpc import command, query
+from touchstone_contracts.differences import register
 from touchstone_contracts.moments import Moment
 from touchstone_contracts.roles import OPERATOR
 from touchstone_contracts.topology import retry_queue
@@ -115,6 +116,7 @@ class KeptBooks(DependencyProvider):
     core = Core()
 
     def setup(self) -> None:
+        self._types = register(self.container.service_name)
         self._counting = Counting(self.container.service_name)
 
     def start(self) -> None:
@@ -128,7 +130,7 @@ class KeptBooks(DependencyProvider):
     def get_dependency(self, worker_ctx: Any) -> tuple[Books, Differences]:
         unit, service = worker_ctx.args[0].unit, self.core.service
         comparable = getattr(self.container.service_cls, "comparable", Comparable(facts={}))
-        return Books(unit, service, self._handlers(), comparable), Differences(unit, service)
+        return Books(unit, service, self._handlers(), comparable), Differences(unit, self._types)
 
     def _handlers(self) -> dict[str, tuple[str, str]]:
         """Queue and handler of each event type that comes in, in each of its versions."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from touchstone_chassis.differences import Differences
+from touchstone_contracts.differences import register
 from touchstone_contracts.registry import REGISTRY
 
 NOW = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
@@ -43,7 +44,7 @@ def memory() -> Memory:
 
 @pytest.fixture
 def differences(memory: Memory) -> Differences:
-    kept = Differences(memory, "toy")  # type: ignore[arg-type]
+    kept = Differences(memory, register("toy"))  # type: ignore[arg-type]
     kept.report([FOUND], [], NOW)
     return kept
 
