@@ -155,9 +155,7 @@ def in_one_send(connection: amqp.Connection) -> Iterator[None]:
     A send per frame costs more than the frame. Whoever uses it keeps other greenlets from writing meanwhile. Raises one
     of CONNECTION_ERRORS for a connection that was closed.
     """
-    transport = connection._transport  # the public property would connect anew
-    if transport is None:
-        raise amqp.RecoverableConnectionError("the connection is closed")
+    transport = _transport_of(connection)
     send = transport._write
     gathered = transport._write = _Gathered(send)
     try:
@@ -196,13 +194,20 @@ def publish(channel: amqp.Channel, message: amqp.Message, exchange: str, routing
 
 
 def has_something_to_read(connection: amqp.Connection) -> bool:
-    """Whether bytes wait that nobody has read. Waits for none."""
-    sock = connection.transport.sock
+    """Whether bytes wait that nobody has read. Waits for none; raises one of CONNECTION_ERRORS for a closed one."""
+    sock = _transport_of(connection).sock
     if getattr(sock, "pending", None) and sock.pending():  # TLS has decrypted more than was asked for
         return True
     poll = _select.poll()
     poll.register(sock.fileno(), _select.POLLIN)
     return bool(poll.poll(0))
+
+
+def _transport_of(connection: amqp.Connection) -> Any:
+    transport = connection._transport  # the public property would connect anew
+    if transport is None:
+        raise amqp.RecoverableConnectionError("the connection is closed")
+    return transport
 
 
 def close_quietly(connection: amqp.Connection | None) -> None:

@@ -179,7 +179,7 @@ class Committer:
         """What is to go later is left to the sweep, and so is all where this fails: it is committed."""
         try:
             self._committed([row for row in entry.rows if row["next_attempt_at"] <= soon], entry.changes)
-        except Exception as error:
+        except (Exception, eventlet.Timeout) as error:
             log.warning("committed_not_handed_over", rows=len(entry.rows), error=type(error).__name__)
 
     def _versions(self, outdated: Outdated) -> dict[Any, int]:

@@ -117,6 +117,7 @@ class KeptBooks(DependencyProvider):
 
     def setup(self) -> None:
         self._types = register(self.container.service_name)
+        self._handlers: dict[str, tuple[str, str]] | None = None
         self._counting = Counting(self.container.service_name)
 
     def start(self) -> None:
@@ -130,9 +131,11 @@ class KeptBooks(DependencyProvider):
     def get_dependency(self, worker_ctx: Any) -> tuple[Books, Differences]:
         unit, service = worker_ctx.args[0].unit, self.core.service
         comparable = getattr(self.container.service_cls, "comparable", Comparable(facts={}))
-        return Books(unit, service, self._handlers(), comparable), Differences(unit, self._types)
+        if self._handlers is None:
+            self._handlers = self._queues_and_handlers()
+        return Books(unit, service, self._handlers, comparable), Differences(unit, self._types)
 
-    def _handlers(self) -> dict[str, tuple[str, str]]:
+    def _queues_and_handlers(self) -> dict[str, tuple[str, str]]:
         """Queue and handler of each event type that comes in, in each of its versions."""
         return {
             version.type_name: (queue, entrypoint.method_name)

@@ -17,7 +17,7 @@ from touchstone_chassis.dead_letter_desk import DeadLetterDesk
 from touchstone_chassis.entrypoints import command, on_event
 from touchstone_chassis.providers import Stored
 from touchstone_contracts.envelope import wrap
-from touchstone_contracts.registry import REGISTRY, detail, event
+from touchstone_contracts.registry import detail, event
 from touchstone_contracts.roles import OPERATOR, SECRETARIAT
 from touchstone_contracts.topology import ServiceTopology, event_queue
 from touchstone_devkit.eventually import eventually
@@ -45,9 +45,8 @@ class Weigh(Schema):
 
 
 @pytest.fixture
-def contracts() -> Iterator[Any]:
+def contracts() -> Any:
     """Version 1 said kilograms. Version 2 says grams; that version 1 may be told without loss, it gained `rest_g`."""
-    before = dict(REGISTRY)
 
     @event("toy.lot_weighed", version=1, subject="lot_id", summary="A lot was weighed.")
     class LotWeighed:
@@ -69,9 +68,7 @@ def contracts() -> Iterator[Any]:
         def downcast(self) -> Any:
             return LotWeighed(lot_id=self.lot_id, mass_kg=self.mass_g // 1000, rest_g=self.mass_g % 1000)
 
-    yield types.SimpleNamespace(first=LotWeighed, second=LotWeighedV2)
-    REGISTRY.clear()
-    REGISTRY.update(before)
+    return types.SimpleNamespace(first=LotWeighed, second=LotWeighedV2)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import datetime
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,7 +16,6 @@ from touchstone_chassis.reconciliation_desk import ReconciliationDesk
 from touchstone_contracts.assessment import BodyAccredited
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.membership import OrganisationRegistered
-from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.roles import OPERATOR
 from touchstone_contracts.topology import event_queue
 from touchstone_devkit.eventually import eventually
@@ -56,15 +55,6 @@ class Comparing(ReconciliationDesk, DeadLetterDesk):
 @pytest.fixture
 def inherited() -> tuple[type, ...]:
     return (Comparing,)
-
-
-@pytest.fixture(autouse=True)
-def registry() -> Iterator[None]:
-    """The toy's own types leave the registry again."""
-    before = dict(REGISTRY)
-    yield
-    REGISTRY.clear()
-    REGISTRY.update(before)
 
 
 @pytest.fixture

@@ -1,14 +1,12 @@
 """A difference is announced when it begins and when it ends; one that a person accepted has ended, as it is."""
 
 import datetime
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from touchstone_chassis.differences import Differences
 from touchstone_contracts.differences import register
-from touchstone_contracts.registry import REGISTRY
 
 NOW = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
 FOUND = {"id": "d-1", "kind": "notices_doubled", "about": {"event": "e-1"}, "sentence": "Rosa is told twice."}
@@ -27,14 +25,6 @@ class Memory:
     def save(self, collection: str, document: dict[str, Any], events: Any = ()) -> None:
         self.documents[document["_id"]] = document | {"version": document["version"] + 1}
         self.announced += [type(event).type_name.split(".")[1] for event in events]
-
-
-@pytest.fixture(autouse=True)
-def registry() -> Iterator[None]:
-    before = dict(REGISTRY)
-    yield
-    REGISTRY.clear()
-    REGISTRY.update(before)
 
 
 @pytest.fixture
