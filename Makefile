@@ -48,7 +48,7 @@ demo: $(STAMP) ## the main job, start to end, on real servers: audits become cer
 	@$(BIN)/python -m touchstone_devkit.demo
 
 test: $(STAMP) ## all tests, on real servers; LONG=1: the long rehearsals, too
-	@$(if $(LONG),TOUCHSTONE_LONG=1) $(BIN)/python -m pytest
+	@$(if $(LONG),TOUCHSTONE_LONG=1) $(BIN)/python tests/run_all.py
 
 faults: $(STAMP) ## let every fault strike and check that nothing is lost: CASES='broker/*' SEED=n, RUNS=n for soaks; SHORT=1
 ifdef SHORT

@@ -3,12 +3,12 @@
 import dataclasses
 import datetime
 import time
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pymongo.database import Database
 
+from touchstone_chassis.ids import new_id
 from touchstone_chassis.reading import READ_S_MAX, Reader
 from touchstone_chassis.sequences import Sequences
 
@@ -113,7 +113,7 @@ class UnitOfWork:
             subject = str(getattr(event, event.subject_field))
             if subject != str(document["_id"]):
                 raise ValueError(f"{event.type_name} speaks of {subject}, not of {document['_id']}")
-            self.changes.emitted.append(Emitted(event, sequence, uuid.uuid4().hex))
+            self.changes.emitted.append(Emitted(event, sequence, new_id()))
         if any(c == collection and d["_id"] == document["_id"] for c, d in self.changes.saved):
             raise ValueError(
                 f"{collection}/{document['_id']} was saved already: save an aggregate once, with all its events"

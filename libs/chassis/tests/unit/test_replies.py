@@ -17,15 +17,15 @@ class Connection:
     """Has a socket, and reads one frame of four bytes from it when asked, as py-amqp does."""
 
     def __init__(self, sock: Any) -> None:
-        self.transport = SimpleNamespace(sock=sock)
+        self._transport = SimpleNamespace(sock=sock)
         self.asked_with: list[float] = []
 
     def drain_events(self, timeout: float) -> None:
         self.asked_with.append(timeout)
-        self.transport.sock.settimeout(timeout)
+        self._transport.sock.settimeout(timeout)
         frame = b""
         while len(frame) < 4:
-            frame += self.transport.sock.recv(4 - len(frame))
+            frame += self._transport.sock.recv(4 - len(frame))
 
 
 @pytest.fixture

@@ -1,0 +1,68 @@
+"""`make test` leaves no test out, and its closing line counts those of both halves."""
+
+import importlib.util
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def run_all() -> Any:
+    spec = importlib.util.spec_from_file_location("run_all", ROOT / "tests/run_all.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_halves_are_all_of_the_tests(run_all):
+    paths = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["testpaths"]
+
+    assert sorted(path for half in run_all.HALVES.values() for path in half) == sorted(paths)
+
+
+def test_the_closing_line_adds_up_both_reports(run_all):
+    reports = [
+        ["FAILED a", "==== 1 failed, 20 passed, 1 skipped, 2 warnings in 1.10s (0:01:01) ===="],
+        ["300 passed, 41 errors in 3s", ""],
+    ]
+
+    line = run_all.closing_line(reports, 66.5)
+
+    assert line.strip("= ") == "1 failed, 320 passed, 1 skipped, 2 warnings, 41 errors in 66.50s"
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("libs/chassis/tests/unit/test_units.py ....     [ 12%]", True),
+        ("=================================== FAILURES ===================================", False),
+        ("=========================== short test summary info ============================", False),
+        ("====== 5 passed in 0.10s ======", False),
+        ("6168 bad messages to 116 entrances: 6168 answered or parked within 1 s", True),
+    ],
+)
+def test_progress_is_shown_until_the_report_begins(run_all, line, shown):
+    assert (run_all._END_OF_PROGRESS.match(line) is None) == shown
+
+
+def test_a_half_that_fails_fails_the_whole(run_all, monkeypatch, tmp_path):
+    (tmp_path / "test_good.py").write_text("def test_good(): pass")
+    (tmp_path / "test_bad.py").write_text("def test_bad(): assert 0")
+    script = (
+        "import sys, runpy; sys.argv = ['run_all.py', '-q', '-p', 'no:cacheprovider'];"
+        f"run_all = runpy.run_path({str(ROOT / 'tests/run_all.py')!r});"
+        "run_all['HALVES'].update(packages=['test_good.py'], system=['test_bad.py']);"
+        "sys.exit(run_all['main'](sys.argv[1:]))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+
+    assert done.returncode == 1
+    assert "FAILED test_bad.py" in done.stdout and " 1 failed, 1 passed, " in done.stdout.splitlines()[-1]
