@@ -16,7 +16,7 @@ FAST_TESTS := $(wildcard libs/*/tests/unit services/*/tests/unit tests/contract 
 SHORT_FAULTS := $(patsubst %,tests/faults/test_%.py,crash_points kill infrastructure soak)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults upgrade profile up down check unit fmt lock record clean
+.PHONY: help setup demo test faults upgrade profile bench up down check unit fmt lock record clean
 
 help: ## print this
 	@echo 'Touchstone: a submitted audit becomes a certificate and its notices.'
