@@ -16,7 +16,7 @@ FAST_TESTS := $(wildcard libs/*/tests/unit services/*/tests/unit tests/contract 
 SHORT_FAULTS := $(patsubst %,tests/faults/test_%.py,crash_points kill infrastructure soak)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults upgrade profile bench up down check unit fmt lock record clean
+.PHONY: help setup demo test faults upgrade profile bench up down check static fast unit fmt lock record clean
 
 help: ## print this
 	@echo 'Touchstone: a submitted audit becomes a certificate and its notices.'
@@ -75,11 +75,16 @@ down: ## stop what `make up` started
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m touchstone_devkit.down; else echo 'nothing is up'; fi
 
 check: $(STAMP) ## lint, format, types, architecture and unit tests: no broker, under a minute
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target static fast
+
+static: $(STAMP)
 	@echo '== ruff check' && $(BIN)/ruff check .
 	@echo '== ruff format' && $(BIN)/ruff format --check .
 	@echo '== mypy' && $(BIN)/mypy
 	@echo '== import-linter' && $(BIN)/lint-imports
-	@echo '== unit, contract and architecture tests' && $(BIN)/python -m pytest -q $(FAST_TESTS)
+
+fast: $(STAMP)
+	@echo '== unit, contract and architecture tests' && $(BIN)/python tests/run_all.py -q $(FAST_TESTS)
 
 unit: $(STAMP) ## unit tests alone
 	@$(BIN)/python -m pytest -q $(wildcard libs/*/tests/unit services/*/tests/unit)

@@ -1,7 +1,9 @@
-"""Runs all tests, in two halves at the same time: most of them wait for servers, and leave the processor idle.
+"""Runs tests in several processes at the same time: by itself all of them, in two parts, and else those that are named.
 
-The halves are the packages' own tests, and those of the whole system. Each has servers of its own; where both would
-share those that the environment names, they run one after the other. Arguments are passed on to both.
+Most tests wait for servers, and leave the processor idle. The two parts are the packages' own tests, and those of the
+whole system. Each has servers of its own; where both would share those that the environment names, they run one after
+the other. Paths that are named are dealt out by their first folder, and need no servers (`make check`). Options of
+pytest are passed on to each part.
 """
 
 import collections
@@ -12,8 +14,9 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
-HALVES = {"packages": ["libs", "services", "bench/tests"], "system": ["tests"]}
+ALL = {"packages": ["libs", "services", "bench/tests"], "system": ["tests"]}
 NO_TESTS = 5
 _CLOSING = re.compile(r"(=+ )?(?P<counts>\d+ [a-z]+(, \d+ [a-z]+)*) in [0-9.]+s")
 _ORDER = ("failed", "passed", "skipped", "deselected", "xfailed", "xpassed", "warning", "error")
@@ -22,23 +25,34 @@ _END_OF_PROGRESS = re.compile(rf"=+ (ERRORS|FAILURES|warnings summary|short test
 
 def main(arguments: Sequence[str]) -> int:
     begun = time.monotonic()
-    halves = [Half(name, paths, arguments) for name, paths in HALVES.items()]
-    if servers_are_shared():
-        for half in halves:
-            half.run()
+    paths = [argument for argument in arguments if Path(argument.partition("::")[0]).exists()]
+    options = [argument for argument in arguments if argument not in paths]
+    named = parts_of(paths)
+    parts = [Part(name, paths, options) for name, paths in (named or ALL).items()]
+    if servers_are_shared() and not named:
+        for part in parts:
+            part.run()
     else:
-        threads = [threading.Thread(target=half.run) for half in halves]
+        threads = [threading.Thread(target=part.run) for part in parts]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    for half in halves:
-        print("\n".join(half.report), flush=True)
-    closing = closing_line([half.report for half in halves], time.monotonic() - begun)
+    for part in parts:
+        print("\n".join(part.report), flush=True)
+    closing = closing_line([part.report for part in parts], time.monotonic() - begun)
     if closing:
         print(closing, flush=True)
-    statuses = {half.status for half in halves}
+    statuses = {part.status for part in parts}
     return max(statuses - {NO_TESTS}, default=NO_TESTS)
+
+
+def parts_of(paths: Sequence[str]) -> dict[str, list[str]]:
+    """The paths by their first folder."""
+    parts: dict[str, list[str]] = {}
+    for path in paths:
+        parts.setdefault(path.split("/")[0], []).append(path)
+    return parts
 
 
 def servers_are_shared() -> bool:
@@ -46,8 +60,8 @@ def servers_are_shared() -> bool:
     return named == "environment" or (not named and bool(os.environ.get("AMQP_URI")))
 
 
-class Half:
-    """One pytest process: its progress is shown line by line, its report kept until both are done."""
+class Part:
+    """One pytest process: its progress is shown line by line, its report kept until all are done."""
 
     def __init__(self, name: str, paths: Sequence[str], arguments: Sequence[str]):
         self._command = [sys.executable, "-m", "pytest", "-o", f"cache_dir=.pytest_cache/{name}", *paths, *arguments]
@@ -83,5 +97,5 @@ def closing_line(reports: Sequence[Sequence[str]], seconds: float) -> str:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:  # both got it, too, and have ended
+    except KeyboardInterrupt:  # the parts got it, too, and have ended
         sys.exit(130)

@@ -1,4 +1,4 @@
-"""`make test` leaves no test out, and its closing line counts those of both halves."""
+"""`make test` leaves no test out, and its closing line counts those of all parts."""
 
 import importlib.util
 import subprocess
@@ -21,13 +21,13 @@ def run_all() -> Any:
     return module
 
 
-def test_the_halves_are_all_of_the_tests(run_all):
+def test_the_parts_are_all_of_the_tests(run_all):
     paths = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["testpaths"]
 
-    assert sorted(path for half in run_all.HALVES.values() for path in half) == sorted(paths)
+    assert sorted(path for part in run_all.ALL.values() for path in part) == sorted(paths)
 
 
-def test_the_closing_line_adds_up_both_reports(run_all):
+def test_the_closing_line_adds_up_all_reports(run_all):
     reports = [
         ["FAILED a", "==== 1 failed, 20 passed, 1 skipped, 2 warnings in 1.10s (0:01:01) ===="],
         ["300 passed, 41 errors in 3s", ""],
@@ -36,6 +36,13 @@ def test_the_closing_line_adds_up_both_reports(run_all):
     line = run_all.closing_line(reports, 66.5)
 
     assert line.strip("= ") == "1 failed, 320 passed, 1 skipped, 2 warnings, 41 errors in 66.50s"
+
+
+def test_paths_that_are_named_are_dealt_out_and_none_is_left_out(run_all):
+    named = ["libs/a/tests/unit", "services/b/tests/unit", "libs/c/tests/unit", "tests/contract"]
+
+    assert run_all.parts_of(named) == {"libs": [named[0], named[2]], "services": [named[1]], "tests": [named[3]]}
+    assert run_all.parts_of([]) == {}
 
 
 @pytest.mark.parametrize(
@@ -52,13 +59,13 @@ def test_progress_is_shown_until_the_report_begins(run_all, line, shown):
     assert (run_all._END_OF_PROGRESS.match(line) is None) == shown
 
 
-def test_a_half_that_fails_fails_the_whole(run_all, monkeypatch, tmp_path):
+def test_a_part_that_fails_fails_the_whole(run_all, monkeypatch, tmp_path):
     (tmp_path / "test_good.py").write_text("def test_good(): pass")
     (tmp_path / "test_bad.py").write_text("def test_bad(): assert 0")
     script = (
         "import sys, runpy; sys.argv = ['run_all.py', '-q', '-p', 'no:cacheprovider'];"
         f"run_all = runpy.run_path({str(ROOT / 'tests/run_all.py')!r});"
-        "run_all['HALVES'].update(packages=['test_good.py'], system=['test_bad.py']);"
+        "run_all['ALL'].update(packages=['test_good.py'], system=['test_bad.py']);"
         "sys.exit(run_all['main'](sys.argv[1:]))"
     )
 
