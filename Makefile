@@ -69,10 +69,10 @@ bench: $(STAMP) ## measure against the peers, some hours; QUICK=1: under ten min
 	@ROUNDS='$(ROUNDS)' AUDITS='$(AUDITS)' $(BIN)/python -W ignore bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
 up: $(STAMP) ## start the system and leave it running
-	@$(BIN)/python -m touchstone_devkit.up
+	@$(BIN)/python -m touchstone_devkit.system.up
 
 down: ## stop what `make up` started
-	@if [ -x $(BIN)/python ]; then $(BIN)/python -m touchstone_devkit.down; else echo 'nothing is up'; fi
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m touchstone_devkit.system.down; else echo 'nothing is up'; fi
 
 check: $(STAMP) ## lint, format, types, architecture and unit tests: no broker, under a minute
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target static fast

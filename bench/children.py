@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 from touchstone_devkit.folders import new_run_folder
-from touchstone_devkit.leftovers import Ledger
+from touchstone_devkit.processes.leftovers import Ledger
 
 READY = "ready"
 STOP_S = 20.0

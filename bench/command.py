@@ -25,7 +25,7 @@ from bench.progress import Progress
 from bench.rounds import Bench, go_through
 from bench.subjects import Surroundings
 from bench.work_given import GivenWork
-from touchstone_devkit.backing import NoBacking, start_backing
+from touchstone_devkit.backing.choosing import NoBacking, start_backing
 from touchstone_devkit.folders import CHECKOUT
 
 STANDARDS = CHECKOUT / "services" / "assessment" / "assessment" / "standards"

@@ -24,7 +24,7 @@ Calling = tuple[Callable[[], Any], Callable[[], None]]
 
 
 def our_client(amqp_uri: str, token: str) -> Calling:
-    from touchstone.rpc import Client
+    from touchstone.rpc.client import Client
 
     client = Client(amqp_uri, token)
     return lambda: client.call(SERVICE, METHOD), client.close

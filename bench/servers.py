@@ -7,8 +7,8 @@ from typing import Any
 import psutil
 
 from bench import usage
-from touchstone_devkit.backing import Backing
-from touchstone_devkit.leftovers import LEDGER
+from touchstone_devkit.backing.choosing import Backing
+from touchstone_devkit.processes.leftovers import LEDGER
 
 FOREIGN = "the servers were named by the environment: which processes are theirs is not known"
 

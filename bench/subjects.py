@@ -14,10 +14,10 @@ from bench.children import Child, Children
 from bench.environments import PEERS
 from bench.servers import ServerProcesses
 from bench.work_given import GivenWork
-from touchstone import keys
-from touchstone.tokens import AUDIENCE
-from touchstone_devkit.backing import Backing
-from touchstone_devkit.broker import create_vhost, delete_vhost
+from touchstone.auth import keys
+from touchstone.auth.tokens import AUDIENCE
+from touchstone_devkit.backing.broker import create_vhost, delete_vhost
+from touchstone_devkit.backing.choosing import Backing
 
 READY_TIMEOUT_S = 60
 PEER_SERVICES = ("assessment", "certification", "notification")

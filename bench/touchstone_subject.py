@@ -12,8 +12,8 @@ from bench.subjects import Surroundings
 from touchstone_devkit.demo.register import Register
 from touchstone_devkit.demo.worlds import World, stage
 from touchstone_devkit.folders import CHECKOUT
-from touchstone_devkit.ports import free_ports
-from touchstone_devkit.runner import SERVICES, System
+from touchstone_devkit.processes.ports import free_ports
+from touchstone_devkit.system.runner import SERVICES, System
 
 NOTIFICATION = "notification"
 RUN_DEADLINES = "NOTIFICATION_RUN_DEADLINES"

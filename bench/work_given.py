@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from touchstone import keys, tokens
+from touchstone.auth import keys, tokens
 from touchstone_contracts.roles import ASSESSOR
 from touchstone_devkit.demo.worlds import World, a_world
 

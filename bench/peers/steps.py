@@ -12,7 +12,7 @@ import pymongo
 import work
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from touchstone_chassis.callers import Verifier
+from touchstone_chassis.auth.tokens import Verifier
 
 DUPLICATE_KEY = 11000
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from touchstone_devkit.backing import Backing
+from touchstone_devkit.backing.choosing import Backing
 
 ROOT = Path(__file__).parents[2]
 WAIT_S = 120

@@ -15,8 +15,8 @@ import pytest
 import work
 from pymongo import MongoClient
 
-from touchstone import keys, tokens
-from touchstone_devkit.backing import Backing
+from touchstone.auth import keys, tokens
+from touchstone_devkit.backing.choosing import Backing
 from touchstone_devkit.demo.worlds import a_world
 
 pytestmark = pytest.mark.long

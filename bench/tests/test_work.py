@@ -10,9 +10,9 @@ import pytest
 import submit
 import work
 
-from touchstone_chassis.callers import Caller
-from touchstone_contracts.assessment import AuditAccepted
-from touchstone_contracts.certification import CertificateIssued
+from touchstone_chassis.auth.tokens import Caller
+from touchstone_contracts.events.assessment import AuditAccepted
+from touchstone_contracts.events.certification import CertificateIssued
 from touchstone_contracts.values import Level
 from touchstone_devkit.demo.worlds import a_world
 

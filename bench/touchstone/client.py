@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from touchstone.rpc import Client
+from touchstone.rpc.client import Client
 
 TIMEOUT_S = 120
 

@@ -11,14 +11,14 @@ import pytest
 from marshmallow import Schema
 from nameko.rpc import rpc
 
-from touchstone_chassis.dead_letters import OnDeadLetter
-from touchstone_chassis.deadlines import OnDeadline
+from touchstone_chassis.deadletters.repository import OnDeadLetter
 from touchstone_chassis.entrypoints import command, on_event, on_message, query
-from touchstone_chassis.events import OnEvent
-from touchstone_chassis.messages import OnMessage
-from touchstone_chassis.rpc import Method
+from touchstone_chassis.handlers.events import OnEvent
+from touchstone_chassis.handlers.messages import OnMessage
+from touchstone_chassis.rpc.server import Method
+from touchstone_chassis.scheduling.scheduler import OnDeadline
 from touchstone_contracts import roles
-from touchstone_contracts.assessment import AuditAccepted
+from touchstone_contracts.events.assessment import AuditAccepted
 
 ROOT = Path(__file__).parents[2]
 SERVICES = sorted(p.parent.name for p in ROOT.glob("services/*/pyproject.toml"))

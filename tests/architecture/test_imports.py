@@ -23,11 +23,12 @@ PACKAGES = (
 )
 PLANTS = {
     "layers": ("certification/store.py", "import certification.service"),
+    "chassis-layers": ("touchstone_chassis/amqp/connections.py", "import touchstone_chassis.rpc.server"),
     "independent-services": ("notification/store.py", "import membership.topology"),
     "pure-domain": ("assessment/topology.py", "import touchstone_chassis"),
     "contracts-stand-alone": ("touchstone_contracts/roles.py", "import pymongo"),
     "chassis-knows-no-service": ("touchstone_chassis/__init__.py", "import certification.topology"),
-    "client-stands-alone": ("touchstone/provision.py", "import eventlet"),
+    "client-stands-alone": ("touchstone/provisioning/provision.py", "import eventlet"),
     "product-without-devkit": ("membership/store.py", "import touchstone_devkit"),
     "pymongo-in-stores": ("certification/service.py", "import pymongo"),
     "pika-in-the-client": ("touchstone_chassis/__init__.py", "import pika"),
@@ -165,7 +166,7 @@ def test_there_is_a_domain_in_every_service() -> None:
 @pytest.mark.parametrize("path", domain_modules(), ids=lambda p: str(p.relative_to(ROOT)))
 def test_the_domain_sees_the_standard_library_its_own_events_and_nothing_that_acts(path: Path) -> None:
     service = path.relative_to(ROOT / "services").parts[0]
-    allowed = DOMAIN_MAY_IMPORT | {f"touchstone_contracts.{service}", f"{service}.domain"}
+    allowed = DOMAIN_MAY_IMPORT | {f"touchstone_contracts.events.{service}", f"{service}.domain"}
     allowed |= {f"{service}.{p.stem}" for p in path.parent.glob("domain*.py")}
 
     assert beyond(path.read_text(), allowed, IMPURE) == []
@@ -184,14 +185,14 @@ def test_the_contracts_see_marshmallow_and_the_standard_library_only(path: Path)
         "import random",
         "from uuid import uuid4",
         "import os.path",
-        "from touchstone_contracts import assessment",
+        "from touchstone_contracts.events import assessment",
         "from touchstone_contracts.envelope import wrap",
         "from .store import Cases",
         "import certification.store",
     ],
 )
 def test_an_import_that_the_domain_may_not_have_is_seen(line: str) -> None:
-    allowed = DOMAIN_MAY_IMPORT | {"touchstone_contracts.certification", "certification.domain"}
+    allowed = DOMAIN_MAY_IMPORT | {"touchstone_contracts.events.certification", "certification.domain"}
 
     assert (
         len(beyond(f"import datetime\nfrom touchstone_contracts.values import Level\n{line}\n", allowed, IMPURE)) == 1

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from touchstone_contracts import assessment, certification, differences, membership, notification  # noqa: F401 - registers the events
+from touchstone_contracts.events import assessment, certification, differences, membership, notification  # noqa: F401 - registers the events
 from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.topology import ServiceTopology
 

@@ -24,9 +24,10 @@ from corpus.shapes import anything, drawn, mutated, valid
 from marshmallow import Schema, ValidationError, fields, missing, post_dump, pre_load, validates
 
 import touchstone_contracts
-from touchstone_contracts import quick_dump, quick_load, registry
+from touchstone_contracts import registry
+from touchstone_contracts.codec import dumping, loading
+from touchstone_contracts.codec.loading import UNSURE
 from touchstone_contracts.envelope import _EnvelopeSchema, unwrap
-from touchstone_contracts.quick_load import UNSURE
 from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.values import PlanState
 
@@ -156,17 +157,17 @@ def test_what_is_loaded_quickly_is_what_marshmallow_loads(name: str) -> None:
 
     for data in inputs(name):
         before = exactly(data)
-        quick = quick_load.load_if_sure(schema, data)
+        quick = loading.load_if_sure(schema, data)
         by_itself = as_it_comes(lambda data=data: schema.load(data))
 
         assert exactly(data) == before
         assert quick is UNSURE or exactly(quick) == by_itself, data
-        assert outcome(lambda data=data: quick_load.load(schema, data)) == by_itself, data
+        assert outcome(lambda data=data: loading.load(schema, data)) == by_itself, data
 
 
 @pytest.mark.parametrize("name", sorted(name for name in schemas() if name.rpartition(".")[0] not in NOT_GENERATED))
 def test_good_input_is_loaded_quickly(name: str) -> None:
-    taken = [quick_load.load_if_sure(schemas()[name], data) is not UNSURE for data in good(name)]
+    taken = [loading.load_if_sure(schemas()[name], data) is not UNSURE for data in good(name)]
 
     assert any(taken), "a quick way that takes nothing would be none"
 
@@ -176,10 +177,10 @@ def test_every_golden_example_is_loaded_and_dumped_quickly(path: Path) -> None:
     message = json.loads(path.read_text())
     schema = REGISTRY[path.stem].schema  # type: ignore[attr-defined]
 
-    event = quick_load.load_if_sure(schema, message["data"])
-    dumped = quick_dump.dump_if_sure(schema, event)
+    event = loading.load_if_sure(schema, message["data"])
+    dumped = dumping.dump_if_sure(schema, event)
 
-    assert quick_load.load_if_sure(_EnvelopeSchema(), message) is not UNSURE
+    assert loading.load_if_sure(_EnvelopeSchema(), message) is not UNSURE
     assert exactly(unwrap(message)) == as_it_comes(lambda: unwrap(message))
     assert exactly(dumped) == as_it_comes(lambda: schema.dump(event))
     assert exactly(event) == as_it_comes(lambda: schema.load(message["data"]))
@@ -187,15 +188,15 @@ def test_every_golden_example_is_loaded_and_dumped_quickly(path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(name for name in schemas() if name in REGISTRY))
 def test_what_is_dumped_quickly_is_what_marshmallow_dumps(name: str) -> None:
-    events = [event for data in good(name) if (event := quick_load.load_if_sure(schemas()[name], data)) is not UNSURE]
+    events = [event for data in good(name) if (event := loading.load_if_sure(schemas()[name], data)) is not UNSURE]
     held = [value for event in events for value in values_in(event)]
 
     for value in [*held[:5], *events]:
-        assert quick_dump.dump_if_sure(value.schema, value) is not UNSURE
+        assert dumping.dump_if_sure(value.schema, value) is not UNSURE
         assert exactly(value.schema.dump(value)) == as_it_comes(lambda value=value: value.schema.dump(value))
     for value in {type(value): value for value in (*held, events[0])}.values():
         for changed in with_changes(value):
-            quick = quick_dump.dump_if_sure(changed.schema, changed)
+            quick = dumping.dump_if_sure(changed.schema, changed)
             dumped = as_it_comes(lambda changed=changed: changed.schema.dump(changed))
 
             assert quick is UNSURE or exactly(quick) == dumped
@@ -290,7 +291,7 @@ UNKNOWN: dict[str, Schema] = {
 def test_a_schema_with_something_unknown_is_never_loaded_quickly(name: str) -> None:
     schema = UNKNOWN[name]
 
-    assert quick_load.load_if_sure(schema, [{"name": "a"}] if schema.many else {"name": "a"}) is UNSURE
+    assert loading.load_if_sure(schema, [{"name": "a"}] if schema.many else {"name": "a"}) is UNSURE
 
 
 def test_an_option_that_is_not_known_yet_is_not_passed_over() -> None:
@@ -298,7 +299,7 @@ def test_an_option_that_is_not_known_yet_is_not_passed_over() -> None:
     schema.fields["name"].upper = True  # type: ignore[attr-defined]
     schema.fields["name"].deserialize = lambda *_: "NAME"  # type: ignore[method-assign]
 
-    assert quick_load.load(schema, {"name": "a"}) == schema.load({"name": "a"}) == {"name": "NAME"}
+    assert loading.load(schema, {"name": "a"}) == schema.load({"name": "a"}) == {"name": "NAME"}
 
 
 @pytest.mark.parametrize(
@@ -308,14 +309,14 @@ def test_a_field_s_own_hooks_are_called(options: dict[str, Any]) -> None:
     schema = Schema.from_dict({"name": fields.String(**options), "names": fields.List(fields.String(**options))})()
 
     for data in ({"name": " a "}, {"names": [" a ", "b"]}, {"name": ""}):
-        assert outcome(lambda data=data: quick_load.load(schema, data)) == outcome(lambda data=data: schema.load(data))
+        assert outcome(lambda data=data: loading.load(schema, data)) == outcome(lambda data=data: schema.load(data))
 
 
 def test_what_can_be_read_but_once_is_left_to_marshmallow() -> None:
     schema = Schema.from_dict({"names": fields.List(fields.String()), "last": fields.Integer()})()
     made = dataclasses.make_dataclass("Made", ["names", "last"])(iter(["a", "b"]), "7")
 
-    assert quick_dump.dump_if_sure(schema, made) is UNSURE
+    assert dumping.dump_if_sure(schema, made) is UNSURE
     assert schema.dump(made) == {"names": ["a", "b"], "last": 7}
 
 
@@ -325,7 +326,7 @@ def test_a_field_type_that_is_not_known_loads_its_place_itself() -> None:
     )()
     data = {"loud": {"name": "a", "title": "b"}, "low": ["c"], "n": {"name": " d "}}
 
-    assert quick_load.load_if_sure(nested, data) == nested.load(data)
+    assert loading.load_if_sure(nested, data) == nested.load(data)
     assert nested.load(data) == {"loud": {"name": "A", "title": "b"}, "low": ["C"], "n": {"name": "d"}}
 
 
@@ -333,7 +334,7 @@ def test_what_marshmallow_dumps_in_another_way_is_not_dumped_quickly() -> None:
     thing = {"name": "A", "title": "B"}
     made = dataclasses.make_dataclass("Made", thing)(**thing)
 
-    assert quick_dump.dump_if_sure(Enveloped(), made) is UNSURE
-    assert quick_dump.dump_if_sure(Loud(), made) is UNSURE
-    assert quick_dump.dump_if_sure(Schema.from_dict({"name": fields.String()})(), thing) is UNSURE
-    assert quick_dump.dump_if_sure(Schema.from_dict({"name": fields.String()})(), made) == {"name": "A"}
+    assert dumping.dump_if_sure(Enveloped(), made) is UNSURE
+    assert dumping.dump_if_sure(Loud(), made) is UNSURE
+    assert dumping.dump_if_sure(Schema.from_dict({"name": fields.String()})(), thing) is UNSURE
+    assert dumping.dump_if_sure(Schema.from_dict({"name": fields.String()})(), made) == {"name": "A"}

@@ -13,15 +13,15 @@ from typing import Any
 import pika
 import pytest
 
-from touchstone_contracts.assessment import CorrectiveActionPlanReviewed
 from touchstone_contracts.envelope import CONTENT_TYPE
+from touchstone_contracts.events.assessment import CorrectiveActionPlanReviewed
 from touchstone_contracts.topology import event_queue
 from touchstone_devkit.demo.register import SECRETARIAT, Speaker
 from touchstone_devkit.demo.scheme import Scheme
 from touchstone_devkit.demo.stage import set_up
 from touchstone_devkit.demo.worlds import SPEAKERS, World, stage
 from touchstone_devkit.eventually import eventually
-from touchstone_devkit.runner import MAIL_SINK
+from touchstone_devkit.system.runner import MAIL_SINK
 
 REVIEWED: str = CorrectiveActionPlanReviewed.type_name  # type: ignore[attr-defined]
 

@@ -12,8 +12,8 @@ from typing import Any
 import pika
 import pytest
 
-from touchstone_contracts.assessment import CorrectiveActionPlanReviewed
 from touchstone_contracts.envelope import CONTENT_TYPE
+from touchstone_contracts.events.assessment import CorrectiveActionPlanReviewed
 from touchstone_contracts.topology import event_queue
 from touchstone_devkit.demo.scheme import Scheme
 from touchstone_devkit.eventually import eventually

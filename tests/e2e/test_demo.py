@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from touchstone_devkit.backing import Backing
+from touchstone_devkit.backing.choosing import Backing
 from touchstone_devkit.demo.cases import EXAMPLES
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pika
 import pytest
 
-from touchstone.amqp import open_connection
+from touchstone.rpc.blocking import open_connection
 from touchstone_contracts.errors import IdempotencyConflict, InvalidReport
 from touchstone_contracts.topology import event_queue, events_exchange
 from touchstone_devkit.demo.register import OPERATOR, SECRETARIAT

@@ -14,17 +14,17 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey
 
-from touchstone.amqp import open_connection
-from touchstone.rpc import Client
-from touchstone_chassis.messages import OnMessage
-from touchstone_chassis.rpc import Method
+from touchstone.rpc.blocking import open_connection
+from touchstone.rpc.client import Client
+from touchstone_chassis.handlers.messages import OnMessage
+from touchstone_chassis.rpc.server import Method
 from touchstone_contracts import roles
 from touchstone_contracts.errors import Refusal
 from touchstone_devkit.demo.register import SECRETARIAT, Speaker, assessor, member
 from touchstone_devkit.demo.scheme import Scheme
 from touchstone_devkit.demo.worlds import World, stage
 from touchstone_devkit.eventually import eventually
-from touchstone_devkit.runner import SERVICES
+from touchstone_devkit.system.runner import SERVICES
 
 TIMEOUT_S = 30
 NOBODY = "walker"

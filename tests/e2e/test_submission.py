@@ -8,7 +8,7 @@ from typing import Any
 import pika
 import pytest
 
-from touchstone.amqp import open_connection
+from touchstone.rpc.blocking import open_connection
 from touchstone_contracts.errors import (
     AlreadyExists,
     DecisionNotImpartial,

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from harness import catalogue, document, infrastructure, results, running, table, targets
 
-from touchstone_devkit.backing import NoBacking
-from touchstone_devkit.controlled import ControlledBacking
-from touchstone_devkit.processes import ProcessDidNotStart
-from touchstone_devkit.runner import System, SystemDidNotStart
-from touchstone_devkit.sources import Unavailable
+from touchstone_devkit.backing.choosing import NoBacking
+from touchstone_devkit.backing.sources import Unavailable
+from touchstone_devkit.chaos.controlled import ControlledBacking
+from touchstone_devkit.processes.running import ProcessDidNotStart
+from touchstone_devkit.system.runner import System, SystemDidNotStart
 
 RESULTS_PATH = Path(__file__).with_name("results.json")
 MATRIX, SOAK = "crash/*, infrastructure/*", "soak"

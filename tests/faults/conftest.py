@@ -11,11 +11,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from harness.running import faulty_system
 from harness.workload import Say
 
-from touchstone_devkit.backing import Backing
-from touchstone_devkit.controlled import ControlledBacking
-from touchstone_devkit.processes import ProcessDidNotStart
-from touchstone_devkit.runner import System
-from touchstone_devkit.sources import Unavailable
+from touchstone_devkit.backing.choosing import Backing
+from touchstone_devkit.backing.sources import Unavailable
+from touchstone_devkit.chaos.controlled import ControlledBacking
+from touchstone_devkit.processes.running import ProcessDidNotStart
+from touchstone_devkit.system.runner import System
 
 
 @pytest.fixture(scope="session")

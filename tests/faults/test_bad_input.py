@@ -29,8 +29,8 @@ from corpus.watching import Watcher
 from corpus.wire import Message, Wire
 from harness.workload import Say
 
-from touchstone.broker_plan import broker_plan
-from touchstone.provision import installed_topologies, provision_broker
+from touchstone.provisioning.broker_plan import broker_plan
+from touchstone.provisioning.provision import installed_topologies, provision_broker
 from touchstone_contracts.topology import (
     RETRY_DELAYS_S,
     dead_letter,
@@ -39,10 +39,10 @@ from touchstone_contracts.topology import (
     rpc_queue,
     unconsumed,
 )
-from touchstone_devkit.backing import Backing
+from touchstone_devkit.backing.choosing import Backing
 from touchstone_devkit.demo.quiet import wait_until_quiet
 from touchstone_devkit.eventually import eventually
-from touchstone_devkit.runner import SERVICES, System
+from touchstone_devkit.system.runner import SERVICES, System
 
 FULL = os.environ.get("TOUCHSTONE_BAD_INPUT") == "full"
 SEED = int(os.environ.get("TOUCHSTONE_SEED", "0"))

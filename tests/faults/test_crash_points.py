@@ -7,7 +7,7 @@ from harness import cases
 from harness.running import run_case, summary
 from harness.workload import Say
 
-from touchstone_devkit.runner import System
+from touchstone_devkit.system.runner import System
 
 SELECTION = [
     "membership/rpc_ack/kill",

@@ -16,11 +16,11 @@ import pika
 import pytest
 from pymongo import MongoClient
 
-from touchstone import keys, tokens
-from touchstone.provision import provision
-from touchstone.rpc import Client
-from touchstone_contracts.assessment import AuditAccepted
+from touchstone.auth import keys, tokens
+from touchstone.provisioning.provision import provision
+from touchstone.rpc.client import Client
 from touchstone_contracts.envelope import CONTENT_TYPE
+from touchstone_contracts.events.assessment import AuditAccepted
 from touchstone_contracts.topology import dead_letter, event_queue
 from touchstone_devkit.eventually import eventually
 

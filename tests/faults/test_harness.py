@@ -10,7 +10,7 @@ from harness.history import FAIL, OK, UNKNOWN, CallFailed, History
 from harness.outcome import recovery_s, stall_s
 from harness.results import Result, Results
 
-from touchstone.rpc import NoAnswer
+from touchstone.rpc.client import NoAnswer
 from touchstone_contracts.errors import Forbidden, InternalError, NotFound
 from touchstone_devkit.demo.register import Register
 

@@ -8,7 +8,7 @@ from harness import infrastructure, striking
 from harness.running import run_case, summary
 from harness.workload import Say
 
-from touchstone_devkit.runner import System
+from touchstone_devkit.system.runner import System
 
 AUDITS = 16
 SELECTION = [

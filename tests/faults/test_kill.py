@@ -13,7 +13,7 @@ from harness.finding import find
 from harness.workload import Say, Workload, prepare, settle
 
 from touchstone_devkit.demo.scheme import Scheme
-from touchstone_devkit.runner import SERVICES, System
+from touchstone_devkit.system.runner import SERVICES, System
 
 AUDITS = 200
 KILLS_EACH = 3

@@ -15,14 +15,14 @@ import pytest
 from harness.workload import a_report, small_world
 from pymongo import MongoClient
 
-from touchstone.provision import provision
+from touchstone.provisioning.provision import provision
 from touchstone_contracts.topology import event_queue
 from touchstone_devkit.demo.quiet import wait_until_quiet
 from touchstone_devkit.demo.register import OPERATOR, SECRETARIAT
 from touchstone_devkit.demo.scheme import Scheme, decision_events
 from touchstone_devkit.demo.worlds import World, stage
 from touchstone_devkit.eventually import eventually
-from touchstone_devkit.runner import System
+from touchstone_devkit.system.runner import System
 
 ACCEPTED, ISSUED = "assessment.audit_accepted.v1", "certification.certificate_issued.v1"
 SUBMITTED, CHANGED = "assessment.audit_report_submitted.v1", "membership.contact_changed.v1"

@@ -20,13 +20,13 @@ from harness.running import faulty_system
 from harness.workload import Say, Workload, a_report, prepare, settle
 
 from touchstone_contracts.errors import AlreadyExists
-from touchstone_devkit.backing import Backing
+from touchstone_devkit.backing.choosing import Backing
 from touchstone_devkit.demo.quiet import wait_until_quiet
 from touchstone_devkit.demo.register import SECRETARIAT
 from touchstone_devkit.demo.scheme import Scheme
 from touchstone_devkit.demo.worlds import World
 from touchstone_devkit.eventually import eventually
-from touchstone_devkit.runner import System
+from touchstone_devkit.system.runner import System
 
 FIRST, WITH_EACH_BACKUP, AFTERWARDS = 4, 3, 4
 """How many audits are handed in before the first backup, while each one is made, and when all are done."""

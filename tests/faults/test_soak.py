@@ -7,7 +7,7 @@ from harness import soak, striking
 from harness.running import run_case, summary
 from harness.workload import Say
 
-from touchstone_devkit.runner import System
+from touchstone_devkit.system.runner import System
 
 AUDITS, FAULTS = 60, 3
 

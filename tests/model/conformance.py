@@ -12,11 +12,11 @@ import orjson
 import pytest
 from pymongo import ReturnDocument
 
-from touchstone_chassis import writing
-from touchstone_chassis.committing import Committer
-from touchstone_chassis.units import Origin, UnitOfWork
-from touchstone_chassis.writing import Completion
-from touchstone_contracts.membership import OrganisationRegistered
+from touchstone_chassis.unit_of_work import transaction
+from touchstone_chassis.unit_of_work.committer import Committer
+from touchstone_chassis.unit_of_work.transaction import CompletionRecord
+from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
+from touchstone_contracts.events.membership import OrganisationRegistered
 from touchstone_contracts.topology import Index
 
 INDEXES = [
@@ -46,7 +46,7 @@ class Desk:
     def commit(self, fill: Callable[[UnitOfWork], None], **completion: Any) -> None:
         unit = UnitOfWork(self.database)
         fill(unit)
-        self._committer.commit(unit, ORIGIN, Completion(**completion))
+        self._committer.commit(unit, ORIGIN, CompletionRecord(**completion))
 
     def _note(self, rows: Any, _changes: Any) -> None:
         self.committed += rows
@@ -91,7 +91,7 @@ class Conformance:
         desk.commit(lambda unit: unit.save("things", thing("a")))
         desk.commit(lambda unit: unit.save("things", thing("a", version=1, colour="red")))
 
-        with pytest.raises(writing.Clash):
+        with pytest.raises(transaction.Clash):
             desk.commit(lambda unit: unit.save("things", thing("a", version=1, colour="blue")))
 
         assert (desk.one("things", "a")["version"], desk.one("things", "a")["colour"]) == (2, "red")
@@ -99,16 +99,16 @@ class Conformance:
     def test_a_second_new_one_with_the_same_id_clashes(self, desk: Desk) -> None:
         desk.commit(lambda unit: unit.save("things", thing("a")))
 
-        with pytest.raises(writing.Clash):
+        with pytest.raises(transaction.Clash):
             desk.commit(lambda unit: unit.save("things", thing("a", label="other")))
 
     def test_a_unique_index_guards_what_is_new_and_what_changes(self, desk: Desk) -> None:
         desk.commit(lambda unit: unit.save("things", thing("a")))
         desk.commit(lambda unit: unit.save("things", thing("b")))
 
-        with pytest.raises(writing.IndexViolated):
+        with pytest.raises(transaction.IndexViolated):
             desk.commit(lambda unit: unit.save("things", thing("c", label="label of a")))
-        with pytest.raises(writing.IndexViolated):
+        with pytest.raises(transaction.IndexViolated):
             desk.commit(lambda unit: unit.save("things", thing("b", version=1, label="label of a")))
 
         assert desk.ids("things") == ["a", "b"]
@@ -118,7 +118,7 @@ class Conformance:
         desk.commit(lambda unit: unit.save("things", thing("a", open=False, **same)))
         desk.commit(lambda unit: unit.save("things", thing("b", open=True, **same)))
 
-        with pytest.raises(writing.IndexViolated):
+        with pytest.raises(transaction.IndexViolated):
             desk.commit(lambda unit: unit.save("things", thing("c", open=True, **same)))
         desk.commit(lambda unit: unit.save("things", thing("d", open=False, **same)))
 
@@ -142,10 +142,10 @@ class Conformance:
         def half(unit: UnitOfWork) -> None:
             unit.save("things", thing("b"), [registered("b")])
             unit.save("things", thing("a", version=7))
-            unit.project("copies", {"_id": "x", "sequence": 1})
+            unit.upsert_read_model("copies", {"_id": "x", "sequence": 1})
             unit.schedule("kind", "key", NOON)
 
-        with pytest.raises(writing.Clash):
+        with pytest.raises(transaction.Clash):
             desk.commit(half, inbox="handler/1", answer={"_id": "key", "answer": b"1"})
 
         assert desk.ids("things") == ["a"]
@@ -155,7 +155,7 @@ class Conformance:
     def test_a_message_counts_once_for_a_handler(self, desk: Desk) -> None:
         desk.commit(lambda unit: unit.save("things", thing("a")), inbox="handler/1")
 
-        with pytest.raises(writing.AlreadyProcessed):
+        with pytest.raises(transaction.AlreadyProcessed):
             desk.commit(lambda unit: unit.save("things", thing("b")), inbox="handler/1")
         desk.commit(lambda unit: unit.save("things", thing("c")), inbox="other/1")
 
@@ -166,13 +166,13 @@ class Conformance:
         desk.commit(lambda unit: None, inbox="handler/1")
 
         assert desk.was_processed("handler/1")
-        with pytest.raises(writing.AlreadyProcessed):
+        with pytest.raises(transaction.AlreadyProcessed):
             desk.commit(lambda unit: None, inbox="handler/1")
 
     def test_a_command_is_answered_once(self, desk: Desk) -> None:
         desk.commit(lambda unit: unit.save("things", thing("a")), answer={"_id": "key", "answer": b"1"})
 
-        with pytest.raises(writing.AnswerStored):
+        with pytest.raises(transaction.AnswerStored):
             desk.commit(lambda unit: unit.save("things", thing("b")), answer={"_id": "key", "answer": b"2"})
 
         assert desk.ids("things") == ["a"]
@@ -181,7 +181,7 @@ class Conformance:
     def test_a_copy_is_kept_only_if_it_is_newer(self, desk: Desk) -> None:
         for sequence, state in [(2, "second"), (1, "first"), (2, "again"), (5, "fifth")]:
             document = {"_id": "x", "sequence": sequence, "state": state}
-            desk.commit(lambda unit, document=document: unit.project("copies", document))
+            desk.commit(lambda unit, document=document: unit.upsert_read_model("copies", document))
             if sequence == 1:
                 assert desk.one("copies", "x")["state"] == "second"
 
@@ -191,7 +191,7 @@ class Conformance:
         desk.commit(lambda unit: unit.schedule("kind", "key", NOON, {"a": 1}))
         desk.claim("kind/key", "mine")
 
-        with pytest.raises(writing.ClaimLost):
+        with pytest.raises(transaction.ClaimLost):
             desk.commit(lambda unit: unit.save("things", thing("a")), claim=("kind/key", "another's"))
         desk.commit(lambda unit: unit.save("things", thing("b")), claim=("kind/key", "mine"))
 
@@ -213,7 +213,7 @@ class Conformance:
         desk.claim("kind/key", "mine")
         desk.commit(lambda unit: unit.schedule("kind", "key", NOON))
 
-        with pytest.raises(writing.ClaimLost):
+        with pytest.raises(transaction.ClaimLost):
             desk.commit(lambda unit: None, claim=("kind/key", "mine"))
 
         assert desk.ids("deadlines") == ["kind/key"]
@@ -233,7 +233,7 @@ class Conformance:
             given.append(unit.next_number("numbers", first=100))
             unit.save("things", thing("a"))
 
-        with contextlib.suppress(writing.Clash):
+        with contextlib.suppress(transaction.Clash):
             desk.commit(failing)
         unit = UnitOfWork(desk.database)
         given.append(unit.next_number("numbers", first=100))

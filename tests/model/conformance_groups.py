@@ -9,18 +9,18 @@ import pytest
 from conformance import ORIGIN, Desk, registered, thing
 from pymongo.errors import AutoReconnect
 
-from touchstone_chassis import committing
-from touchstone_chassis.committing import NotCommittedInTime
-from touchstone_chassis.units import UnitOfWork
-from touchstone_chassis.writing import (
+from touchstone_chassis.unit_of_work import committer
+from touchstone_chassis.unit_of_work.committer import NotCommittedInTime
+from touchstone_chassis.unit_of_work.transaction import (
     AlreadyProcessed,
     AnswerStored,
     ClaimLost,
     Clash,
-    Completion,
+    CompletionRecord,
     IndexViolated,
-    Writing,
+    TransactionWriter,
 )
+from touchstone_chassis.unit_of_work.unit import UnitOfWork
 
 Fill = Callable[[UnitOfWork], None]
 
@@ -34,20 +34,20 @@ class Together:
 
     def __init__(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
         self.desk, self.sizes = desk, list[int]()
-        write = Writing.write
+        write = TransactionWriter.write
 
-        def noted(writing: Writing, entries: Any) -> None:
+        def noted(writing: TransactionWriter, entries: Any) -> None:
             self.sizes.append(len(entries))
             write(writing, entries)
 
-        monkeypatch.setattr(Writing, "write", noted)
+        monkeypatch.setattr(TransactionWriter, "write", noted)
 
-    def commit(self, *units: tuple[Fill, Completion]) -> list[Exception | None]:
+    def commit(self, *units: tuple[Fill, CompletionRecord]) -> list[Exception | None]:
         """What became of each, in order."""
         threads = [eventlet.spawn(self._outcome, fill, completion) for fill, completion in units]
         return [thread.wait() for thread in threads]
 
-    def _outcome(self, fill: Fill, completion: Completion) -> Exception | None:
+    def _outcome(self, fill: Fill, completion: CompletionRecord) -> Exception | None:
         unit = UnitOfWork(self.desk.database)
         fill(unit)
         try:
@@ -68,7 +68,7 @@ class GroupConformance:
     def test_units_that_come_together_are_one_transaction_and_each_is_whole(self, together: Together) -> None:
         ids = [f"t-{number}" for number in range(10)]
 
-        outcomes = together.commit(*((saving(id), Completion(inbox=f"i-{id}")) for id in ids))
+        outcomes = together.commit(*((saving(id), CompletionRecord(inbox=f"i-{id}")) for id in ids))
 
         assert outcomes == [None] * 10 and together.sizes == [10]
         desk = together.desk
@@ -76,9 +76,9 @@ class GroupConformance:
         assert sorted(row["subject"] for row in desk.committed) == sorted(ids)
 
     def test_no_group_is_larger_than_its_limit(self, together: Together, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(committing, "GROUP_MAX", 4)
+        monkeypatch.setattr(committer, "GROUP_MAX", 4)
 
-        outcomes = together.commit(*((saving(f"t-{n}"), Completion(inbox=f"i-{n}")) for n in range(10)))
+        outcomes = together.commit(*((saving(f"t-{n}"), CompletionRecord(inbox=f"i-{n}")) for n in range(10)))
 
         assert outcomes == [None] * 10
         assert sum(together.sizes) == 10 and max(together.sizes) == 4
@@ -91,13 +91,13 @@ class GroupConformance:
         outdated = desk.one("things", "old")
         desk.commit(lambda unit: unit.save("things", dict(outdated or {})))
         unit, completion, error = {
-            "repeated message": (saving("x"), Completion(inbox="known"), AlreadyProcessed),
-            "stored answer": (saving("x"), Completion(answer={"_id": "key", "body_hash": "h"}), AnswerStored),
-            "lost claim": (saving("x"), Completion(claim=("reminder/x", "nobody's")), ClaimLost),
-            "clash": (lambda u: u.save("things", dict(outdated or {})), Completion(inbox="i-x"), Clash),
-            "violation": (saving("x", label="taken"), Completion(inbox="i-x"), IndexViolated),
+            "repeated message": (saving("x"), CompletionRecord(inbox="known"), AlreadyProcessed),
+            "stored answer": (saving("x"), CompletionRecord(answer={"_id": "key", "body_hash": "h"}), AnswerStored),
+            "lost claim": (saving("x"), CompletionRecord(claim=("reminder/x", "nobody's")), ClaimLost),
+            "clash": (lambda u: u.save("things", dict(outdated or {})), CompletionRecord(inbox="i-x"), Clash),
+            "violation": (saving("x", label="taken"), CompletionRecord(inbox="i-x"), IndexViolated),
         }[bad]
-        good = [(saving(f"t-{n}"), Completion(inbox=f"i-{n}")) for n in range(4)]
+        good = [(saving(f"t-{n}"), CompletionRecord(inbox=f"i-{n}")) for n in range(4)]
 
         outcomes = together.commit(*good[:2], (unit, completion), *good[2:])
 
@@ -107,9 +107,9 @@ class GroupConformance:
 
     def test_all_may_be_bad_but_one(self, together: Together) -> None:
         together.desk.commit(lambda unit: None, inbox="known")
-        repeats = [(saving(f"x-{n}"), Completion(inbox="known")) for n in range(5)]
+        repeats = [(saving(f"x-{n}"), CompletionRecord(inbox="known")) for n in range(5)]
 
-        outcomes = together.commit(*repeats, (saving("good"), Completion(inbox="new")))
+        outcomes = together.commit(*repeats, (saving("good"), CompletionRecord(inbox="new")))
 
         assert [type(outcome) for outcome in outcomes] == [AlreadyProcessed] * 5 + [type(None)]
         assert together.desk.ids("things") == ["good"]
@@ -119,9 +119,9 @@ class GroupConformance:
         read = together.desk.one("things", "a") or {}
 
         outcomes = together.commit(
-            (lambda unit: unit.save("things", read | {"by": 1}), Completion(inbox="i-1")),
-            (lambda unit: unit.save("things", read | {"by": 2}), Completion(inbox="i-2")),
-            (saving("b"), Completion(inbox="i-3")),
+            (lambda unit: unit.save("things", read | {"by": 1}), CompletionRecord(inbox="i-1")),
+            (lambda unit: unit.save("things", read | {"by": 2}), CompletionRecord(inbox="i-2")),
+            (saving("b"), CompletionRecord(inbox="i-3")),
         )
 
         assert [type(outcome) for outcome in outcomes] == [type(None), Clash, type(None)]
@@ -135,21 +135,24 @@ class GroupConformance:
         together.desk.commit(lambda unit: unit.save("things", read["a"] | {"by": "another"}))
 
         outcomes = together.commit(
-            *((lambda unit, id=id: unit.save("things", read[id]), Completion(inbox=f"i-{id}")) for id in "abc")
+            *((lambda unit, id=id: unit.save("things", read[id]), CompletionRecord(inbox=f"i-{id}")) for id in "abc")
         )
 
         assert [type(outcome) for outcome in outcomes] == [Clash, type(None), type(None)]
         assert together.desk.ids("inbox") == ["i-b", "i-c"]
 
     def test_of_two_of_the_same_message_one_is_processed(self, together: Together) -> None:
-        outcomes = together.commit((saving("a"), Completion(inbox="same")), (saving("b"), Completion(inbox="same")))
+        outcomes = together.commit(
+            (saving("a"), CompletionRecord(inbox="same")), (saving("b"), CompletionRecord(inbox="same"))
+        )
 
         assert [type(outcome) for outcome in outcomes] == [type(None), AlreadyProcessed]
         assert together.desk.ids("things") == ["a"]
 
     def test_of_two_that_a_unique_index_keeps_apart_one_is_committed(self, together: Together) -> None:
         outcomes = together.commit(
-            (saving("a", label="same"), Completion(inbox="i-1")), (saving("b", label="same"), Completion(inbox="i-2"))
+            (saving("a", label="same"), CompletionRecord(inbox="i-1")),
+            (saving("b", label="same"), CompletionRecord(inbox="i-2")),
         )
 
         assert sorted(type(outcome).__name__ for outcome in outcomes) == ["IndexViolated", "NoneType"]
@@ -157,16 +160,16 @@ class GroupConformance:
 
     def test_projections_and_deadlines_of_many_are_written_as_of_one(self, together: Together) -> None:
         desk, due_at = together.desk, datetime.datetime(2026, 3, 5, tzinfo=datetime.UTC)
-        desk.commit(lambda unit: unit.project("copies", {"_id": "c-0", "sequence": 7, "n": "newer"}))
+        desk.commit(lambda unit: unit.upsert_read_model("copies", {"_id": "c-0", "sequence": 7, "n": "newer"}))
 
         def fill(number: int) -> Fill:
             def filled(unit: UnitOfWork) -> None:
-                unit.project("copies", {"_id": f"c-{number}", "sequence": 5, "n": "older"})
+                unit.upsert_read_model("copies", {"_id": f"c-{number}", "sequence": 5, "n": "older"})
                 unit.schedule("reminder", f"r-{number}", due_at)
 
             return filled
 
-        together.commit(*((fill(n), Completion(inbox=f"i-{n}")) for n in range(3)))
+        together.commit(*((fill(n), CompletionRecord(inbox=f"i-{n}")) for n in range(3)))
 
         assert together.sizes[-1] == 3
         copies = {d["_id"]: d["n"] for d in UnitOfWork(desk.database).find("copies", {})}
@@ -176,16 +179,18 @@ class GroupConformance:
     def test_what_nobody_can_be_blamed_for_is_tried_by_each_alone(
         self, together: Together, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        whole = Writing.write
+        whole = TransactionWriter.write
 
-        def poisoned(writing: Writing, entries: Any) -> None:
+        def poisoned(writing: TransactionWriter, entries: Any) -> None:
             whole(writing, entries)
             if any(entry.completion.inbox == "i-poison" for entry in entries):
                 raise ValueError("something that names nobody")
 
-        monkeypatch.setattr(Writing, "write", poisoned)
+        monkeypatch.setattr(TransactionWriter, "write", poisoned)
 
-        outcomes = together.commit(*((saving(name), Completion(inbox=f"i-{name}")) for name in ("a", "poison", "b")))
+        outcomes = together.commit(
+            *((saving(name), CompletionRecord(inbox=f"i-{name}")) for name in ("a", "poison", "b"))
+        )
 
         assert [type(outcome) for outcome in outcomes] == [type(None), ValueError, type(None)]
         assert together.desk.ids("things") == ["a", "b"]
@@ -201,7 +206,7 @@ class GroupConformance:
 
         monkeypatch.setattr(together.desk._committer, "_committed", note)
 
-        outcomes = together.commit(*((saving(f"t-{n}"), Completion(inbox=f"i-{n}")) for n in range(3)))
+        outcomes = together.commit(*((saving(f"t-{n}"), CompletionRecord(inbox=f"i-{n}")) for n in range(3)))
 
         assert outcomes == [None] * 3
         assert together.sizes == [3] and told == [1, 1, 1]
@@ -209,21 +214,21 @@ class GroupConformance:
     def test_a_database_that_goes_away_is_away_for_all_and_each_is_then_tried_alone(
         self, together: Together, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        whole, failures = Writing.write, [AutoReconnect("away")]
+        whole, failures = TransactionWriter.write, [AutoReconnect("away")]
 
-        def away_once(writing: Writing, entries: Any) -> None:
+        def away_once(writing: TransactionWriter, entries: Any) -> None:
             whole(writing, entries)
             if failures:
                 raise failures.pop()
 
-        monkeypatch.setattr(Writing, "write", away_once)
+        monkeypatch.setattr(TransactionWriter, "write", away_once)
         units = [UnitOfWork(together.desk.database) for _ in range(3)]
         for number, unit in enumerate(units):
             saving(f"t-{number}")(unit)
 
         def commit(number: int) -> Exception | None:
             try:
-                together.desk._committer.commit(units[number], ORIGIN, Completion(inbox=f"i-{number}"))
+                together.desk._committer.commit(units[number], ORIGIN, CompletionRecord(inbox=f"i-{number}"))
             except Exception as error:
                 return error
             return None
@@ -236,21 +241,21 @@ class GroupConformance:
         assert together.desk.ids("things") == ["t-0", "t-1", "t-2"]
 
     def test_what_was_not_begun_in_time_is_not_begun(self, together: Together, monkeypatch: pytest.MonkeyPatch) -> None:
-        whole = Writing.write
+        whole = TransactionWriter.write
 
-        def slow(writing: Writing, entries: Any) -> None:
+        def slow(writing: TransactionWriter, entries: Any) -> None:
             eventlet.sleep(0.1)
             whole(writing, entries)
 
-        monkeypatch.setattr(Writing, "write", slow)
-        first = eventlet.spawn(together.commit, (saving("a"), Completion(inbox="i-a")))
+        monkeypatch.setattr(TransactionWriter, "write", slow)
+        first = eventlet.spawn(together.commit, (saving("a"), CompletionRecord(inbox="i-a")))
         eventlet.sleep(0.02)  # its transaction is under way
         unit = UnitOfWork(together.desk.database)
         saving("late")(unit)
 
         with pytest.raises(NotCommittedInTime):
-            together.desk._committer.commit(unit, ORIGIN, Completion(inbox="i-late"), within_s=0.01)
+            together.desk._committer.commit(unit, ORIGIN, CompletionRecord(inbox="i-late"), within_s=0.01)
 
         assert first.wait() == [None]
-        together.commit((saving("b"), Completion(inbox="i-b")))
+        together.commit((saving("b"), CompletionRecord(inbox="i-b")))
         assert together.desk.ids("things") == ["a", "b"]

@@ -18,8 +18,8 @@ from planning.recording import NotUnderstood, Shape, shape_of
 
 from touchstone_contracts import bookkeeping
 from touchstone_contracts.topology import Index
-from touchstone_devkit.backing import Backing
-from touchstone_devkit.runner import SERVICES, System
+from touchstone_devkit.backing.choosing import Backing
+from touchstone_devkit.system.runner import SERVICES, System
 
 BOOKS = {bookkeeping.STARTS, bookkeeping.LEASES, bookkeeping.RESTORES} | {
     index.collection for index in bookkeeping.BOOKKEEPING_INDEXES

@@ -14,8 +14,8 @@ from rolling.plans import NEW, OLD, every_restart_in_every_mix, there_and_back
 from rolling.releases import Release
 from rolling.running import AUDITS_EACH, Outcome, roll
 
-from touchstone_devkit.backing import Backing
-from touchstone_devkit.runner import SERVICES, System
+from touchstone_devkit.backing.choosing import Backing
+from touchstone_devkit.system.runner import SERVICES, System
 
 EVERY_MIX = os.environ.get("TOUCHSTONE_UPGRADE") == "every-mix"
 ISSUED_V1, ISSUED_V2 = "certification.certificate_issued.v1", "certification.certificate_issued.v2"

@@ -2,7 +2,7 @@
 
 import sys
 
-from touchstone_chassis.main import main
+from touchstone_chassis.runtime.process import main
 
 if __name__ == "__main__":
     sys.exit(main())

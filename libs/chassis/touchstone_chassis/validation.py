@@ -9,7 +9,7 @@ import orjson
 from marshmallow import Schema, ValidationError
 from marshmallow.exceptions import SCHEMA
 
-from touchstone_contracts import quick_load
+from touchstone_contracts.codec import loading
 from touchstone_contracts.errors import FieldError, InvalidRequest
 from touchstone_contracts.plain import is_plain
 
@@ -59,7 +59,7 @@ def load(schema: Schema, data: Any) -> dict[str, Any]:
     errors = [] if _is_storable(data) else field_errors(_unstorable(data))
     if not errors:
         try:
-            loaded: dict[str, Any] = quick_load.load(schema, data)
+            loaded: dict[str, Any] = loading.load(schema, data)
             return loaded
         except ValidationError as error:
             errors = field_errors(error.normalized_messages())

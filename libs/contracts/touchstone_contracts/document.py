@@ -8,9 +8,9 @@ import typing
 from collections.abc import Iterator
 from typing import Any
 
-import touchstone_contracts.differences  # noqa: F401 - registers its events
-from touchstone_contracts import assessment, certification, membership, notification
+import touchstone_contracts.events.differences  # noqa: F401 - registers its events
 from touchstone_contracts.envelope import CONTENT_TYPE
+from touchstone_contracts.events import assessment, certification, membership, notification
 from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.topology import events_exchange, unconsumed
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
 
-from touchstone_contracts import quick_load
+from touchstone_contracts.codec import loading
 from touchstone_contracts.moments import Moment
 from touchstone_contracts.registry import REGISTRY
 
@@ -101,7 +101,7 @@ def unwrap(message: Any, *, expected: type | None = None) -> tuple[Envelope, Any
     """
     if not isinstance(message, dict):
         raise ValidationError({"_schema": ["The message is not a JSON object."]})
-    envelope, data = quick_load.load(_SCHEMA, message)
+    envelope, data = loading.load(_SCHEMA, message)
     event_class: Any = REGISTRY.get(envelope.type)
     if event_class is None or (expected is not None and event_class is not expected):
         raise ValidationError({"type": [f"{envelope.type!r} is not what this queue is for."]})

@@ -5,8 +5,8 @@ from typing import Any
 
 from marshmallow import fields
 
-from touchstone_contracts.quick_fields import Inner
-from touchstone_contracts.quick_source import NotSure, Take
+from touchstone_contracts.codec.fields import Inner
+from touchstone_contracts.codec.source import NotSure, Take
 
 
 class Moment(fields.AwareDateTime):

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from marshmallow import EXCLUDE, Schema, fields, post_load
 
-from touchstone_contracts.quick_dump import dump_if_sure
-from touchstone_contracts.quick_load import UNSURE, load_if_sure, loads_alike
+from touchstone_contracts.codec.dumping import dump_if_sure
+from touchstone_contracts.codec.loading import UNSURE, load_if_sure, loads_alike
 
 REGISTRY: dict[str, type] = {}
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from eventlet import hubs
 
-from touchstone_devkit.backing import Backing, NoBacking, start_backing
-from touchstone_devkit.broker import create_vhost, delete_vhost
+from touchstone_devkit.backing.broker import create_vhost, delete_vhost
+from touchstone_devkit.backing.choosing import Backing, NoBacking, start_backing
 
 if TYPE_CHECKING:
-    from touchstone_devkit.runner import System
+    from touchstone_devkit.system.runner import System
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +64,7 @@ def amqp_uri(backing: Backing) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def system(backing: Backing) -> Iterator["System"]:
     """The whole system, provisioned and ready, with a movable clock; one for the session."""
-    from touchstone_devkit.runner import System
+    from touchstone_devkit.system.runner import System
 
     with System(backing=backing, sandbox=True) as started:
         yield started

@@ -1,7 +1,7 @@
 """Field types for what comes from outside: strict about types, bounded in size, every fault with a code of its own.
 
 Each says in `quick_deserialize`, next to its `_deserialize`, how good input is loaded fast
-(see `touchstone_contracts.quick_fields`); tests hold the two equal.
+(see `touchstone_contracts.codec.fields`); tests hold the two equal.
 """
 
 import datetime
@@ -10,8 +10,8 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
-from touchstone_contracts.quick_fields import Inner, same_of_type
-from touchstone_contracts.quick_source import Bind, NotSure, Same, Take
+from touchstone_contracts.codec.fields import Inner, same_of_type
+from touchstone_contracts.codec.source import Bind, NotSure, Same, Take
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")

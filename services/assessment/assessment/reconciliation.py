@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from assessment.store import AUDITS, Unit
-from touchstone_chassis.reconciliation import Comparable
-from touchstone_contracts.assessment import (
+from touchstone_chassis.reconciliation.ledger import ReconciliationDeclarations
+from touchstone_contracts.events.assessment import (
     AuditAccepted,
     AuditReportReturned,
     AuditReportSubmitted,
@@ -21,7 +21,7 @@ def audits(unit: Unit, keys: Sequence[str]) -> list[dict[str, Any]]:
     return [{"audit_id": d["_id"], "state": d["state"], "accepted_at": d["accepted_at"]} for d in found]
 
 
-COMPARABLE = Comparable(
+COMPARABLE = ReconciliationDeclarations(
     facts={"audits": audits},
     announced_in_full=[[AuditReportSubmitted, AuditReportReturned, AuditAccepted, CorrectiveActionPlanReviewed]],
 )

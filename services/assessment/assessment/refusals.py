@@ -3,8 +3,8 @@
 from typing import Any
 
 from assessment import report_form
-from touchstone_contracts.assessment import AuditReportRefused
 from touchstone_contracts.errors import FieldError, Refusal
+from touchstone_contracts.events.assessment import AuditReportRefused
 from touchstone_contracts.values import Problem
 
 

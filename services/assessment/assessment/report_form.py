@@ -11,7 +11,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 from assessment.domain.checking import STATEMENTS
 from assessment.forms import Bounded, Day, Matching, Text, Truth, country, identifier
 from touchstone_chassis.validation import ERRORS_MAX, field_errors
-from touchstone_contracts import quick_load
+from touchstone_contracts.codec import loading
 from touchstone_contracts.errors import FieldError, InvalidReport
 from touchstone_contracts.plain import is_plain
 from touchstone_contracts.values import History
@@ -182,7 +182,7 @@ def invalid(faults: list[FieldError]) -> InvalidReport:
 
 def _read(form: Schema, value: Any) -> Draft:
     try:
-        return Draft(content=dict(quick_load.load(form, value)), faults=[])
+        return Draft(content=dict(loading.load(form, value)), faults=[])
     except ValidationError as error:
         content = error.valid_data if isinstance(error.valid_data, dict) else {}
         return Draft(content=content, faults=field_errors(error.normalized_messages()))

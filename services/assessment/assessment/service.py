@@ -13,25 +13,25 @@ from assessment.refusals import refused
 from assessment.store import Auditors, Audits, Bodies, Refusals
 from assessment.topology import INTAKE
 from assessment.waiting import waiting
-from touchstone_chassis.callers import Caller
-from touchstone_chassis.dead_letter_desk import DeadLetterDesk
+from touchstone_chassis.auth.tokens import Caller
+from touchstone_chassis.deadletters.api import DeadLetterApi
 from touchstone_chassis.entrypoints import command, on_message, query
-from touchstone_chassis.providers import DomainClock, Health, Settings, Stored
-from touchstone_chassis.reconciliation_desk import ReconciliationDesk
-from touchstone_chassis.trail_desk import FOLLOWERS, TrailDesk
-from touchstone_chassis.waiting import ListUnfinished
+from touchstone_chassis.handlers.dependencies import DomainClock, Health, Settings, Stored
+from touchstone_chassis.history.api import FOLLOWERS, HistoryApi
+from touchstone_chassis.reconciliation.api import ReconciliationApi
 from touchstone_contracts import roles
 from touchstone_contracts.errors import FieldError, InvalidRequest, NotFound, Refusal
+from touchstone_contracts.pending_work import ListUnfinished
 from touchstone_contracts.roles import ASSESSOR, MEMBER, REGISTRAR, SECRETARIAT
 
 _ACCREDITING = (SECRETARIAT, REGISTRAR)
 
 
-class AssessmentService(TrailDesk, DeadLetterDesk, ReconciliationDesk):
+class AssessmentService(HistoryApi, DeadLetterApi, ReconciliationApi):
     """Standards, who may audit against them, and audit reports from submission to acceptance."""
 
     name = "assessment"
-    comparable = COMPARABLE
+    reconciliation = COMPARABLE
 
     health = Health()
     clock = DomainClock()

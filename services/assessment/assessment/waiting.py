@@ -1,7 +1,7 @@
 """What an audit that is not accepted yet waits for, in words for whoever has to act."""
 
 from assessment.domain.audit import Audit, State
-from touchstone_chassis.waiting import Waiting
+from touchstone_contracts.pending_work import Waiting
 
 
 def waiting(audit: Audit) -> Waiting:

@@ -8,8 +8,8 @@ from certification.domain.facts import Surroundings, gather
 from certification.domain.mandates import Authority, authority_for
 from certification.domain.members import Member, Profile, Standing
 from certification.domain.rules import Evaluation, RuleSet, evaluate
-from touchstone_contracts.assessment import AuditAccepted, CorrectiveActionPlanReviewed
-from touchstone_contracts.membership import MembershipActivated, MembershipReinstated, MembershipSuspended
+from touchstone_contracts.events.assessment import AuditAccepted, CorrectiveActionPlanReviewed
+from touchstone_contracts.events.membership import MembershipActivated, MembershipReinstated, MembershipSuspended
 
 StandingEvent = MembershipActivated | MembershipSuspended | MembershipReinstated
 

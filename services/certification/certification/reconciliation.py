@@ -7,8 +7,8 @@ from typing import Any
 from certification.desk import EXPIRY, PLAN_DUE, expiry_due, hold_ends
 from certification.documents import certificate_of
 from certification.domain.cases import CaseState
-from touchstone_chassis.reconciliation import Comparable, Due, lacking_deadlines
-from touchstone_contracts.certification import CertificateIssued, CertificationRefused
+from touchstone_chassis.reconciliation.ledger import Due, ReconciliationDeclarations, lacking_deadlines
+from touchstone_contracts.events.certification import CertificateIssued, CertificationRefused
 from touchstone_contracts.versions import versions
 
 _CASE = {"state": 1, "evaluation.until": 1, "decision.outcome": 1, "decision.certificate_number": 1}
@@ -101,7 +101,7 @@ def due_expiry(unit: Any, certificate_id: str) -> Due | None:
     return due, {"correlation_id": case["correlation_id"]}
 
 
-COMPARABLE = Comparable(
+COMPARABLE = ReconciliationDeclarations(
     facts={"cases": cases, "certificates": certificates},
     deadlines={EXPIRY: due_expiry, PLAN_DUE: due_plan},
 )

@@ -12,25 +12,25 @@ from certification.known_mandates import KnownMandates
 from certification.reconciliation import COMPARABLE
 from certification.store import Cases, Certificates
 from certification.waiting import waiting
-from touchstone_chassis.callers import Caller
-from touchstone_chassis.dead_letter_desk import DeadLetterDesk
+from touchstone_chassis.auth.tokens import Caller
+from touchstone_chassis.deadletters.api import DeadLetterApi
 from touchstone_chassis.entrypoints import Deadline, command, on_deadline, on_event, query
-from touchstone_chassis.providers import DomainClock, Health, Settings, Stored
-from touchstone_chassis.reconciliation_desk import ReconciliationDesk
-from touchstone_chassis.trail_desk import FOLLOWERS, TrailDesk
-from touchstone_chassis.waiting import ListUnfinished, Waiting
-from touchstone_contracts.assessment import AuditAccepted, CorrectiveActionPlanReviewed
+from touchstone_chassis.handlers.dependencies import DomainClock, Health, Settings, Stored
+from touchstone_chassis.history.api import FOLLOWERS, HistoryApi
+from touchstone_chassis.reconciliation.api import ReconciliationApi
 from touchstone_contracts.envelope import Envelope
 from touchstone_contracts.errors import NotFound
-from touchstone_contracts.membership import MembershipActivated, MembershipReinstated, MembershipSuspended
+from touchstone_contracts.events.assessment import AuditAccepted, CorrectiveActionPlanReviewed
+from touchstone_contracts.events.membership import MembershipActivated, MembershipReinstated, MembershipSuspended
+from touchstone_contracts.pending_work import ListUnfinished, Waiting
 from touchstone_contracts.roles import ALL, ASSESSOR, MEMBER, PUBLIC, SECRETARIAT
 
 
-class CertificationService(TrailDesk, DeadLetterDesk, ReconciliationDesk):
+class CertificationService(HistoryApi, DeadLetterApi, ReconciliationApi):
     """One case for each accepted audit, one decision for each case, one certificate for each decision to certify."""
 
     name = "certification"
-    comparable = COMPARABLE
+    reconciliation = COMPARABLE
 
     health = Health()
     clock = DomainClock()

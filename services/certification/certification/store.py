@@ -160,7 +160,7 @@ class Members:
     def keep_activation(self, profile: Profile, standing: Standing, sequence: int) -> None:
         """Both come with one word of the member's. While no later one is kept, its name is read with the standing."""
         name = {"legal_name": profile.legal_name}
-        self._unit.project("member_profiles", {"_id": profile.member_id, "sequence": sequence, **name})
+        self._unit.upsert_read_model("member_profiles", {"_id": profile.member_id, "sequence": sequence, **name})
         self._keep_standing(standing, sequence, name)
 
     def keep_standing(self, standing: Standing, sequence: int) -> None:
@@ -168,7 +168,7 @@ class Members:
 
     def _keep_standing(self, standing: Standing, sequence: int, name: dict[str, str]) -> None:
         state = {"good": standing.good, "effective_on": standing.effective_on.isoformat(), **name}
-        self._unit.project("member_standings", {"_id": standing.member_id, "sequence": sequence, **state})
+        self._unit.upsert_read_model("member_standings", {"_id": standing.member_id, "sequence": sequence, **state})
 
     def _profile(self, member_id: str) -> dict[str, Any] | None:
         profile: dict[str, Any] | None = self._unit.find_one("member_profiles", {"_id": member_id})
@@ -193,7 +193,7 @@ class PlanReviews:
             "plan_state": review.plan_state.value,
             "plan_due_on": iso(review.plan_due_on),
         }
-        self._unit.project("plan_reviews", document)
+        self._unit.upsert_read_model("plan_reviews", document)
 
 
 class Mandates:

@@ -1,7 +1,7 @@
 """What certification needs of the broker and the database."""
 
-from touchstone_contracts.assessment import AuditAccepted, CorrectiveActionPlanReviewed
-from touchstone_contracts.membership import MembershipActivated, MembershipReinstated, MembershipSuspended
+from touchstone_contracts.events.assessment import AuditAccepted, CorrectiveActionPlanReviewed
+from touchstone_contracts.events.membership import MembershipActivated, MembershipReinstated, MembershipSuspended
 from touchstone_contracts.topology import Index, ServiceTopology
 
 TOPOLOGY = ServiceTopology(

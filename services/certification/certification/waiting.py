@@ -5,7 +5,7 @@ import datetime
 from certification.domain.audit import standard_name
 from certification.domain.cases import Case, CaseState
 from certification.domain.mandates import Mandate
-from touchstone_chassis.waiting import Waiting
+from touchstone_contracts.pending_work import Waiting
 
 _SECRETARIAT, _REGISTRAR, _OPERATOR = "Secretariat", "registrar", "operator"
 

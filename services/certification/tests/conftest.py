@@ -10,8 +10,8 @@ from certification.domain.certificates import CertificateRecord
 from certification.domain.facts import Surroundings
 from certification.domain.members import Member, Profile, Standing
 from certification.process import audit_of
-from touchstone_contracts.assessment import AuditAccepted, CorrectiveActionPlanReviewed
-from touchstone_contracts.membership import MembershipActivated, MembershipReinstated, MembershipSuspended
+from touchstone_contracts.events.assessment import AuditAccepted, CorrectiveActionPlanReviewed
+from touchstone_contracts.events.membership import MembershipActivated, MembershipReinstated, MembershipSuspended
 from touchstone_contracts.values import (
     AuditType,
     Level,

@@ -8,7 +8,7 @@ from typing import Any, Self
 from dateutil.relativedelta import relativedelta
 
 from touchstone_contracts.errors import AlreadyExists, FieldError, IllegalTransition, InvalidRequest
-from touchstone_contracts.membership import (
+from touchstone_contracts.events.membership import (
     ContactChanged,
     EntityRegistered,
     FacilityRegistered,

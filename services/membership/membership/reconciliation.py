@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from membership.store import CONTACTS, Contacts, Unit
-from touchstone_chassis.reconciliation import Comparable
-from touchstone_contracts.membership import (
+from touchstone_chassis.reconciliation.ledger import ReconciliationDeclarations
+from touchstone_contracts.events.membership import (
     ContactChanged,
     MembershipActivated,
     MembershipReinstated,
@@ -26,7 +26,7 @@ def present_contact(unit: Unit, contact_id: str) -> tuple[ContactChanged, int] |
     return (contact.told(), contact.version) if contact else None
 
 
-COMPARABLE = Comparable(
+COMPARABLE = ReconciliationDeclarations(
     facts={"contacts": contact_versions},
     announced_in_full=[
         [OrganisationRegistered, MembershipActivated, MembershipSuspended, MembershipReinstated],

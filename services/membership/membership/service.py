@@ -8,22 +8,22 @@ from membership.domain import Contact, ContactDetails, Entity, Facility, Organis
 from membership.reconciliation import COMPARABLE
 from membership.reference import class_rules
 from membership.store import Contacts, Entities, Facilities, Organisations
-from touchstone_chassis.callers import Caller
-from touchstone_chassis.dead_letter_desk import DeadLetterDesk
+from touchstone_chassis.auth.tokens import Caller
+from touchstone_chassis.deadletters.api import DeadLetterApi
 from touchstone_chassis.entrypoints import command, query
-from touchstone_chassis.providers import DomainClock, Health, Settings, Stored
-from touchstone_chassis.reconciliation_desk import ReconciliationDesk
-from touchstone_chassis.trail_desk import TrailDesk
+from touchstone_chassis.handlers.dependencies import DomainClock, Health, Settings, Stored
+from touchstone_chassis.history.api import HistoryApi
+from touchstone_chassis.reconciliation.api import ReconciliationApi
 from touchstone_contracts.errors import AlreadyExists, FieldError, Forbidden, NotFound
 from touchstone_contracts.roles import ASSESSOR, MEMBER, REGISTRAR, SECRETARIAT
 from touchstone_contracts.values import Party, PartyKind
 
 
-class MembershipService(TrailDesk, DeadLetterDesk, ReconciliationDesk):
+class MembershipService(HistoryApi, DeadLetterApi, ReconciliationApi):
     """Who is a member, of which class and in what standing; what it wants certified; and who is told on its behalf."""
 
     name = "membership"
-    comparable = COMPARABLE
+    reconciliation = COMPARABLE
 
     health = Health()
     clock = DomainClock()

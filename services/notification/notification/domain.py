@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from touchstone_contracts.notification import NoticeSent
+from touchstone_contracts.events.notification import NoticeSent
 from touchstone_contracts.values import Party
 
 EMAIL = "email"

@@ -12,14 +12,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from notification.domain import EMAIL, Announcement, Arrival, Contact, Notice, NoticeState, Standing, notice_id
-from touchstone_contracts.certification import (
+from touchstone_contracts.envelope import Envelope
+from touchstone_contracts.events.certification import (
     CertificateExpired,
     CertificateIssued,
     CertificationHeld,
     CertificationRefused,
 )
-from touchstone_contracts.envelope import Envelope
-from touchstone_contracts.membership import ContactChanged
+from touchstone_contracts.events.membership import ContactChanged
 from touchstone_contracts.values import Party, PartyKind
 
 SECRETARIAT = Party(kind=PartyKind.SECRETARIAT, id="secretariat")

@@ -6,7 +6,7 @@ from typing import Any
 
 from notification.domain import NoticeState
 from notification.store import ANNOUNCEMENTS, NOTICES, SEND_NOTICE
-from touchstone_chassis.reconciliation import Comparable, Due, lacking_deadlines
+from touchstone_chassis.reconciliation.ledger import Due, ReconciliationDeclarations, lacking_deadlines
 
 _EFFECTIVE = (NoticeState.PENDING.value, NoticeState.SENT.value)
 _ANNOUNCEMENT = {"audit_id": 1, "type": 1, "announced": 1, "parties": 1, "nobody_until": 1}
@@ -71,4 +71,4 @@ def due_sending(unit: Any, notice_id: str) -> Due | None:
     return datetime.datetime.fromisoformat(notice["created_at"]), {}
 
 
-COMPARABLE = Comparable(facts={"announcements": announcements}, deadlines={SEND_NOTICE: due_sending})
+COMPARABLE = ReconciliationDeclarations(facts={"announcements": announcements}, deadlines={SEND_NOTICE: due_sending})

@@ -11,23 +11,23 @@ from notification.domain import Announcement, Contact, Notice, NoticeState, Stan
 from notification.reconciliation import COMPARABLE
 from notification.store import CATCH_UP, CHECK_ANNOUNCEMENT, SEND_NOTICE, Announcements, Contacts, Notices, position
 from notification.waiting import UNDELIVERED_SHOWN, waiting_for_contact, waiting_notices
-from touchstone_chassis.callers import Caller
-from touchstone_chassis.crashpoints import reach
-from touchstone_chassis.dead_letter_desk import DeadLetterDesk
+from touchstone_chassis.auth.tokens import Caller
+from touchstone_chassis.deadletters.api import DeadLetterApi
 from touchstone_chassis.entrypoints import Deadline, on_deadline, on_event, query
-from touchstone_chassis.providers import DomainClock, Health, Settings, Stored
-from touchstone_chassis.reconciliation_desk import ReconciliationDesk
-from touchstone_chassis.trail_desk import FOLLOWERS, TrailDesk
-from touchstone_chassis.waiting import ListUnfinished
-from touchstone_contracts.certification import (
+from touchstone_chassis.handlers.dependencies import DomainClock, Health, Settings, Stored
+from touchstone_chassis.history.api import FOLLOWERS, HistoryApi
+from touchstone_chassis.reconciliation.api import ReconciliationApi
+from touchstone_chassis.testing.fault_points import fault_point
+from touchstone_contracts.envelope import Envelope
+from touchstone_contracts.errors import Forbidden, NotFound
+from touchstone_contracts.events.certification import (
     CertificateExpired,
     CertificateIssued,
     CertificationHeld,
     CertificationRefused,
 )
-from touchstone_contracts.envelope import Envelope
-from touchstone_contracts.errors import Forbidden, NotFound
-from touchstone_contracts.membership import ContactChanged
+from touchstone_contracts.events.membership import ContactChanged
+from touchstone_contracts.pending_work import ListUnfinished
 from touchstone_contracts.roles import ASSESSOR, MEMBER, OPERATOR, REGISTRAR, SECRETARIAT
 from touchstone_contracts.values import Party, PartyKind
 
@@ -36,11 +36,11 @@ log = structlog.get_logger(__name__)
 _READERS = (SECRETARIAT, REGISTRAR, OPERATOR, ASSESSOR, MEMBER)
 
 
-class NotificationService(TrailDesk, DeadLetterDesk, ReconciliationDesk):
+class NotificationService(HistoryApi, DeadLetterApi, ReconciliationApi):
     """Tells the member, the body and the Secretariat what became of a certification."""
 
     name = "notification"
-    comparable = COMPARABLE
+    reconciliation = COMPARABLE
 
     health = Health()
     clock = DomainClock()
@@ -202,7 +202,7 @@ class NotificationService(TrailDesk, DeadLetterDesk, ReconciliationDesk):
         for notice in settlement.due:
             self.notices.save(notice)
             self.notices.send_later(notice, due_at=now)
-            reach("notice_record")
+            fault_point("notice_record")
         for notice in settlement.not_due:
             self.notices.save(notice)
             self.notices.send_never(notice)
@@ -215,9 +215,9 @@ class NotificationService(TrailDesk, DeadLetterDesk, ReconciliationDesk):
         outcome: mailer.Outcome = mailer.Taken()
         if notice.message_id not in self.remembered:
             mail = rendering.mail(notice, contact, subject, body, language, settings=self.settings, at=self.clock.now())
-            reach("notice_send")
+            fault_point("notice_send")
             outcome = _send_within(mail, self.settings["smtp"])
-            reach("notice_mark")
+            fault_point("notice_mark")
         self._mark(notice, outcome, language, rendering.digest(body))
 
     def _mark(self, notice: Notice, outcome: mailer.Outcome, language: str, digest: str) -> None:

@@ -1,12 +1,12 @@
 """What notification needs of the broker and the database."""
 
-from touchstone_contracts.certification import (
+from touchstone_contracts.events.certification import (
     CertificateExpired,
     CertificateIssued,
     CertificationHeld,
     CertificationRefused,
 )
-from touchstone_contracts.membership import ContactChanged
+from touchstone_contracts.events.membership import ContactChanged
 from touchstone_contracts.topology import Index, ServiceTopology
 
 TOPOLOGY = ServiceTopology(

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Iterable
 
 from notification.domain import Announcement, Notice, NoticeState
-from touchstone_chassis.waiting import Waiting
+from touchstone_contracts.pending_work import Waiting
 
 UNDELIVERED_SHOWN = datetime.timedelta(days=60)
 """For how long a notice that was given up is shown: nobody can send it any more."""

@@ -11,7 +11,7 @@ from corpus.entrances import RPC, Entrance
 from pymongo import MongoClient
 
 from touchstone_contracts.bookkeeping import DEAD_LETTERS
-from touchstone_devkit.runner import SERVICES, System
+from touchstone_devkit.system.runner import SERVICES, System
 
 _OUTCOME = re.compile(r'outcome="([^"]*)".*\} (\S+)')
 _OWN_BOOKS = {"dead_letters", "dead_letter_parts"}

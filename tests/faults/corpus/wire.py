@@ -9,7 +9,7 @@ from typing import Any
 
 import amqp
 
-from touchstone_chassis import broker
+from touchstone_chassis.amqp import connections
 from touchstone_contracts.topology import RPC_EXCHANGE
 
 
@@ -90,7 +90,7 @@ class Wire:
         return int(self._other.queue_declare(queue, passive=True).message_count)
 
     def close(self) -> None:
-        broker.close_quietly(self._connection)
+        connections.close_quietly(self._connection)
 
     def __enter__(self) -> "Wire":
         return self
@@ -99,7 +99,7 @@ class Wire:
         self.close()
 
     def _open(self) -> None:
-        self._connection = broker.connect(self._uri, name="bad input")
+        self._connection = connections.connect(self._uri, name="bad input")
         self._channel, self._other = self._connection.channel(), self._connection.channel()
         self._channel.confirm_select()
         queue = self._other.queue_declare("", exclusive=True, auto_delete=True).queue

@@ -3,7 +3,7 @@
 import dataclasses
 import random
 
-from touchstone_chassis.crashpoints import MODES, POINTS
+from touchstone_chassis.testing.fault_points import MODES, POINTS
 
 _HANDLES_MESSAGES = ("assessment", "certification", "notification")
 _TAKES_COMMANDS = ("membership", "assessment", "certification")

@@ -13,7 +13,7 @@ from harness.outcome import Outcome, Strike
 from harness.striking import STOPPED_S, Target
 from harness.workload import Workload
 
-from touchstone_chassis.crashpoints import MARKERS_VARIABLE, PLAN_VARIABLE
+from touchstone_chassis.testing.fault_points import MARKERS_VARIABLE, PLAN_VARIABLE
 
 AUDITS = 24
 

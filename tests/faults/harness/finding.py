@@ -14,7 +14,7 @@ from harness.checks import Found
 from touchstone_devkit.demo.quiet import Observer
 from touchstone_devkit.demo.scheme import Scheme
 from touchstone_devkit.demo.worlds import World
-from touchstone_devkit.runner import System
+from touchstone_devkit.system.runner import System
 
 LEFT_OVER_S = 30.0
 """So long a node that was cut off may take until its management API answers again."""

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from touchstone.rpc import BrokerRefused, BrokerUnreachable, MalformedReply, NoAnswer
+from touchstone.rpc.client import BrokerRefused, BrokerUnreachable, MalformedReply, NoAnswer
 from touchstone_contracts.errors import Refusal
 from touchstone_devkit.demo.register import Register, Speaker
 

@@ -2,7 +2,7 @@
 
 from harness.workload import Say
 
-from touchstone_devkit.runner import System
+from touchstone_devkit.system.runner import System
 
 GRACE_S = 10
 """An event that is younger may still be under way. By default a minute."""

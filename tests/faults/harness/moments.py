@@ -13,7 +13,7 @@ from harness.repeats import Repeats
 from harness.striking import Target
 from harness.workload import Workload
 
-from touchstone_devkit.runner import SERVICES
+from touchstone_devkit.system.runner import SERVICES
 
 AUDITS = {AT_REST: 24, UNDER_LOAD: 60, BACKLOG: 200, DEPLOY: 80}
 FREE_SHARE = 0.4

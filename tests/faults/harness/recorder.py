@@ -9,8 +9,8 @@ from typing import Any
 
 import pika.exceptions
 
-from touchstone.amqp import BrokerRefused, BrokerUnreachable, Channel, open_connection
-from touchstone.watching import producers
+from touchstone.events.watching import producers
+from touchstone.rpc.blocking import BrokerRefused, BrokerUnreachable, Channel, open_connection
 from touchstone_contracts.topology import events_exchange
 from touchstone_devkit.demo.trail import Trail
 

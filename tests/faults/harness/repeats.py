@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import requests
 
-from touchstone_devkit.runner import SERVICES, System
+from touchstone_devkit.system.runner import SERVICES, System
 
 _REPEATED = re.compile(r'^touchstone_messages_handled_total\{[^}]*outcome="repeated"[^}]*\} (\S+)$', re.MULTILINE)
 

@@ -19,11 +19,11 @@ from harness.results import LONGEST_SILENCE, Result
 from harness.striking import HEARTBEAT_S, Target
 from harness.workload import Say, Workload, prepare, settle
 
-from touchstone_devkit.backing import Backing
+from touchstone_devkit.backing.choosing import Backing
 from touchstone_devkit.demo.quiet import wait_until_quiet
 from touchstone_devkit.demo.scheme import Scheme
 from touchstone_devkit.folders import CHECKOUT
-from touchstone_devkit.runner import System
+from touchstone_devkit.system.runner import System
 
 SETTLE_S = 180
 FAULTS_TOLD = 20

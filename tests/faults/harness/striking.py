@@ -10,10 +10,10 @@ from typing import Any
 from harness.blow import Blow
 from harness.workload import Say
 
-from touchstone.amqp import Channel, open_connection
-from touchstone_contracts.assessment import AuditAccepted
+from touchstone.rpc.blocking import Channel, open_connection
+from touchstone_contracts.events.assessment import AuditAccepted
 from touchstone_contracts.topology import event_queue
-from touchstone_devkit.runner import MAIL_SINK, System
+from touchstone_devkit.system.runner import MAIL_SINK, System
 
 HEARTBEAT_S = 5
 STOPPED_S = 3 * HEARTBEAT_S + 1

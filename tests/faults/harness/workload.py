@@ -14,13 +14,13 @@ import pika.exceptions
 from harness.checks import Expected
 from harness.history import CallFailed, History
 
-from touchstone.amqp import BrokerRefused, BrokerUnreachable, open_connection
+from touchstone.rpc.blocking import BrokerRefused, BrokerUnreachable, open_connection
 from touchstone_contracts.roles import ASSESSOR
 from touchstone_devkit.demo.quiet import wait_until_quiet
 from touchstone_devkit.demo.register import OPERATOR, SECRETARIAT, Register, Speaker
 from touchstone_devkit.demo.scheme import Scheme
 from touchstone_devkit.demo.worlds import World, a_world, stage
-from touchstone_devkit.runner import System
+from touchstone_devkit.system.runner import System
 
 SUBMITTERS = 4
 ATTEMPT_S = 10

@@ -7,8 +7,8 @@ import pytest
 from conformance import INDEXES, Conformance, desk
 from conformance_groups import GroupConformance, together
 
-from touchstone_chassis.mongo import connect
-from touchstone_devkit.backing import Backing
+from touchstone_chassis.mongo.client import connect
+from touchstone_devkit.backing.choosing import Backing
 
 __all__ = ["desk", "together"]
 

@@ -12,16 +12,16 @@ import orjson
 from pymongo import ReturnDocument
 from simulation.memory_mongo import MemoryDatabase
 
-from touchstone_chassis import calls, handling
-from touchstone_chassis.callers import Caller
-from touchstone_chassis.committing import Committer
-from touchstone_chassis.deadlines import Deadline, OnDeadline
-from touchstone_chassis.events import OnEvent
-from touchstone_chassis.messages import OnMessage
-from touchstone_chassis.providers import Stored
-from touchstone_chassis.rpc import Method
-from touchstone_chassis.units import Origin, UnitOfWork
-from touchstone_chassis.writing import AlreadyProcessed, ClaimLost, Completion
+from touchstone_chassis.auth.tokens import Caller
+from touchstone_chassis.handlers import commands, execution
+from touchstone_chassis.handlers.dependencies import Stored
+from touchstone_chassis.handlers.events import OnEvent
+from touchstone_chassis.handlers.messages import OnMessage
+from touchstone_chassis.rpc.server import Method
+from touchstone_chassis.scheduling.scheduler import Deadline, OnDeadline
+from touchstone_chassis.unit_of_work.committer import Committer
+from touchstone_chassis.unit_of_work.transaction import AlreadyProcessed, ClaimLost, CompletionRecord
+from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
 from touchstone_contracts.bookkeeping import BOOKKEEPING_INDEXES
 from touchstone_contracts.envelope import unwrap
 from touchstone_contracts.errors import Refusal
@@ -84,19 +84,19 @@ class Process:
         """A fresh process: what was only in memory is gone."""
         committer = _EachByAReplica(self.database, self.clock)
         mongo = SimpleNamespace(database=self.database)
-        here = SimpleNamespace(away_for_s=0.0, lost=lambda: None)
+        here = SimpleNamespace(open_for_s=0.0, trip=lambda: None)
         self._core: Any = SimpleNamespace(
-            service=self.name, committer=committer, mongo=mongo, draining=False, availability=here
+            service=self.name, committer=committer, mongo=mongo, draining=False, circuit_breaker=here
         )
         remembered = getattr(self._service, "remembered", None)
         self._remembered = type(remembered)() if remembered is not None else None
-        self._executions: dict[str, calls.Execution] = {}
+        self._executions: dict[str, commands.Execution] = {}
 
     def call(self, name: str, arguments: dict[str, Any], caller: Caller) -> Any:
         """The answer to a command or query, as a caller reads it. Raises Refusal."""
         handler, unit = self.commands[name], UnitOfWork(self.database)
         if name not in self._executions:
-            self._executions[name] = calls.Execution(self._core, handler.entrypoint.schema, name)
+            self._executions[name] = commands.Execution(self._core, handler.entrypoint.schema, name)
         execution, service, until = self._executions[name], self._instance(unit), time.time() + CALL_S_MAX
         run, arguments = (lambda *given: handler.method(service, *given)), dict(arguments)
         if not handler.entrypoint.changes:
@@ -143,24 +143,24 @@ class Process:
         known = {field.name for field in dataclasses.fields(Deadline)}
         deadline = Deadline(id=id, **{name: value for name, value in document.items() if name in known})
         try:
-            self._run(self.deadlines[deadline.kind], deadline.origin, Completion(claim=(id, claim)), deadline)
+            self._run(self.deadlines[deadline.kind], deadline.origin, CompletionRecord(claim=(id, claim)), deadline)
         except ClaimLost:
             return
 
     def _once(self, inbox_key: str, handler: Handler, origin: Origin, *given: Any) -> None:
         try:
-            self._run(handler, origin, Completion(inbox=inbox_key), *given)
+            self._run(handler, origin, CompletionRecord(inbox=inbox_key), *given)
         except AlreadyProcessed:
             return
         except Exception:
             if not self._core.committer.was_processed(inbox_key):
                 raise
 
-    def _run(self, handler: Handler, origin: Origin, done: Completion, *given: Any) -> None:
+    def _run(self, handler: Handler, origin: Origin, done: CompletionRecord, *given: Any) -> None:
         unit = UnitOfWork(self.database)
         service = self._instance(unit)
         run = lambda: handler.method(service, *given)  # noqa: E731
-        handling.run(self._core, unit, run, origin=origin, complete=lambda _result: done)
+        execution.run(self._core, unit, run, origin=origin, complete=lambda _result: done)
 
     def _instance(self, unit: UnitOfWork) -> Any:
         service = self._service()

@@ -29,8 +29,8 @@ import notification.schemas
 import notification.service
 import notification.topology
 from notification import mailer
-from touchstone_chassis import handling
-from touchstone_chassis.callers import Caller
+from touchstone_chassis.auth.tokens import Caller
+from touchstone_chassis.handlers import execution
 from touchstone_contracts.errors import Refusal
 from touchstone_contracts.roles import ASSESSOR, REGISTRAR, SECRETARIAT
 
@@ -104,7 +104,7 @@ class System:
     def __enter__(self) -> "System":
         self._patches = contextlib.ExitStack()
         self._patches.enter_context(mock.patch.object(mailer, "send", self._take_mail))
-        self._patches.enter_context(mock.patch.object(handling, "eventlet", _NoWaiting()))
+        self._patches.enter_context(mock.patch.object(execution, "eventlet", _NoWaiting()))
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -13,7 +13,7 @@ from simulation.looking import picture_of
 from simulation.memory_mongo import MemoryCollection
 from simulation.system import Fault, Sent, System
 
-from touchstone_chassis.units import UnitOfWork
+from touchstone_chassis.unit_of_work.unit import UnitOfWork
 
 AUDIT = "b-1.r-1"
 

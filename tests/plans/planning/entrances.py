@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
-from touchstone_chassis.dead_letters import OnDeadLetter
-from touchstone_chassis.deadlines import OnDeadline
-from touchstone_chassis.events import OnEvent
-from touchstone_chassis.messages import OnMessage
-from touchstone_chassis.rpc import Method
+from touchstone_chassis.deadletters.repository import OnDeadLetter
+from touchstone_chassis.handlers.events import OnEvent
+from touchstone_chassis.handlers.messages import OnMessage
+from touchstone_chassis.rpc.server import Method
+from touchstone_chassis.scheduling.scheduler import OnDeadline
 from touchstone_contracts.topology import event_queue
 
 _SAMPLE = re.compile(r"(\w+)\{([^}]*)\} ([0-9.e+]+)")

@@ -15,9 +15,9 @@ from planning.tour import Tour
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from touchstone.provision import installed_topologies, provision_databases
+from touchstone.provisioning.provision import installed_topologies, provision_databases
 from touchstone_devkit.demo.scheme import Scheme
-from touchstone_devkit.runner import SERVICES, System
+from touchstone_devkit.system.runner import SERVICES, System
 
 Grown = dict[tuple[str, str], Database[dict[str, Any]]]
 """By service and regime, a database with many documents and all indexes that are declared."""

@@ -9,7 +9,7 @@ from planning.filling import REGIMES
 from planning.judging import Finding
 from pymongo.database import Database
 
-from touchstone.provision import installed_topologies
+from touchstone.provisioning.provision import installed_topologies
 from touchstone_contracts.bookkeeping import BOOKKEEPING_INDEXES
 from touchstone_contracts.topology import Index
 

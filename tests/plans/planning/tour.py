@@ -13,8 +13,8 @@ from typing import Any
 
 import pika
 
-from touchstone.amqp import open_connection
-from touchstone_chassis import clock
+from touchstone.rpc.blocking import open_connection
+from touchstone_chassis.mongo import clock
 from touchstone_contracts.envelope import CONTENT_TYPE
 from touchstone_contracts.errors import InvalidRequest, NotFound
 from touchstone_contracts.topology import dead_letter, event_queue
@@ -23,7 +23,7 @@ from touchstone_devkit.demo.register import OPERATOR, REGISTRAR, SECRETARIAT, Sp
 from touchstone_devkit.demo.scheme import Scheme, decision_events
 from touchstone_devkit.demo.worlds import World, a_world, stage
 from touchstone_devkit.eventually import eventually
-from touchstone_devkit.runner import SERVICES, System
+from touchstone_devkit.system.runner import SERVICES, System
 
 WITHIN_S = 30
 DAY_S = 24 * 3600.0

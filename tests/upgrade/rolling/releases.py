@@ -11,7 +11,7 @@ from pathlib import Path
 
 import touchstone_contracts
 from touchstone_devkit.folders import CHECKOUT
-from touchstone_devkit.runner import SERVICES, System
+from touchstone_devkit.system.runner import SERVICES, System
 
 PREVIOUS = "71ae650ae32d2aa997f0e31a0074b6c2d672ec1c"
 """The commit of the release before."""

@@ -13,10 +13,10 @@ from harness.workload import Say, Workload, prepare, settle
 from rolling.plans import NEW, OLD, Step
 from rolling.releases import Release
 
-from touchstone.amqp import open_connection
+from touchstone.rpc.blocking import open_connection
 from touchstone_devkit.demo.quiet import wait_until_quiet
 from touchstone_devkit.demo.scheme import Scheme
-from touchstone_devkit.runner import SERVICES, System
+from touchstone_devkit.system.runner import SERVICES, System
 
 AUDITS_EACH = 6
 """So many for each step of a plan: half of them are handed in while a service restarts."""

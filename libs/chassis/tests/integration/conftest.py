@@ -23,17 +23,17 @@ from joserfc.jwt import encode
 from marshmallow import Schema, fields, validate
 from nameko.containers import ServiceContainer
 
-from touchstone.provision import provision
+from touchstone.provisioning.provision import provision
 from touchstone_chassis.config import for_nameko
 from touchstone_chassis.entrypoints import command, on_deadline, on_event, on_message, query
-from touchstone_chassis.providers import DomainClock, Stored
-from touchstone_contracts.assessment import BodyAccredited
+from touchstone_chassis.handlers.dependencies import DomainClock, Stored
 from touchstone_contracts.errors import AlreadyExists, NotFound
-from touchstone_contracts.membership import OrganisationRegistered
+from touchstone_contracts.events.assessment import BodyAccredited
+from touchstone_contracts.events.membership import OrganisationRegistered
 from touchstone_contracts.roles import ASSESSOR, PUBLIC, SECRETARIAT
 from touchstone_contracts.topology import Index, ServiceTopology, dead_letter, event_queue
 from touchstone_devkit.eventually import eventually
-from touchstone_devkit.ports import free_ports
+from touchstone_devkit.processes.ports import free_ports
 
 TOPOLOGIES = [
     ServiceTopology(
@@ -333,14 +333,14 @@ def toy(
     with nameko.config.patch(for_nameko(settings, "toy"), clear=True):
         container = ServiceContainer(type("Toy", (*inherited, Toy), {}))
         container.start()
-        eventually(lambda: missing or _core(container).consumer._check()[0])
+        eventually(lambda: missing or _resources(container).consumer._check()[0])
         yield container
         if container.started:
             container.stop()
 
 
-def _core(container: ServiceContainer) -> Any:
-    return next(e for e in container.subextensions if type(e).__name__ == "Core")
+def _resources(container: ServiceContainer) -> Any:
+    return next(e for e in container.subextensions if type(e).__name__ == "Resources")
 
 
 @pytest.fixture
@@ -356,13 +356,13 @@ def runs(toy: ServiceContainer) -> list[str]:
 
 
 @pytest.fixture
-def core(toy: ServiceContainer) -> Any:
-    return _core(toy)
+def resources(toy: ServiceContainer) -> Any:
+    return _resources(toy)
 
 
 @pytest.fixture
-def database(core: Any) -> Any:
-    return core.mongo.database
+def database(resources: Any) -> Any:
+    return resources.mongo.database
 
 
 @pytest.fixture

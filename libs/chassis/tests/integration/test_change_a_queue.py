@@ -11,21 +11,21 @@ import pika
 import pytest
 from pymongo import MongoClient
 
-from touchstone.provision import ProvisioningFailed, provision
+from touchstone.provisioning.provision import ProvisioningFailed, provision
 from touchstone_contracts import topology
-from touchstone_contracts.assessment import BodyAccredited
 from touchstone_contracts.envelope import CONTENT_TYPE, wrap
+from touchstone_contracts.events.assessment import BodyAccredited
 from touchstone_contracts.topology import ServiceTopology, event_queue, events_exchange
 from touchstone_devkit.eventually import eventually
-from touchstone_devkit.ports import free_ports
+from touchstone_devkit.processes.ports import free_ports
 
 SERVICE = """
 import os
-import touchstone_chassis.events as events
+import touchstone_chassis.handlers.events as events
 from touchstone_chassis.entrypoints import on_event
-from touchstone_chassis.providers import Health, Stored
+from touchstone_chassis.handlers.dependencies import Health, Stored
 from touchstone_contracts import topology
-from touchstone_contracts.assessment import BodyAccredited
+from touchstone_contracts.events.assessment import BodyAccredited
 
 named = events.event_queue
 events.event_queue = lambda service, type_name: named(service, type_name) + os.environ.get("SUFFIX", "")

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from pymongo.errors import NetworkTimeout
 
-from touchstone_chassis import handling
-from touchstone_chassis.parking import PUT_OFFS_MAX
-from touchstone_contracts.assessment import BodyAccredited
+from touchstone_chassis.consuming.retry import DEFERRALS_MAX
+from touchstone_chassis.handlers import execution
 from touchstone_contracts.envelope import wrap
+from touchstone_contracts.events.assessment import BodyAccredited
 from touchstone_contracts.topology import dead_letter, event_queue, retry_queue
 from touchstone_devkit.eventually import eventually
 
@@ -44,7 +44,7 @@ def asked(bus: Any, timeout_s: float) -> tuple[dict[str, Any], float]:
 
 
 def test_calls_are_answered_while_more_events_wait_than_there_are_workers(
-    way_to_the_database, toy, bus, core, database, runs
+    way_to_the_database, toy, bus, resources, database, runs
 ):
     way_to_the_database.stall()
     for number in range(EVENTS):
@@ -52,7 +52,7 @@ def test_calls_are_answered_while_more_events_wait_than_there_are_workers(
     eventually(lambda: bus.count(QUEUE) == EVENTS - 8)  # the prefetch
 
     first, first_took_s = asked(bus, 3)
-    eventually(lambda: core.availability.away_for_s > handling.PATIENCE_S, within_s=40)
+    eventually(lambda: resources.circuit_breaker.open_for_s > execution.PATIENCE_S, within_s=40)
     later, later_took_s = asked(bus, 30)
 
     way_to_the_database.resume()
@@ -66,11 +66,11 @@ def test_calls_are_answered_while_more_events_wait_than_there_are_workers(
     assert bus.count(dead_letter("toy")) == bus.count(retry_queue("toy", 1)) == 0
 
 
-def test_a_stop_does_not_wait_for_a_database_that_is_away(way_to_the_database, toy, bus, core):
+def test_a_stop_does_not_wait_for_a_database_that_is_away(way_to_the_database, toy, bus, resources):
     way_to_the_database.stall()
     for number in range(EVENTS):
         bus.publish_event(an_accreditation(f"b-{number}"))
-    eventually(lambda: core.availability.away_for_s > 0, within_s=40)
+    eventually(lambda: resources.circuit_breaker.open_for_s > 0, within_s=40)
     began = time.monotonic()
 
     toy.stop()
@@ -80,7 +80,7 @@ def test_a_stop_does_not_wait_for_a_database_that_is_away(way_to_the_database, t
 
 
 def test_an_event_that_takes_the_database_too_long_holds_nobody_up_and_is_given_up(
-    bus, core, database, runs, behaviour
+    bus, resources, database, runs, behaviour
 ):
     def take_too_long() -> None:
         raise NetworkTimeout("timed out")
@@ -93,6 +93,6 @@ def test_an_event_that_takes_the_database_too_long_holds_nobody_up_and_is_given_
     properties, _body = bus.dead_letter()
 
     assert properties.headers["touchstone-reason"] == "retries_exhausted"
-    assert runs.count("slow") == 2 * (PUT_OFFS_MAX + 1)
+    assert runs.count("slow") == 2 * (DEFERRALS_MAX + 1)
     eventually(lambda: database["things"].count_documents({}) == EVENTS)
-    assert core.availability.changes == 0
+    assert resources.circuit_breaker.changes == 0

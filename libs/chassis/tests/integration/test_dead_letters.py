@@ -12,11 +12,11 @@ from typing import Any
 import amqp
 import pytest
 
-from touchstone_chassis import broker
-from touchstone_chassis.dead_letter_desk import DeadLetterDesk
-from touchstone_chassis.dead_letters import ORDER, criteria
-from touchstone_contracts.assessment import BodyAccredited
+from touchstone_chassis.amqp import connections
+from touchstone_chassis.deadletters.api import DeadLetterApi
+from touchstone_chassis.deadletters.repository import ORDER, criteria
 from touchstone_contracts.envelope import wrap
+from touchstone_contracts.events.assessment import BodyAccredited
 from touchstone_contracts.roles import ALL, OPERATOR
 from touchstone_contracts.topology import dead_letter, event_queue
 from touchstone_devkit.eventually import eventually
@@ -29,7 +29,7 @@ DESK = ("list_dead_letters", "get_dead_letter", "replay_dead_letters", "edit_dea
 
 @pytest.fixture
 def inherited() -> tuple[type, ...]:
-    return (DeadLetterDesk,)
+    return (DeadLetterApi,)
 
 
 @pytest.fixture
@@ -86,9 +86,9 @@ def test_what_is_given_up_is_kept_with_all_that_is_known_of_it(bus, desk, behavi
     eventually(lambda: bus.count(dead_letter("toy")) == 0)
 
 
-def test_a_message_that_the_broker_gave_up_is_kept_with_the_brokers_reason(bus, desk, core):
+def test_a_message_that_the_broker_gave_up_is_kept_with_the_brokers_reason(bus, desk, resources):
     with_header = {"headers": {"authorization": "secret"}, "message_id": "m-1"}
-    consumed = core.consumer._queues
+    consumed = resources.consumer._queues
     consumed[QUEUE] = dataclasses.replace(consumed[QUEUE], handler=lambda delivery: delivery.reject())
     bus.put(QUEUE, b"nonsense", **with_header)
 
@@ -104,7 +104,7 @@ def test_properties_that_cannot_be_read_do_not_cost_the_message(bus, desk, setti
         def _serialize_properties(self) -> bytes:
             return struct.pack(">H", 0x8000) + b"\x02\xff\xfe"
 
-    connection = broker.connect(settings["AMQP_URI"])
+    connection = connections.connect(settings["AMQP_URI"])
     channel = connection.channel()
     event = an_accreditation("b-1")
     channel._basic_publish(Raw(json.dumps(event).encode()), "", QUEUE)
@@ -207,7 +207,7 @@ def test_a_call_that_nobody_waits_for_can_be_discarded_but_not_replayed(bus, des
     assert discarded["discarded"] == [parked["id"]] and discarded["refused"][0]["code"] == "not_found"
 
 
-def test_a_rated_batch_goes_out_one_by_one_and_is_no_lag(bus, desk, behaviour, database, core):
+def test_a_rated_batch_goes_out_one_by_one_and_is_no_lag(bus, desk, behaviour, database, resources):
     names = [f"b-{number}" for number in range(4)]
     for name in names:
         broken(bus, behaviour, name)
@@ -222,7 +222,7 @@ def test_a_rated_batch_goes_out_one_by_one_and_is_no_lag(bus, desk, behaviour, d
     due = [row["recorded_at"] for row in rows]
     assert len(second["replayed"]) == 2 and len(rows) == 3
     assert [round((b - a).total_seconds()) for a, b in itertools.pairwise(due)] == [10, 10]
-    assert core._check_lag()[0]
+    assert resources._check_lag()[0]
 
 
 def test_a_message_comes_back_from_the_queue_until_it_is_kept_and_is_kept_once(bus, desk, behaviour, database):

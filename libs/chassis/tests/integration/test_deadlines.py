@@ -5,8 +5,8 @@ import uuid
 
 from eventlet.event import Event
 
-from touchstone_chassis import deadlines
-from touchstone_chassis.units import UnitOfWork
+from touchstone_chassis.scheduling import scheduler
+from touchstone_chassis.unit_of_work.unit import UnitOfWork
 from touchstone_devkit.eventually import eventually
 
 
@@ -39,16 +39,16 @@ def test_a_deadline_whose_handler_fails_is_tried_again(bus, issuer, database, be
     assert eventually(lambda: database["things"].find_one({"_id": "d-1"}), within_s=15)
 
 
-def test_a_deadline_in_the_future_waits(bus, core, database):
+def test_a_deadline_in_the_future_waits(bus, resources, database):
     later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
     database["deadlines"].insert_one({"_id": "reminder/z", "kind": "reminder", "key": "z", "due_at": later})
 
-    unit: UnitOfWork = core.unit()
+    unit: UnitOfWork = resources.unit()
     unit.schedule("reminder", "soon", datetime.datetime.now(datetime.UTC), {"why": "x"})
-    from touchstone_chassis.units import Origin
-    from touchstone_chassis.writing import Completion
+    from touchstone_chassis.unit_of_work.transaction import CompletionRecord
+    from touchstone_chassis.unit_of_work.unit import Origin
 
-    core.committer.commit(unit, Origin(uuid.uuid4().hex), Completion())
+    resources.committer.commit(unit, Origin(uuid.uuid4().hex), CompletionRecord())
 
     eventually(lambda: database["things"].find_one({"_id": "soon"}))
     assert database["deadlines"].count_documents({"_id": "reminder/z"}) == 1
@@ -75,7 +75,7 @@ def test_a_deadline_that_a_dead_process_had_claimed_is_taken_over_when_the_claim
 def test_a_claim_lasts_as_long_as_its_handler_and_lapses_soon_after_a_death(
     bus, issuer, database, behaviour, monkeypatch
 ):
-    monkeypatch.setattr(deadlines, "CLAIM", datetime.timedelta(seconds=1))
+    monkeypatch.setattr(scheduler, "CLAIM", datetime.timedelta(seconds=1))
     begun, go_on = Event(), Event()
 
     def take_long() -> None:
@@ -98,5 +98,5 @@ def test_a_claim_lasts_as_long_as_its_handler_and_lapses_soon_after_a_death(
 
 
 def test_the_claims_of_a_dead_process_hold_up_nobody_for_more_than_seven_seconds():
-    assert deadlines.CLAIM.total_seconds() + deadlines.POLL_S <= 7
-    assert deadlines.CLAIM.total_seconds() > deadlines.RENEW_EVERY_S * 2
+    assert scheduler.CLAIM.total_seconds() + scheduler.POLL_S <= 7
+    assert scheduler.CLAIM.total_seconds() > scheduler.RENEW_EVERY_S * 2

@@ -15,25 +15,25 @@ import pytest
 from pymongo import MongoClient
 
 from touchstone_contracts import topology
-from touchstone_contracts.assessment import BodyAccredited
 from touchstone_contracts.envelope import CONTENT_TYPE, wrap
+from touchstone_contracts.events.assessment import BodyAccredited
 from touchstone_contracts.topology import ServiceTopology, event_queue
 from touchstone_devkit.eventually import eventually
-from touchstone_devkit.ports import free_ports
+from touchstone_devkit.processes.ports import free_ports
 
 SERVICE = """
 import os
 from pathlib import Path
 
 import eventlet
-from touchstone_chassis import starts
-from touchstone_chassis.dead_letter_desk import DeadLetterDesk
+from touchstone_chassis.consuming import poison
+from touchstone_chassis.deadletters.api import DeadLetterApi
 from marshmallow import Schema, fields
 from touchstone_chassis.entrypoints import command, on_deadline, on_event
-from touchstone_chassis.providers import DomainClock, Health, Stored
-from touchstone_contracts.assessment import BodyAccredited
+from touchstone_chassis.handlers.dependencies import DomainClock, Health, Stored
+from touchstone_contracts.events.assessment import BodyAccredited
 
-starts.STARTS_MAX = int(os.environ["STARTS_MAX"])
+poison.STARTS_MAX = int(os.environ["STARTS_MAX"])
 
 class NameIt(Schema):
     id = fields.String(required=True)
@@ -42,7 +42,7 @@ class Things:
     def __init__(self, unit):
         self.unit = unit
 
-class Toy(DeadLetterDesk):
+class Toy(DeadLetterApi):
     name = "process"
     health, clock, things = Health(), DomainClock(), Stored(Things)
 

@@ -8,8 +8,8 @@ import nameko
 import pika
 from pymongo import MongoClient
 
-from touchstone_chassis.deadlines import DeadlineRunner
-from touchstone_contracts.assessment import BodyAccredited
+from touchstone_chassis.scheduling.scheduler import DeadlineRunner
+from touchstone_contracts.events.assessment import BodyAccredited
 from touchstone_contracts.topology import event_queue
 
 QUEUE = event_queue("toy", BodyAccredited.type_name)
@@ -37,7 +37,7 @@ def _an_accreditation(body_id: str) -> dict:
     }
 
 
-def test_a_stop_redelivers_nothing_that_was_started(settings, bus, toy, core, behaviour, runs):
+def test_a_stop_redelivers_nothing_that_was_started(settings, bus, toy, resources, behaviour, runs):
     started = eventlet.queue.Queue()
     for number in range(4):
         behaviour[f"b-{number}"] = lambda: (started.put(1), eventlet.sleep(1))

@@ -12,10 +12,10 @@ import pytest
 from marshmallow import Schema, fields
 from nameko.containers import ServiceContainer
 
-from touchstone.provision import provision
-from touchstone_chassis.dead_letter_desk import DeadLetterDesk
+from touchstone.provisioning.provision import provision
+from touchstone_chassis.deadletters.api import DeadLetterApi
 from touchstone_chassis.entrypoints import command, on_event
-from touchstone_chassis.providers import Stored
+from touchstone_chassis.handlers.dependencies import Stored
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.registry import detail, event
 from touchstone_contracts.roles import OPERATOR, SECRETARIAT
@@ -120,12 +120,12 @@ def deploy(settings: dict[str, Any], provisioned: None) -> Iterator[Callable[...
     def deploy(*sides: type) -> Any:
         while running:
             running.pop().stop()
-        container = ServiceContainer(type("Toy", (*sides, DeadLetterDesk), {"name": "toy", "lots": Stored(Lots)}))
+        container = ServiceContainer(type("Toy", (*sides, DeadLetterApi), {"name": "toy", "lots": Stored(Lots)}))
         container.start()
         running.append(container)
-        core = next(e for e in container.subextensions if type(e).__name__ == "Core")
-        eventually(lambda: core.consumer._check()[0])
-        return core.mongo.database
+        resources = next(e for e in container.subextensions if type(e).__name__ == "Resources")
+        eventually(lambda: resources.consumer._check()[0])
+        return resources.mongo.database
 
     with nameko.config.patch(settings, clear=True):
         yield deploy

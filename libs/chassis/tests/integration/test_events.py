@@ -10,11 +10,11 @@ import eventlet
 import pytest
 from pymongo.errors import AutoReconnect
 
-from touchstone_chassis.committing import Committer
-from touchstone_chassis.core import Core
-from touchstone_contracts.assessment import BodyAccredited
+from touchstone_chassis.handlers.resources import Resources
+from touchstone_chassis.unit_of_work.committer import Committer
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.errors import NotFound
+from touchstone_contracts.events.assessment import BodyAccredited
 from touchstone_contracts.topology import event_queue
 from touchstone_devkit.eventually import eventually
 
@@ -188,16 +188,16 @@ def test_a_token_in_a_header_is_not_kept_with_the_dead_letter(bus):
 
 
 @pytest.fixture
-def timers(core: Core, monkeypatch: pytest.MonkeyPatch) -> list[eventlet.Timeout]:
+def timers(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> list[eventlet.Timeout]:
     """Filled by a test: each goes off once, right after a commit."""
-    original, timers = Core._after_commit, []
+    original, timers = Resources._after_commit, []
 
     def broken(*args: Any) -> None:
         original(*args)
         if timers:
             raise timers.pop()
 
-    monkeypatch.setattr(Core, "_after_commit", broken)
+    monkeypatch.setattr(Resources, "_after_commit", broken)
     return timers
 
 

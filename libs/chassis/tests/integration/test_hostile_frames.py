@@ -9,8 +9,8 @@ from typing import Any
 import amqp
 import pytest
 
-from touchstone_chassis import broker
-from touchstone_contracts.assessment import BodyAccredited
+from touchstone_chassis.amqp import connections
+from touchstone_contracts.events.assessment import BodyAccredited
 from touchstone_contracts.topology import dead_letter, event_queue
 from touchstone_devkit.eventually import eventually
 
@@ -45,7 +45,7 @@ UNREADABLE = {
 
 @pytest.fixture
 def publish(settings: dict[str, Any], toy: Any) -> Iterator[Callable[[amqp.Message, str, Any], None]]:
-    connection = broker.connect(settings["AMQP_URI"])
+    connection = connections.connect(settings["AMQP_URI"])
     yield connection.channel()._basic_publish
     connection.close()
 
@@ -66,26 +66,26 @@ def _an_accreditation(body_id: str) -> dict:
 
 
 @pytest.mark.parametrize("case", UNREADABLE)
-def test_properties_that_cannot_be_read_park_their_message_alone(case, publish, bus, core, database):
-    session = core.consumer.session
+def test_properties_that_cannot_be_read_park_their_message_alone(case, publish, bus, resources, database):
+    session = resources.consumer.session
 
     publish(_raw(*UNREADABLE[case]), "", QUEUE)
     bus.publish_event(_an_accreditation("b-1"))
 
     assert eventually(lambda: bus.count(dead_letter("toy")), within_s=5) == 1
     assert eventually(lambda: database["things"].find_one({"_id": "b-1"}), within_s=5)
-    assert core.consumer.session is session
+    assert resources.consumer.session is session
 
 
-def test_a_routing_key_that_cannot_be_read_parks_its_message_alone(publish, bus, core, database):
-    session = core.consumer.session
+def test_a_routing_key_that_cannot_be_read_parks_its_message_alone(publish, bus, resources, database):
+    session = resources.consumer.session
 
     publish(amqp.Message(b"{}"), "nameko-rpc", b"toy.\xff\xfe")
     bus.publish_event(_an_accreditation("b-1"))
 
     assert eventually(lambda: bus.count(dead_letter("toy")), within_s=5) == 1
     assert eventually(lambda: database["things"].find_one({"_id": "b-1"}), within_s=5)
-    assert core.consumer.session is session
+    assert resources.consumer.session is session
 
 
 def test_headers_that_leave_no_room_for_ours_park_their_message_and_hold_no_worker(bus, database):

@@ -8,12 +8,12 @@ from typing import Any
 import eventlet
 import pytest
 
-from touchstone_chassis.committing import Committer
-from touchstone_chassis.outbox import Relay
-from touchstone_chassis.publishing import ConfirmingPublisher, Outcome, Outgoing
-from touchstone_chassis.units import Origin
-from touchstone_chassis.writing import Clash, Completion, IndexViolated
-from touchstone_contracts.membership import ContactChanged, OrganisationRegistered
+from touchstone_chassis.amqp.publisher import ConfirmingPublisher, Outcome, Outgoing
+from touchstone_chassis.outbox.relay import Relay
+from touchstone_chassis.unit_of_work.committer import Committer
+from touchstone_chassis.unit_of_work.transaction import Clash, CompletionRecord, IndexViolated
+from touchstone_chassis.unit_of_work.unit import Origin
+from touchstone_contracts.events.membership import ContactChanged, OrganisationRegistered
 from touchstone_contracts.values import Party, PartyKind
 from touchstone_devkit.eventually import eventually
 
@@ -24,11 +24,13 @@ def _registered(id: str) -> OrganisationRegistered:
     return OrganisationRegistered(member_id=id, legal_name=id, member_class="PT", country="DE")
 
 
-def _save(core: Any, committed: Any, id: str, event: Any = None, label: str | None = None, version: int = 0) -> None:
-    unit = core.unit()
+def _save(
+    resources: Any, committed: Any, id: str, event: Any = None, label: str | None = None, version: int = 0
+) -> None:
+    unit = resources.unit()
     unit.save("things", {"_id": id, "version": version, "label": label or id}, [event or _registered(id)])
-    Committer(core.mongo.database, event_time=core.clock.now, committed=committed).commit(
-        unit, Origin(uuid.uuid4().hex), Completion()
+    Committer(resources.mongo.database, event_time=resources.clock.now, committed=committed).commit(
+        unit, Origin(uuid.uuid4().hex), CompletionRecord()
     )
 
 
@@ -36,18 +38,18 @@ def _crash(*_: Any) -> None:
     """Stands for a process that dies right after its commit: nobody hands the rows to the relay."""
 
 
-def test_what_a_crash_left_behind_is_swept(core, bus, database):
-    _save(core, _crash, "t-1")
+def test_what_a_crash_left_behind_is_swept(resources, bus, database):
+    _save(resources, _crash, "t-1")
 
     assert bus.take(HEARD) is None
     assert eventually(lambda: bus.take(HEARD), within_s=15)
     assert eventually(lambda: database["outbox"].find_one({"pending": False}))["expires_at"]
 
 
-def test_an_event_that_no_queue_takes_stays_in_the_outbox_and_is_delivered_when_one_does(core, bus, database):
+def test_an_event_that_no_queue_takes_stays_in_the_outbox_and_is_delivered_when_one_does(resources, bus, database):
     bus.channel.queue_unbind(HEARD, "membership.events", "organisation_registered.v1")
     bus.channel.queue_unbind("membership.unconsumed", "membership.unconsumed", "")
-    _save(core, core._after_commit, "t-1")
+    _save(resources, resources._after_commit, "t-1")
     eventually(lambda: (database["outbox"].find_one() or {}).get("last_outcome") == "returned")
 
     bus.channel.queue_bind(HEARD, "membership.events", "organisation_registered.v1")
@@ -55,7 +57,7 @@ def test_an_event_that_no_queue_takes_stays_in_the_outbox_and_is_delivered_when_
     assert eventually(lambda: bus.take(HEARD), within_s=15)
 
 
-def test_an_event_that_nobody_consumes_is_kept_aside_and_is_no_alarm(core, bus, database):
+def test_an_event_that_nobody_consumes_is_kept_aside_and_is_no_alarm(resources, bus, database):
     contact = ContactChanged(
         contact_id="c-1",
         party=Party(kind=PartyKind.MEMBER, id="m"),
@@ -65,10 +67,10 @@ def test_an_event_that_nobody_consumes_is_kept_aside_and_is_no_alarm(core, bus, 
         language="en",
         channels=["email"],
     )
-    unit = core.unit()
+    unit = resources.unit()
     unit.save("things", {"_id": "c-1", "version": 0, "label": "c"}, [contact])
 
-    core.committer.commit(unit, Origin("cor"), Completion())
+    resources.committer.commit(unit, Origin("cor"), CompletionRecord())
 
     assert eventually(lambda: bus.take("membership.unconsumed"))
     gone = {"pending": False, "body": {"$exists": False}}
@@ -77,29 +79,29 @@ def test_an_event_that_nobody_consumes_is_kept_aside_and_is_no_alarm(core, bus, 
     )
 
 
-def test_a_version_clash_writes_nothing_at_all(core, database):
-    _save(core, _crash, "t-1")
+def test_a_version_clash_writes_nothing_at_all(resources, database):
+    _save(resources, _crash, "t-1")
 
     with pytest.raises(Clash):
-        _save(core, _crash, "t-1", label="other")
+        _save(resources, _crash, "t-1", label="other")
 
     assert database["outbox"].count_documents({}) == 1
     assert database["things"].find_one()["label"] == "t-1"
 
 
-def test_a_unique_index_that_is_violated_writes_nothing_at_all(core, database):
-    _save(core, _crash, "t-1", label="same")
+def test_a_unique_index_that_is_violated_writes_nothing_at_all(resources, database):
+    _save(resources, _crash, "t-1", label="same")
 
     with pytest.raises(IndexViolated):
-        _save(core, _crash, "t-2", label="same")
+        _save(resources, _crash, "t-2", label="same")
 
     assert database["outbox"].count_documents({}) == 1
 
 
-def test_all_racers_but_one_lose_and_leave_no_event(core, database):
+def test_all_racers_but_one_lose_and_leave_no_event(resources, database):
     def race(number: int) -> bool:
         try:
-            _save(core, _crash, "t-1", label=f"racer-{number}")
+            _save(resources, _crash, "t-1", label=f"racer-{number}")
             return True
         except Clash:
             return False
@@ -185,7 +187,7 @@ def test_a_message_that_cannot_be_written_spoils_no_other_of_its_window(bad, set
 
 @pytest.mark.parametrize("error", [eventlet.Timeout(), ValueError("broken")], ids=repr)
 def test_a_relay_that_fails_goes_on_with_the_next_event_and_the_sweep_takes_the_first(
-    error, core, bus, database, monkeypatch
+    error, resources, bus, database, monkeypatch
 ):
     original, errors = Relay.publish, [error, error]
 
@@ -195,22 +197,22 @@ def test_a_relay_that_fails_goes_on_with_the_next_event_and_the_sweep_takes_the_
         return original(*args)
 
     monkeypatch.setattr(Relay, "publish", broken)
-    _save(core, core._after_commit, "t-1")
+    _save(resources, resources._after_commit, "t-1")
     eventually(lambda: len(errors) == 1)
     database["outbox"].update_many({}, {"$set": {"next_attempt_at": datetime.datetime.now(datetime.UTC)}})
     eventually(lambda: not errors)
 
-    _save(core, core._after_commit, "t-2")
+    _save(resources, resources._after_commit, "t-2")
 
     assert {json.loads(eventually(lambda: bus.take(HEARD))[1])["subject"] for _ in range(2)} == {"t-1", "t-2"}
 
 
-def test_an_absent_broker_is_asked_once_a_sweep_however_much_waits(core, database, monkeypatch):
+def test_an_absent_broker_is_asked_once_a_sweep_however_much_waits(resources, database, monkeypatch):
     published = []
     publisher = ConfirmingPublisher("amqp://guest:guest@127.0.0.1:1/", confirm_timeout_s=1)
     monkeypatch.setattr(publisher, "publish", lambda m: published.append(len(m)) or [Outcome.UNKNOWN] * len(m))
     now = datetime.datetime.now(datetime.UTC)
-    _save(core, _crash, "t-1")
+    _save(resources, _crash, "t-1")
     row = database["outbox"].find_one()
     database["rows"].insert_many([row | {"_id": f"r-{n}", "next_attempt_at": now} for n in range(500)])
     relay = Relay(database, publisher)
@@ -223,7 +225,7 @@ def test_an_absent_broker_is_asked_once_a_sweep_however_much_waits(core, databas
     assert Relay(database, publisher)._lease.take(), "another replica may try at once"
 
 
-def test_the_oldest_that_waits_is_seen_though_it_is_due_later_than_others(core, database):
+def test_the_oldest_that_waits_is_seen_though_it_is_due_later_than_others(resources, database):
     now = datetime.datetime.now(datetime.UTC)
     for name, age_s, due_in_s in (("refused", 120, 50), ("fresh", 1, 4)):
         recorded_at, due = now - datetime.timedelta(seconds=age_s), now + datetime.timedelta(seconds=due_in_s)
@@ -231,8 +233,8 @@ def test_the_oldest_that_waits_is_seen_though_it_is_due_later_than_others(core, 
             {"_id": name, "pending": True, "recorded_at": recorded_at, "next_attempt_at": due}
         )
 
-    count, age_s = core.relay.pending()
-    ok, detail = core._check_lag()
+    count, age_s = resources.relay.pending()
+    ok, detail = resources._check_lag()
 
     assert count == 2 and 119 <= age_s < 150
     assert not ok and detail.startswith("2 unpublished, oldest 12") and "runbook outbox-lag" in detail

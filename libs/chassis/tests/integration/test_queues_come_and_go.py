@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from touchstone_chassis.session import Session
-from touchstone_contracts.assessment import BodyAccredited
+from touchstone_chassis.amqp.channels import ConsumerChannels
 from touchstone_contracts.envelope import wrap
+from touchstone_contracts.events.assessment import BodyAccredited
 from touchstone_contracts.topology import event_queue
 from touchstone_devkit.eventually import eventually
 
@@ -24,8 +24,8 @@ def an_accreditation(body_id: str) -> dict[str, Any]:
     return wrap(event, id=uuid.uuid4().hex, time=now, sequence=1, correlation_id="cor-1")
 
 
-def consumers(core: Any) -> tuple[bool, str]:
-    return core.consumer._check()
+def consumers(resources: Any) -> tuple[bool, str]:
+    return resources.consumer._check()
 
 
 @pytest.fixture
@@ -34,9 +34,9 @@ def missing(request: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("missing", [[QUEUE]], indirect=True)
-def test_a_queue_that_is_missing_at_the_start_keeps_nobody_from_the_others(bus, core, provisioned, database):
+def test_a_queue_that_is_missing_at_the_start_keeps_nobody_from_the_others(bus, resources, provisioned, database):
     # Not before the others are consumed: until then they are "lost just now".
-    found = eventually(lambda: "just now" not in (now := consumers(core))[1] and QUEUE in now[1] and now)
+    found = eventually(lambda: "just now" not in (now := consumers(resources))[1] and QUEUE in now[1] and now)
 
     answer = bus.call("get_thing", id="nothing")
 
@@ -45,36 +45,36 @@ def test_a_queue_that_is_missing_at_the_start_keeps_nobody_from_the_others(bus, 
     provisioned()
     bus.publish_event(an_accreditation("b-1"))
     assert eventually(lambda: database["things"].find_one({"_id": "b-1"}))
-    assert consumers(core)[0]
+    assert consumers(resources)[0]
 
 
 def test_a_queue_that_is_deleted_under_us_is_missed_and_consumed_again_when_it_is_back(
-    bus, core, provisioned, database
+    bus, resources, provisioned, database
 ):
     bus.channel.queue_delete(QUEUE)
 
-    eventually(lambda: not consumers(core)[0], within_s=5)
+    eventually(lambda: not consumers(resources)[0], within_s=5)
     answer = bus.call("get_thing", id="nothing")
     provisioned()
     bus.publish_event(an_accreditation("b-1"))
 
     assert answer["error"]["code"] == "not_found"
     assert eventually(lambda: database["things"].find_one({"_id": "b-1"}))
-    assert eventually(lambda: consumers(core)[0])
+    assert eventually(lambda: consumers(resources)[0])
 
 
-def test_a_channel_that_the_broker_closes_costs_the_other_queues_nothing(bus, core, database):
-    session: Session = core.consumer.session
+def test_a_channel_that_the_broker_closes_costs_the_other_queues_nothing(bus, resources, database):
+    session: ConsumerChannels = resources.consumer.session
     connection = session.connection
     channels = len(connection.channels)
 
     with session._writing:
         session._channels[QUEUE].basic_ack(4711)  # no such delivery: the broker closes the channel
 
-    eventually(lambda: not consumers(core)[0], within_s=5)
+    eventually(lambda: not consumers(resources)[0], within_s=5)
     assert bus.call("get_thing", id="nothing")["error"]["code"] == "not_found"
-    assert eventually(lambda: consumers(core)[0])
+    assert eventually(lambda: consumers(resources)[0])
     bus.publish_event(an_accreditation("b-1"))
     assert eventually(lambda: database["things"].find_one({"_id": "b-1"}))
-    assert core.consumer.session is session and session.connection is connection
+    assert resources.consumer.session is session and session.connection is connection
     assert len(connection.channels) == channels

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from touchstone_chassis.dead_letter_desk import DeadLetterDesk
-from touchstone_chassis.differences import Counting
-from touchstone_chassis.metrics import exposition
-from touchstone_chassis.reconciliation import Comparable, lacking_deadlines
-from touchstone_chassis.reconciliation_desk import ReconciliationDesk
-from touchstone_contracts.assessment import BodyAccredited
+from touchstone_chassis.deadletters.api import DeadLetterApi
+from touchstone_chassis.observability.metrics import exposition
+from touchstone_chassis.reconciliation.api import ReconciliationApi
+from touchstone_chassis.reconciliation.discrepancies import Counting
+from touchstone_chassis.reconciliation.ledger import ReconciliationDeclarations, lacking_deadlines
 from touchstone_contracts.envelope import wrap
-from touchstone_contracts.membership import OrganisationRegistered
+from touchstone_contracts.events.assessment import BodyAccredited
+from touchstone_contracts.events.membership import OrganisationRegistered
 from touchstone_contracts.roles import OPERATOR
 from touchstone_contracts.topology import event_queue
 from touchstone_devkit.eventually import eventually
@@ -43,8 +43,8 @@ def present_thing(unit: Any, id: str) -> Any:
     return told, thing["version"]
 
 
-class Comparing(ReconciliationDesk, DeadLetterDesk):
-    comparable = Comparable(
+class Comparing(ReconciliationApi, DeadLetterApi):
+    comparable = ReconciliationDeclarations(
         facts={"labels": labels},
         announced_in_full=[[OrganisationRegistered]],
         deadlines={"reminder": due_reminder},
@@ -163,7 +163,7 @@ def test_a_queue_that_is_not_there_is_told(bus, desk):
     assert found["queues"] == {ACCREDITED: None}
 
 
-def test_an_event_goes_out_again_with_its_id_and_it_is_recorded_who_wanted_it(bus, desk, database, core):
+def test_an_event_goes_out_again_with_its_id_and_it_is_recorded_who_wanted_it(bus, desk, database, resources):
     id = handle(bus, database, "b-1")
     database["outbox"].update_one(
         {"_id": id}, {"$set": {"recorded_at": datetime.datetime.now() - datetime.timedelta(9)}}
@@ -177,7 +177,7 @@ def test_an_event_goes_out_again_with_its_id_and_it_is_recorded_who_wanted_it(bu
     assert properties.message_id == id and b"b-1" in body
     (action,) = row["republished"]
     assert (action["who"], action["why"]) == ("operator-1", "the queue was deleted")
-    assert core._check_lag()[0]
+    assert resources._check_lag()[0]
 
 
 def test_an_event_that_waits_or_is_too_old_is_not_published_again(bus, desk, database):
@@ -272,9 +272,9 @@ def test_facts_are_what_the_service_declares(bus, desk, database):
     assert desk("list_facts", name="secrets", keys=["b-1"])["code"] == "invalid_request"
 
 
-def test_a_deadline_that_ought_to_be_there_is_set_again_and_no_other(bus, desk, database, core):
+def test_a_deadline_that_ought_to_be_there_is_set_again_and_no_other(bus, desk, database, resources):
     handle(bus, database, "b-1")
-    lacking = lacking_deadlines(core.unit(), "reminder", ["b-1", "r-1"])
+    lacking = lacking_deadlines(resources.unit(), "reminder", ["b-1", "r-1"])
 
     done = desk("restore_deadlines", kind="reminder", keys=["r-1", "b-1"], why="lost")
     other = desk("restore_deadlines", kind="unknown", keys=["r-1"], why="lost")

@@ -9,10 +9,10 @@ from typing import Any
 import eventlet
 import pytest
 
-from touchstone_chassis.committing import Committer
-from touchstone_chassis.core import Core
-from touchstone_chassis.idempotency import Answers
-from touchstone_chassis.rpc import Method
+from touchstone_chassis.handlers.idempotency import Answers
+from touchstone_chassis.handlers.resources import Resources
+from touchstone_chassis.rpc.server import Method
+from touchstone_chassis.unit_of_work.committer import Committer
 from touchstone_devkit.eventually import eventually
 
 
@@ -370,10 +370,10 @@ def test_a_repeat_gets_the_answer_that_another_replica_stored_meanwhile(bus, iss
 
 
 @pytest.mark.parametrize("when", ["before_commit", "after_commit", "before_reply"])
-def test_a_timer_that_goes_off_anywhere_is_answered_and_costs_no_worker(when, bus, issuer, core, monkeypatch):
+def test_a_timer_that_goes_off_anywhere_is_answered_and_costs_no_worker(when, bus, issuer, resources, monkeypatch):
     owner, name = {
         "before_commit": (Committer, "commit"),
-        "after_commit": (Core, "_after_commit"),
+        "after_commit": (Resources, "_after_commit"),
         "before_reply": (Method, "_answer"),
     }[when]
     original, timers = getattr(owner, name), [eventlet.Timeout() for _ in range(12)]  # more than there are workers

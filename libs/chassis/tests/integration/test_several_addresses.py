@@ -11,13 +11,13 @@ import pika
 import pytest
 import requests
 
-from touchstone_chassis import broker
-from touchstone_chassis.publishing import ConfirmingPublisher, Outcome, Outgoing
-from touchstone_chassis.rpc import Replies
+from touchstone_chassis.amqp import connections
+from touchstone_chassis.amqp.publisher import ConfirmingPublisher, Outcome, Outgoing
+from touchstone_chassis.rpc.server import ReplyPublisher
 from touchstone_contracts.addresses import addresses_of, split
 from touchstone_contracts.topology import dead_letter
 from touchstone_devkit.eventually import eventually
-from touchstone_devkit.ports import free_ports
+from touchstone_devkit.processes.ports import free_ports
 
 
 def with_hosts(amqp_uri: str, *hosts: str) -> str:
@@ -65,9 +65,9 @@ class FromNobody:
 
 
 @pytest.fixture
-def replies(toy: Any, several: str) -> Iterator[Replies]:
+def replies(toy: Any, several: str) -> Iterator[ReplyPublisher]:
     with nameko.config.patch({"AMQP_URI": several, "confirm_timeout_s": 5}):
-        replies = Replies()
+        replies = ReplyPublisher()
         yield replies
         replies.stop()
 
@@ -80,16 +80,16 @@ def test_a_connection_finds_the_address_that_answers(several: str, proxy: Any) -
     proxy.stall()
 
     with eventlet.Timeout(10):
-        connection = broker.connect(several)
+        connection = connections.connect(several)
 
     assert connection.connected
     assert connection.address == split(several)[-1]
-    broker.close_quietly(connection)
+    connections.close_quietly(connection)
 
 
 def test_where_no_address_answers_the_error_is_one_of_a_connection(refusing: str) -> None:
-    with pytest.raises(broker.CONNECTION_ERRORS):
-        broker.connect(f"amqp://guest:guest@{refusing},{refusing}/")
+    with pytest.raises(connections.CONNECTION_ERRORS):
+        connections.connect(f"amqp://guest:guest@{refusing},{refusing}/")
 
 
 def test_a_publisher_whose_node_confirms_no_more_goes_on_with_another(publisher: Any, proxy: Any) -> None:
@@ -103,7 +103,7 @@ def test_a_publisher_whose_node_confirms_no_more_goes_on_with_another(publisher:
     assert time.monotonic() - began < 3
 
 
-def test_answers_that_nobody_takes_make_the_next_ones_go_by_another_node(replies: Replies, several: str) -> None:
+def test_answers_that_nobody_takes_make_the_next_ones_go_by_another_node(replies: ReplyPublisher, several: str) -> None:
     first, _, good = split(several)
     replies.send(FromNobody(), b"1", None)  # type: ignore[arg-type]
     assert replies.address == first
@@ -117,7 +117,7 @@ def test_answers_that_nobody_takes_make_the_next_ones_go_by_another_node(replies
 
 
 def test_an_answer_is_not_given_to_a_connection_that_the_broker_has_ended(
-    replies: Replies, several: str, amqp_uri: str, backing: Any
+    replies: ReplyPublisher, several: str, amqp_uri: str, backing: Any
 ) -> None:
     addresses_of(several).avoid(split(several)[0])
     addresses_of(several).avoid(split(several)[1])

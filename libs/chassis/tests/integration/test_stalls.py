@@ -9,10 +9,10 @@ import eventlet
 import nameko
 import pytest
 
-from touchstone_chassis.committing import Committer
-from touchstone_chassis.consuming import Delivery
-from touchstone_chassis.mongo import connect
-from touchstone_chassis.publishing import ConfirmingPublisher, Outcome, Outgoing
+from touchstone_chassis.amqp.publisher import ConfirmingPublisher, Outcome, Outgoing
+from touchstone_chassis.consuming.consumer import Delivery
+from touchstone_chassis.mongo.client import connect
+from touchstone_chassis.unit_of_work.committer import Committer
 from touchstone_contracts.topology import dead_letter
 
 LARGE = b"x" * 500_000
@@ -71,8 +71,8 @@ def test_a_service_stops_in_time_though_the_broker_does_not_answer(settings, pro
     assert took_s < 8
 
 
-def test_an_answer_that_the_broker_does_not_take_holds_nobody_up(settings, proxy, core_behind):
-    replies = next(e for e in core_behind.container.subextensions if type(e).__name__ == "Replies")
+def test_an_answer_that_the_broker_does_not_take_holds_nobody_up(settings, proxy, resources_behind):
+    replies = next(e for e in resources_behind.container.subextensions if type(e).__name__ == "ReplyPublisher")
     delivery = Delivery("q", amqp.Message(b"", reply_to="caller"), None, None)  # type: ignore[arg-type]
     proxy.stall()
 
@@ -82,10 +82,10 @@ def test_an_answer_that_the_broker_does_not_take_holds_nobody_up(settings, proxy
 
 
 @pytest.fixture
-def core_behind(settings: dict[str, Any], proxy: Any, request: Any) -> Iterator[Any]:
+def resources_behind(settings: dict[str, Any], proxy: Any, request: Any) -> Iterator[Any]:
     """The core of a toy that reaches its broker through the proxy."""
     settings["AMQP_URI"], settings["confirm_timeout_s"] = proxy.uri, 1
-    yield request.getfixturevalue("core")
+    yield request.getfixturevalue("resources")
     proxy.resume()
 
 
@@ -93,12 +93,12 @@ def core_behind(settings: dict[str, Any], proxy: Any, request: Any) -> Iterator[
 def test_a_caller_hears_by_its_deadline_that_the_database_does_not_answer(settings, request, stall_at, monkeypatch):
     database_proxy = request.getfixturevalue("proxied")(settings["MONGO_URI"])
     toy, bus, issuer = (request.getfixturevalue(name) for name in ("toy", "bus", "issuer"))
-    core = request.getfixturevalue("core")
+    resources = request.getfixturevalue("resources")
     with nameko.config.patch({"MONGO_URI": database_proxy.uri}):
-        client = core.mongo.client = connect(database_proxy.uri)
-        core.mongo.database = client[settings["database"]]
-        vars(core).pop("committer", None)
-        core.unit().find_one("things", {})
+        client = resources.mongo.client = connect(database_proxy.uri)
+        resources.mongo.database = client[settings["database"]]
+        vars(resources).pop("committer", None)
+        resources.unit().find_one("things", {})
     original = Committer.commit
 
     def commit(*args: Any, **kwargs: Any) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from pymongo.errors import ServerSelectionTimeoutError
 
-from touchstone_chassis.dead_letter_desk import DeadLetterDesk
-from touchstone_chassis.outbox import LEASE, Lease
-from touchstone_chassis.reconciliation_desk import ReconciliationDesk
-from touchstone_chassis.server_time import ServerTime, asked_of, machine_time
-from touchstone_chassis.trail_desk import TrailDesk
+from touchstone_chassis.deadletters.api import DeadLetterApi
+from touchstone_chassis.history.api import HistoryApi
+from touchstone_chassis.mongo.server_time import ServerTime, asked_of, machine_time
+from touchstone_chassis.outbox.relay import LEASE, Lease
+from touchstone_chassis.reconciliation.api import ReconciliationApi
 from touchstone_contracts.roles import OPERATOR
 from touchstone_contracts.topology import dead_letter
 from touchstone_devkit.eventually import eventually
@@ -26,13 +26,15 @@ def _no_answer() -> datetime.datetime:
 
 @pytest.fixture
 def inherited() -> tuple[type, ...]:
-    return (TrailDesk, DeadLetterDesk, ReconciliationDesk)
+    return (HistoryApi, DeadLetterApi, ReconciliationApi)
 
 
 @pytest.fixture
-def slow_replica(bus: Any, issuer: Any, core: Any) -> Callable[..., Any]:
+def slow_replica(bus: Any, issuer: Any, resources: Any) -> Callable[..., Any]:
     """Asks the toy, whose machine is ten minutes slow against its database, for something."""
-    core.time._time = ServerTime(lambda: machine_time() + MINUTES)  # an answer that is never late, however busy it is
+    resources.time._time = ServerTime(
+        lambda: machine_time() + MINUTES
+    )  # an answer that is never late, however busy it is
 
     def ask(method: str, **kwargs: Any) -> Any:
         reply = bus.call(method, issuer.token(OPERATOR), **kwargs)
@@ -42,11 +44,11 @@ def slow_replica(bus: Any, issuer: Any, core: Any) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def replica(core: Any) -> Any:
+def replica(resources: Any) -> Any:
     """The time of a replica whose clock is wrong, and that asks the database for the time, or does not."""
 
     def replica(wrong_by: datetime.timedelta, *, asks: bool = True) -> ServerTime:
-        ask = (lambda: asked_of(lambda: core.mongo.client)) if asks else _no_answer
+        ask = (lambda: asked_of(lambda: resources.mongo.client)) if asks else _no_answer
         return ServerTime(ask, machine=lambda: machine_time() + wrong_by)
 
     return replica
@@ -75,9 +77,9 @@ def test_a_replica_that_went_by_its_own_clock_would_steal(database, replica):
 
 
 @pytest.mark.parametrize(("asks", "ran"), [(True, False), (False, True)], ids=["asks", "would steal if it did not ask"])
-def test_a_deadline_that_another_replica_has_claimed_stays_its_own(toy, core, database, replica, asks, ran):
-    core.time._time = replica(MINUTES, asks=asks)
-    now = asked_of(lambda: core.mongo.client)
+def test_a_deadline_that_another_replica_has_claimed_stays_its_own(toy, resources, database, replica, asks, ran):
+    resources.time._time = replica(MINUTES, asks=asks)
+    now = asked_of(lambda: resources.mongo.client)
     of_another = {
         "_id": "reminder/theirs",
         "kind": "reminder",

@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from touchstone_chassis.clock import (
+from touchstone_chassis.mongo.clock import (
     CACHED_S,
     OFFSET_S_MAX,
     ClockNotMovable,

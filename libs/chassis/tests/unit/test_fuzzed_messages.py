@@ -21,15 +21,17 @@ import pytest
 from marshmallow import ValidationError
 
 import touchstone_contracts
-from touchstone_chassis import broker, calls, rpc
-from touchstone_chassis.consuming import Delivery
-from touchstone_chassis.given_up import GivenUp, new_document, parked_again
-from touchstone_chassis.guards import BadMessage, decode, text_header, traceparent
-from touchstone_chassis.parking import attempts_of
-from touchstone_chassis.publishing import Outgoing, is_sendable
-from touchstone_contracts import assessment, certification, membership, notification  # noqa: F401 - registers the events
+from touchstone_chassis.amqp import connections
+from touchstone_chassis.amqp.publisher import Outgoing, is_sendable
+from touchstone_chassis.consuming.consumer import Delivery
+from touchstone_chassis.consuming.decoding import BadMessage, decode, text_header, traceparent
+from touchstone_chassis.consuming.retry import attempts_of
+from touchstone_chassis.deadletters.letter import DeadLetter, new_document, parked_again
+from touchstone_chassis.handlers import commands
+from touchstone_chassis.rpc import server
 from touchstone_contracts.envelope import CONTENT_TYPE, unwrap
 from touchstone_contracts.errors import DeadlineExceeded, InvalidRequest
+from touchstone_contracts.events import assessment, certification, membership, notification  # noqa: F401 - registers the events
 from touchstone_contracts.registry import REGISTRY
 
 COUNT = int(os.environ.get("TOUCHSTONE_FUZZ", "3000"))
@@ -133,8 +135,8 @@ def test_a_mutated_call_has_arguments_a_deadline_and_a_context_or_is_refused() -
             text_header(delivery, "nameko.authorization", "authorization")
             traceparent(delivery)
             attempts_of(delivery)
-            calls.check_deadline(rpc._deadline(delivery))
-            calls.kwargs_of(decode(delivery, CONTENT_TYPE, "application/json"))
+            commands.check_deadline(server._deadline(delivery))
+            commands.kwargs_of(decode(delivery, CONTENT_TYPE, "application/json"))
         except (BadMessage, DeadlineExceeded, InvalidRequest):
             continue
         except Exception as error:
@@ -146,7 +148,7 @@ def test_whatever_is_given_up_can_be_kept_and_can_be_copied_or_is_called_unsenda
 
     for name, delivery in deliveries():
         try:
-            found = GivenUp(delivery.body, delivery.headers, {"message_id": delivery.attribute("message_id")})
+            found = DeadLetter(delivery.body, delivery.headers, {"message_id": delivery.attribute("message_id")})
             kept = parked_again(new_document(found, "toy", now), found, now)
             bson.encode(kept)
             assert isinstance(is_sendable(Outgoing("", "queue", found.body, "tag", {}, delivery.headers)), bool)
@@ -160,9 +162,9 @@ def test_properties_of_random_bytes_are_read_or_marked() -> None:
         item = mutated(b"\x01tT\0\0\0\0\0\0\0\x01\x01aF\0\0\0\x05\x01bS\0\0\0\x01x\x01dA\0\0\0\x02t\x01", chance)
         buffer = struct.pack(">HI", 0x2000, len(item)) + item
 
-        properties, _ = broker._properties_or_a_mark(buffer, 0)
+        properties, _ = connections._properties_or_a_mark(buffer, 0)
 
-        assert set(properties) <= {"application_headers", broker.UNREADABLE}, f"seed {SEED}, input {number}"
+        assert set(properties) <= {"application_headers", connections.UNREADABLE}, f"seed {SEED}, input {number}"
 
 
 def test_the_mutator_leaves_little_as_it_was() -> None:

@@ -12,8 +12,8 @@ import pytest
 from pymongo.errors import OperationFailure, ServerSelectionTimeoutError
 from werkzeug.test import Client
 
-from touchstone_chassis.core import Core
-from touchstone_chassis.health import WRITTEN_EVERY_S, Checks, Health, TransactionLifetime, WritableDatabase
+from touchstone_chassis.handlers.resources import Resources
+from touchstone_chassis.health.server import WRITTEN_EVERY_S, Checks, Health, TransactionLifetime, WritableDatabase
 
 
 class Container:
@@ -172,12 +172,12 @@ def test_whoever_may_not_go_by_an_old_answer_has_it_written_to_each_time(monkeyp
 def test_the_core_asks_the_database_itself_whether_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[int] = []
     monkeypatch.setattr(WritableDatabase, "_write", lambda _self: (bool(written.append(1)) or True, "ok"))
-    core = Core()
-    core.container = SimpleNamespace(started=True)
-    vars(core.mongo)["database"] = MagicMock()
+    resources = Resources()
+    resources.container = SimpleNamespace(started=True)
+    vars(resources.mongo)["database"] = MagicMock()
 
-    core.availability.answers()
-    core.availability.answers()
+    resources.circuit_breaker.answers()
+    resources.circuit_breaker.answers()
 
     assert len(written) == 2
 

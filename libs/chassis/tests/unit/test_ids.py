@@ -3,7 +3,7 @@
 import time
 import uuid
 
-from touchstone_chassis.ids import new_id
+from touchstone_chassis.unit_of_work.ids import new_id
 
 
 def test_an_id_is_a_uuid_of_version_7():

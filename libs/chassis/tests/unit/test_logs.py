@@ -12,7 +12,7 @@ import pytest
 import structlog
 from marshmallow import ValidationError
 
-from touchstone_chassis import logs
+from touchstone_chassis.observability import logs
 
 SECRET = "Ms Rosa Diaz, rosa@example.org"
 

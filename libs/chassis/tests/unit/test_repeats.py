@@ -10,9 +10,9 @@ import pytest
 from marshmallow import Schema
 from pymongo.errors import AutoReconnect
 
-from touchstone_chassis.calls import Execution
-from touchstone_chassis.units import Origin, UnitOfWork
-from touchstone_chassis.writing import AnswerStored
+from touchstone_chassis.handlers.commands import Execution
+from touchstone_chassis.unit_of_work.transaction import AnswerStored
+from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
 from touchstone_contracts.errors import NotFound, Unavailable
 
 
@@ -42,9 +42,9 @@ class Repeated:
 
 
 def call(answers: Stored, method: Any = lambda _request, _caller: "second", for_s: float = 3) -> bytes:
-    away = SimpleNamespace(away_for_s=0, lost=lambda: None, doubted=lambda: None)
-    core = SimpleNamespace(committer=Repeated(), draining=False, availability=away)
-    execution = Execution(core, Schema(), "method")  # type: ignore[arg-type]
+    away = SimpleNamespace(open_for_s=0, trip=lambda: None, probe=lambda: None)
+    resources = SimpleNamespace(committer=Repeated(), draining=False, circuit_breaker=away)
+    execution = Execution(resources, Schema(), "method")  # type: ignore[arg-type]
     execution.__dict__["_answers"] = answers
     unit, caller = UnitOfWork(None), SimpleNamespace(subject="me")  # type: ignore[arg-type]
     return execution.command(

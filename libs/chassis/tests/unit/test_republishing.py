@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from touchstone_chassis.reconciliation import Books, Comparable
-from touchstone_chassis.reconciliation_desk import ReconciliationDesk
+from touchstone_chassis.reconciliation.api import ReconciliationApi
+from touchstone_chassis.reconciliation.ledger import Ledger, ReconciliationDeclarations
 from touchstone_contracts.bookkeeping import OUTBOX
 
 NOW = datetime.datetime(2026, 3, 1, 12, 0, tzinfo=datetime.UTC)
@@ -46,8 +46,8 @@ class OutboxUnit:
 
 
 def republish(unit: Any, *ids: str) -> dict[str, Any]:
-    desk: Any = ReconciliationDesk()
-    desk.books = (Books(unit, "toy", {}, Comparable(facts={})), None)
+    desk: Any = ReconciliationApi()
+    desk.books = (Ledger(unit, "toy", {}, ReconciliationDeclarations(facts={})), None)
     desk.real_time = SimpleNamespace(now=lambda: NOW)
     answer: dict[str, Any] = desk.republish_events.__wrapped__(desk, {"ids": list(ids), "why": "lost"}, CALLER)
     return answer

@@ -4,7 +4,7 @@ import datetime
 
 from pymongo.errors import ServerSelectionTimeoutError
 
-from touchstone_chassis.server_time import ASKED_AGAIN_S, ASKED_EVERY_S, ServerTime
+from touchstone_chassis.mongo.server_time import ASKED_AGAIN_S, ASKED_EVERY_S, ServerTime
 
 NOON = datetime.datetime(2026, 6, 1, 12, tzinfo=datetime.UTC)
 MINUTES = datetime.timedelta(minutes=10)

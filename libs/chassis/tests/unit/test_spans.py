@@ -13,10 +13,11 @@ import greenlet
 import pytest
 from pymongo import monitoring
 
-from touchstone_chassis import crashpoints, spans
 from touchstone_chassis.config import ConfigError
-from touchstone_chassis.consuming import Delivery
-from touchstone_chassis.units import Origin
+from touchstone_chassis.consuming.consumer import Delivery
+from touchstone_chassis.observability import spans
+from touchstone_chassis.testing import fault_points
+from touchstone_chassis.unit_of_work.unit import Origin
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +55,7 @@ def test_without_the_variable_nothing_is_recorded_and_no_greenlet_is_traced(tmp_
     spans.switch_on({}, sandbox=True, service="toy")
 
     spans.mark("work_started", a_delivery())
-    crashpoints.reach("after_commit")
+    fault_points.fault_point("after_commit")
 
     assert spans._recorder is None
     assert greenlet.gettrace() is None
@@ -84,7 +85,7 @@ def test_a_moment_has_its_time_its_greenlet_and_its_point(tmp_path):
 def test_every_crash_point_is_a_moment(tmp_path):
     on(tmp_path)
 
-    crashpoints.reach("after_commit")
+    fault_points.fault_point("after_commit")
 
     assert [record[4] for record in written(tmp_path)] == ["after_commit"]
 

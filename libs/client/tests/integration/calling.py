@@ -23,9 +23,9 @@ from urllib.parse import urlsplit
 
 from test_rpc import Proxy, Responder, echo
 
-from touchstone.amqp import BrokerUnreachable
-from touchstone.link import Link
-from touchstone.rpc import Client, NoAnswer, UnknownService
+from touchstone.rpc.blocking import BrokerUnreachable
+from touchstone.rpc.client import Client, NoAnswer, UnknownService
+from touchstone.rpc.connection import Link
 from touchstone_devkit.eventually import eventually
 
 CALLERS, CALLS_EACH = 16, 25

@@ -14,10 +14,10 @@ import pymongo
 import pytest
 from typer.testing import CliRunner
 
-from touchstone import backup
-from touchstone.amqp import open_connection
-from touchstone.backup import BackupFailed, RestoreFailed, back_up, go_on_beyond, read_summary, restore
-from touchstone.cli import app
+from touchstone.backup import archive
+from touchstone.backup.archive import BackupFailed, RestoreFailed, back_up, go_on_beyond, read_summary, restore
+from touchstone.cli.app import app
+from touchstone.rpc.blocking import open_connection
 from touchstone_contracts.bookkeeping import HALF_RESTORED
 
 PAIRS = 400
@@ -178,12 +178,12 @@ def test_a_restore_that_dies_leaves_its_mark_until_it_is_repeated(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr(backup, "_make_room", die)
+        broken.setattr(archive, "_make_room", die)
         with pytest.raises(KeyboardInterrupt):
             repeat()
     before_anything_went = filled["restores"].count_documents(HALF_RESTORED)
     with monkeypatch.context() as broken:
-        broken.setattr(backup, "_go_on_beyond", die)
+        broken.setattr(archive, "_go_on_beyond", die)
         with pytest.raises(KeyboardInterrupt):
             repeat()
     half_way = filled["restores"].count_documents(HALF_RESTORED)

@@ -10,11 +10,11 @@ import pika
 import pymongo
 import pytest
 
-from touchstone.amqp import BrokerRefused, BrokerUnreachable, Channel, open_connection
-from touchstone.broker_plan import broker_plan
-from touchstone.provision import ProvisioningFailed, provision, provision_databases
+from touchstone.provisioning.broker_plan import broker_plan
+from touchstone.provisioning.provision import ProvisioningFailed, provision, provision_databases
+from touchstone.rpc.blocking import BrokerRefused, BrokerUnreachable, Channel, open_connection
 from touchstone_contracts import topology as names
-from touchstone_contracts.assessment import AuditAccepted
+from touchstone_contracts.events.assessment import AuditAccepted
 from touchstone_contracts.topology import Index, ServiceTopology
 
 

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import pika
 import pytest
 
-from touchstone.amqp import open_connection
-from touchstone.rpc import BrokerRefused, BrokerUnreachable, Client, NoAnswer, UnknownService
+from touchstone.rpc.blocking import open_connection
+from touchstone.rpc.client import BrokerRefused, BrokerUnreachable, Client, NoAnswer, UnknownService
 from touchstone_contracts.errors import Conflict, InvalidReport
 from touchstone_devkit.eventually import eventually
 

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from touchstone.amqp import BrokerRefused, BrokerUnreachable, open_connection
-from touchstone.link import Link, UnknownService
-from touchstone.provision import broker_plan, provision_broker
+from touchstone.provisioning.provision import broker_plan, provision_broker
+from touchstone.rpc.blocking import BrokerRefused, BrokerUnreachable, open_connection
+from touchstone.rpc.connection import Link, UnknownService
 from touchstone_contracts.addresses import addresses_of, split
-from touchstone_devkit.ports import free_ports
+from touchstone_devkit.processes.ports import free_ports
 
 
 @pytest.fixture

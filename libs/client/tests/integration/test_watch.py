@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from touchstone import watching
-from touchstone.amqp import BrokerRefused, open_connection
-from touchstone.broker_plan import broker_plan
-from touchstone.provision import provision_broker
-from touchstone.watching import producers, watch
+from touchstone.events import watching
+from touchstone.events.watching import producers, watch
+from touchstone.provisioning.broker_plan import broker_plan
+from touchstone.provisioning.provision import provision_broker
+from touchstone.rpc.blocking import BrokerRefused, open_connection
 from touchstone_contracts.topology import ServiceTopology
 
 

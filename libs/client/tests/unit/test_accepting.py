@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from touchstone import session
-from touchstone.cli import app
-from touchstone.looking import SERVICES
-from touchstone.rpc import Client
+from touchstone.cli import context
+from touchstone.cli.app import app
+from touchstone.reconciliation.snapshot import SERVICES
+from touchstone.rpc.client import Client
 
 FOUND = {"id": "d-1", "kind": "notices_doubled", "about": {}, "sentence": "Twice.", "state": "open", "found_at": "now"}
 
@@ -37,7 +37,7 @@ class TableClient(Client):
 
 @pytest.fixture(autouse=True)
 def services(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "Client", TableClient)
+    monkeypatch.setattr(context, "Client", TableClient)
     monkeypatch.setattr(TableClient, "calls", [])
 
 

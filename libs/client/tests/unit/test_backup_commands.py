@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from touchstone import backup, backup_commands
-from touchstone.cli import app
+from touchstone.backup import archive
+from touchstone.cli import backup
+from touchstone.cli.app import app
 
 ADDRESSES = ["--amqp-uri", "amqp://guest:guest@127.0.0.1:9/", "--mongo-uri", "mongodb://127.0.0.1:9"]
 
@@ -14,8 +15,8 @@ ADDRESSES = ["--amqp-uri", "amqp://guest:guest@127.0.0.1:9/", "--mongo-uri", "mo
 @pytest.fixture
 def changes(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     made: list[Any] = []
-    monkeypatch.setattr(backup, "go_on_beyond", lambda *given, **named: made.append(given))
-    monkeypatch.setattr(backup_commands, "_refuse_while_running", lambda *_: None)
+    monkeypatch.setattr(archive, "go_on_beyond", lambda *given, **named: made.append(given))
+    monkeypatch.setattr(backup, "_refuse_while_running", lambda *_: None)
     return made
 
 

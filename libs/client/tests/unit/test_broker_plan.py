@@ -2,9 +2,9 @@
 
 from types import SimpleNamespace
 
-from touchstone.broker_plan import Binding, broker_plan
-from touchstone_contracts.assessment import AuditAccepted
-from touchstone_contracts.membership import MembershipActivated
+from touchstone.provisioning.broker_plan import Binding, broker_plan
+from touchstone_contracts.events.assessment import AuditAccepted
+from touchstone_contracts.events.membership import MembershipActivated
 from touchstone_contracts.topology import RETRY_DELAYS_S, ServiceTopology
 
 

@@ -9,10 +9,10 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from touchstone import cases, session
-from touchstone.cli import app
-from touchstone.queues_left import Queue
-from touchstone.rpc import Client
+from touchstone.cli import cases, context
+from touchstone.cli.app import app
+from touchstone.reconciliation.leftover_queues import Queue
+from touchstone.rpc.client import Client
 
 
 def waiting(case: str, who: str | None, minutes: int) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Queue]]:
     """Queues that nobody consumes."""
     found: list[Queue] = []
     monkeypatch.setenv("AMQP_URI", "amqp://guest:guest@broker/")
-    monkeypatch.setattr(session, "Client", TableClient)
+    monkeypatch.setattr(context, "Client", TableClient)
     monkeypatch.setattr(cases, "unconsumed_queues", lambda _uri: found)
     yield found
 
@@ -75,7 +75,7 @@ def test_what_has_only_just_begun_may_be_left_out():
 
 
 def test_the_table_says_where_since_when_who_and_what_for(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("touchstone.render.WIDTH_WITHOUT_TERMINAL", 120)
+    monkeypatch.setattr("touchstone.cli.render.WIDTH_WITHOUT_TERMINAL", 120)
 
     text = run().stdout
 

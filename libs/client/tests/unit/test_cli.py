@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from touchstone import session
-from touchstone.cli import app
-from touchstone.rpc import BrokerUnreachable, Client, NoAnswer
+from touchstone.cli import context
+from touchstone.cli.app import app
+from touchstone.rpc.client import BrokerUnreachable, Client, NoAnswer
 from touchstone_contracts.errors import FieldError, Forbidden, InvalidReport, NotFound, Unauthenticated
 
 AUDIT = {"audit_id": "dnv.r-1", "state": "accepted", "entity": {"id": "e", "name": "E", "country": "NO"}}
@@ -44,7 +44,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Iter
         monkeypatch.delenv(f"TOUCHSTONE_{name}", raising=False)
     monkeypatch.setenv("AMQP_URI", "amqp://guest:hunter2@broker/")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setattr(session, "Client", TableClient)
+    monkeypatch.setattr(context, "Client", TableClient)
     TableClient.answers, TableClient.calls, TableClient.made = {}, [], []
     yield
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from touchstone import session
-from touchstone.cli import app
-from touchstone.dead_letters import SERVICES
-from touchstone.rpc import Client
+from touchstone.cli import context
+from touchstone.cli.app import app
+from touchstone.cli.dead_letters import SERVICES
+from touchstone.rpc.client import Client
 from touchstone_contracts.errors import NotFound
 
 LETTER = {
@@ -68,7 +68,7 @@ class TableClient(Client):
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AMQP_URI", "amqp://guest:guest@broker/")
-    monkeypatch.setattr(session, "Client", TableClient)
+    monkeypatch.setattr(context, "Client", TableClient)
     TableClient.calls = []
     yield
 

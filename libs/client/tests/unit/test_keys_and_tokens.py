@@ -12,10 +12,10 @@ from joserfc import jwt
 from joserfc.jwk import OKPKey
 from typer.testing import CliRunner
 
-from touchstone import keys, tokens
-from touchstone.cli import app
-from touchstone.keys import KeyUnusable
-from touchstone.tokens import Signer, TokenUnsignable, sign
+from touchstone.auth import keys, tokens
+from touchstone.auth.keys import KeyUnusable
+from touchstone.auth.tokens import Signer, TokenUnsignable, sign
+from touchstone.cli.app import app
 
 
 @pytest.fixture

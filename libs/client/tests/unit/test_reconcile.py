@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import typer
 
-from touchstone import reconcile, reconciling
-from touchstone.books import Committed
-from touchstone.reconcile import Course, moment
-from touchstone.reconciling import Terms
+from touchstone.cli import reconcile
+from touchstone.cli.reconcile import Course, moment
+from touchstone.reconciliation import round
+from touchstone.reconciliation.books import Committed
+from touchstone.reconciliation.round import Terms
 from touchstone_contracts.errors import Unavailable
 
 NOW = datetime.datetime.now(datetime.UTC)
@@ -27,14 +28,14 @@ def test_a_process_that_goes_on_looks_two_hours_back_and_each_hour_a_day() -> No
 
     for minute in (0, 10, 50, 69, 71, 72):
         now = NOW + datetime.timedelta(minutes=minute)
-        course.goes_on(now, reconciling.Round(course.begin))
+        course.goes_on(now, round.Round(course.begin))
         begins.append((now - course.begin).total_seconds() / 3600)
 
     assert begins == [24, 2, 2, 2, 24, 2]
 
 
 def test_what_is_too_old_to_be_published_again_is_followed_no_more() -> None:
-    course, done = Course(NOW), reconciling.Round(NOW)
+    course, done = Course(NOW), round.Round(NOW)
     done.unfinished = {e.id: e for e in (an_event("a", datetime.timedelta(54)), an_event("b", datetime.timedelta(56)))}
 
     course.goes_on(NOW, done)
@@ -46,7 +47,7 @@ def test_of_very_many_unfinished_events_the_oldest_is_where_the_next_round_begin
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(reconcile, "CARRIED_MAX", 1)
-    course, done = Course(NOW), reconciling.Round(NOW)
+    course, done = Course(NOW), round.Round(NOW)
     done.unfinished = {e.id: e for e in (an_event("a", datetime.timedelta(3)), an_event("b", datetime.timedelta(4)))}
 
     course.goes_on(NOW, done)
@@ -87,7 +88,7 @@ def test_a_service_that_is_away_ends_one_round_and_not_the_process(
             raise Unavailable("away")
         if len(begins) == 4:
             raise Ended
-        return reconciling.Round(since)
+        return round.Round(since)
 
     monkeypatch.setattr(reconcile, "reconcile", round_of)
     with pytest.raises(Ended):

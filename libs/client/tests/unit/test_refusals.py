@@ -7,11 +7,11 @@ from concurrent.futures import Future
 
 import pytest
 
-from touchstone.amqp import BrokerRefused, BrokerUnreachable, open_connection
-from touchstone.link import Link
+from touchstone.rpc.blocking import BrokerRefused, BrokerUnreachable, open_connection
+from touchstone.rpc.connection import Link
 from touchstone_contracts.addresses import addresses_of, split
+from touchstone_devkit.chaos.refusing_broker import Ending, RefusingBroker
 from touchstone_devkit.eventually import eventually
-from touchstone_devkit.refusing_broker import Ending, RefusingBroker
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from touchstone import render
-from touchstone.render import Output, clean, masked
-from touchstone.rpc import BrokerUnreachable, NoAnswer
+from touchstone.cli import render
+from touchstone.cli.render import Output, clean, masked
+from touchstone.rpc.client import BrokerUnreachable, NoAnswer
 from touchstone_contracts.errors import FieldError, InvalidReport
 
 

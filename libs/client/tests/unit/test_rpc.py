@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from touchstone.rpc import _KNOWN, Client, MalformedReply, _body, _plain, _result, refusal_from
+from touchstone.rpc.client import _KNOWN, Client, MalformedReply, _body, _plain, _result, refusal_from
 from touchstone_contracts.errors import FieldError, InProgress, InvalidReport, Refusal
 
 

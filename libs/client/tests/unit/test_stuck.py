@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from touchstone.following import Follower
-from touchstone.rpc import Client, NoAnswer
-from touchstone.stuck import Line, hindrances, one_for_each_case, unfinished
+from touchstone.cases.stuck import Line, hindrances, one_for_each_case, unfinished
+from touchstone.rpc.client import Client, NoAnswer
+from touchstone.rpc.fan_out import Follower
 
 NOW = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.UTC)
 AGO = "2026-03-01T11:57:00Z"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from touchstone.uris import redacted
+from touchstone.rpc.uris import redacted
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from marshmallow import ValidationError
 
-from touchstone_contracts.assessment import CorrectiveActionPlanReviewed
-from touchstone_contracts.certification import CertificateExpired
 from touchstone_contracts.envelope import unwrap, wrap
+from touchstone_contracts.events.assessment import CorrectiveActionPlanReviewed
+from touchstone_contracts.events.certification import CertificateExpired
 from touchstone_contracts.values import PlanState
 
 NOON = datetime.datetime(2026, 3, 9, 12, 0, 0, 123456, tzinfo=datetime.UTC)

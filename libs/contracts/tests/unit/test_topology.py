@@ -3,7 +3,7 @@
 import pytest
 
 from touchstone_contracts import topology
-from touchstone_contracts.assessment import AuditAccepted
+from touchstone_contracts.events.assessment import AuditAccepted
 from touchstone_contracts.topology import Index
 
 

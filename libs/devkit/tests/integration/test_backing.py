@@ -1,7 +1,7 @@
 import pika
 from pymongo import MongoClient
 
-from touchstone_devkit.backing import Backing
+from touchstone_devkit.backing.choosing import Backing
 
 
 def test_the_broker_keeps_a_message_in_a_quorum_queue(amqp_uri: str) -> None:

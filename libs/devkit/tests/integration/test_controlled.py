@@ -9,10 +9,10 @@ import pika.exceptions
 import pytest
 from pymongo import MongoClient
 
-from touchstone_devkit.controlled import ControlledBacking
+from touchstone_devkit.backing.sources import Unavailable
+from touchstone_devkit.chaos.controlled import ControlledBacking
 from touchstone_devkit.eventually import eventually
-from touchstone_devkit.ports import answers
-from touchstone_devkit.sources import Unavailable
+from touchstone_devkit.processes.ports import answers
 
 QUORUM = {"x-queue-type": "quorum"}
 WRITTEN_DOWN_AFTER_S = 1.0

@@ -3,9 +3,9 @@ import sys
 from email.message import EmailMessage
 from pathlib import Path
 
-from touchstone_devkit.leftovers import Ledger
-from touchstone_devkit.ports import free_ports
-from touchstone_devkit.processes import LocalProcess
+from touchstone_devkit.processes.leftovers import Ledger
+from touchstone_devkit.processes.ports import free_ports
+from touchstone_devkit.processes.running import LocalProcess
 
 
 def test_a_message_that_the_mail_sink_accepted_is_a_file_with_its_recipients_and_its_content(tmp_path: Path) -> None:
@@ -13,7 +13,7 @@ def test_a_message_that_the_mail_sink_accepted_is_a_file_with_its_recipients_and
     (port,) = free_ports(1)
     arguments = ["--port", str(port), "--folder", str(tmp_path / "mail")]
     sink = LocalProcess(
-        "mail-sink", [sys.executable, "-m", "touchstone_devkit.mail_sink", *arguments], ledger=ledger, port=port
+        "mail-sink", [sys.executable, "-m", "touchstone_devkit.system.mail_sink", *arguments], ledger=ledger, port=port
     )
     message = EmailMessage()
     message["Subject"], message["Message-ID"] = "Zertifikat für Müller", "<one@touchstone>"

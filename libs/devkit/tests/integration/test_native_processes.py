@@ -12,18 +12,18 @@ import psutil
 import pytest
 from pymongo import MongoClient
 
-from touchstone_devkit import native_mongodb, native_rabbitmq
-from touchstone_devkit.backing import start_backing
+from touchstone_devkit.backing import native_mongodb, native_rabbitmq
+from touchstone_devkit.backing.choosing import start_backing
+from touchstone_devkit.backing.sources import Unavailable
 from touchstone_devkit.eventually import eventually
-from touchstone_devkit.leftovers import LEDGER, end_stale_runs
-from touchstone_devkit.sources import Unavailable
+from touchstone_devkit.processes.leftovers import LEDGER, end_stale_runs
 
 NATIVE = {"TOUCHSTONE_BACKING": "native"}
 OWNER = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background may have it ignored
-from touchstone_devkit import native_mongodb, native_rabbitmq
-from touchstone_devkit.backing import start_backing
+from touchstone_devkit.backing import native_mongodb, native_rabbitmq
+from touchstone_devkit.backing.choosing import start_backing
 backing = start_backing(announce=lambda line: None)
 print(backing.ledger.folder, flush=True)
 signal.pause()

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from touchstone_devkit.backing import Backing
+from touchstone_devkit.backing.choosing import Backing
 from touchstone_devkit.profiling import moments
 from touchstone_devkit.profiling.assembling import PATH, TRIED, Assembly, Trace
 from touchstone_devkit.profiling.submitting import Submitters, standards_with_automatic_acceptance
-from touchstone_devkit.runner import System
+from touchstone_devkit.system.runner import System
 
 NEVER_RECORDED = ("eyJ", "Fictional", "example.org", "conformance", "findings")
 """How a token begins; and words of reports, entities and addresses."""

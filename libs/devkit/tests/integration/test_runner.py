@@ -3,10 +3,10 @@ import signal
 import pytest
 from pymongo import MongoClient
 
-from touchstone_devkit.backing import Backing
+from touchstone_devkit.backing.choosing import Backing
 from touchstone_devkit.eventually import eventually
-from touchstone_devkit.ports import free_ports, is_free
-from touchstone_devkit.runner import SERVICES, System, SystemDidNotStart
+from touchstone_devkit.processes.ports import free_ports, is_free
+from touchstone_devkit.system.runner import SERVICES, System, SystemDidNotStart
 
 
 def test_a_system_is_ready_recovers_from_a_kill_and_leaves_nothing_behind(backing: Backing) -> None:

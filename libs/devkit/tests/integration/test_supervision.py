@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from touchstone_devkit.eventually import eventually
-from touchstone_devkit.leftovers import Ledger
-from touchstone_devkit.ports import free_ports
-from touchstone_devkit.processes import ProcessDidNotStart
-from touchstone_devkit.supervision import Supervised, Supervisor
+from touchstone_devkit.processes.leftovers import Ledger
+from touchstone_devkit.processes.ports import free_ports
+from touchstone_devkit.processes.running import ProcessDidNotStart
+from touchstone_devkit.processes.supervision import Supervised, Supervisor
 
 LISTEN = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(600)"
 SERVE = """

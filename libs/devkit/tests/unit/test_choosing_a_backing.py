@@ -3,9 +3,9 @@ from typing import Any, cast
 
 import pytest
 
-from touchstone_devkit.backing import ORDER, NoBacking, choose
-from touchstone_devkit.leftovers import Ledger
-from touchstone_devkit.sources import Announce, Servers, Unavailable
+from touchstone_devkit.backing.choosing import ORDER, NoBacking, choose
+from touchstone_devkit.backing.sources import Announce, Servers, Unavailable
+from touchstone_devkit.processes.leftovers import Ledger
 
 
 class NoLedger:

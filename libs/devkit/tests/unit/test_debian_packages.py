@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from touchstone_devkit import debian_packages
-from touchstone_devkit.sources import Unavailable
+from touchstone_devkit.backing import debian_packages
+from touchstone_devkit.backing.sources import Unavailable
 
 APT_GET = """#!/bin/sh
 echo "$@" >> "{log}"

@@ -1,7 +1,7 @@
 import pytest
 
-from touchstone_devkit import environment
-from touchstone_devkit.sources import Unavailable, host_and_port
+from touchstone_devkit.backing import environment
+from touchstone_devkit.backing.sources import Unavailable, host_and_port
 
 
 def test_without_addresses_the_environment_gives_nothing() -> None:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from touchstone_devkit.runner import System
+from touchstone_devkit.system.runner import System
 
 
 def test_the_reconciler_has_a_key_of_its_own_for_operators_alone_also_beside_older_keys(tmp_path: Path) -> None:

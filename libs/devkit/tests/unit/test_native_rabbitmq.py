@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from touchstone_devkit import native_rabbitmq
+from touchstone_devkit.backing import native_rabbitmq
 
 DEBIANS_ERL = """#!/bin/sh
 if [ -z "$ERL_ROOTDIR" ]

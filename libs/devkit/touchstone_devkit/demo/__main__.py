@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from touchstone_devkit.backing import NoBacking, start_backing
+from touchstone_devkit.backing.choosing import NoBacking, start_backing
 from touchstone_devkit.demo import checks
 from touchstone_devkit.demo.cases import EXAMPLES, addresses_to_tell, load_cases, load_setup
 from touchstone_devkit.demo.display import Progress, results
@@ -23,7 +23,7 @@ from touchstone_devkit.demo.quiet import wait_until_quiet
 from touchstone_devkit.demo.register import Register
 from touchstone_devkit.demo.trail import Trail
 from touchstone_devkit.folders import CHECKOUT, STATE
-from touchstone_devkit.runner import System, SystemDidNotStart
+from touchstone_devkit.system.runner import System, SystemDidNotStart
 
 FOLDER = STATE / "demo"
 PLAIN_WIDTH = 150

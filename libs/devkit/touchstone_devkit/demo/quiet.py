@@ -6,11 +6,11 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from touchstone.amqp import open_connection
-from touchstone.broker_plan import broker_plan
-from touchstone.provision import installed_topologies
+from touchstone.provisioning.broker_plan import broker_plan
+from touchstone.provisioning.provision import installed_topologies
+from touchstone.rpc.blocking import open_connection
 from touchstone_contracts.topology import RETRY_DELAYS_S, dead_letter, retry_queue, unconsumed
-from touchstone_devkit.runner import SERVICES
+from touchstone_devkit.system.runner import SERVICES
 
 _QUIET_FOR_S = 0.3
 _PAUSE_S = 0.05

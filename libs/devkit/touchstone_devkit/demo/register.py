@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from touchstone.rpc import Client
+from touchstone.rpc.client import Client
 from touchstone_contracts import roles
 
 TokenFor = Callable[..., str]

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from touchstone import keys, tokens
+from touchstone.auth import keys, tokens
 from touchstone_devkit.demo.journey import Journey
 from touchstone_devkit.demo.outcome import DECISIONS, Outcome
 from touchstone_devkit.demo.quiet import Observer

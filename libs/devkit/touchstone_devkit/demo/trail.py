@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from touchstone.watching import watch
+from touchstone.events.watching import watch
 
 _PAUSE_S = 0.01
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from touchstone_devkit.backing import start_backing
+from touchstone_devkit.backing.choosing import start_backing
 from touchstone_devkit.folders import STATE
 from touchstone_devkit.profiling import moments
 from touchstone_devkit.profiling.assembling import PATH, Assembly, Load
@@ -25,7 +25,7 @@ from touchstone_devkit.profiling.sampling import Frame, NotSampled, sampled, tre
 from touchstone_devkit.profiling.submitting import Submitters, standards_with_automatic_acceptance
 from touchstone_devkit.profiling.summing import Summary, cpu_ms_an_audit, sum_up
 from touchstone_devkit.profiling.words import in_words
-from touchstone_devkit.runner import System
+from touchstone_devkit.system.runner import System
 
 FOLDER = STATE / "profile"
 SERVICES = [service for service, _ in PATH]

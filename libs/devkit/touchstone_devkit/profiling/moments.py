@@ -1,4 +1,4 @@
-"""Reads what the services recorded (touchstone_chassis.spans), and sorts it by the work that each moment belongs to."""
+"""Reads what the services recorded (`observability.spans`), and sorts it by the work that each moment belongs to."""
 
 import dataclasses
 import json

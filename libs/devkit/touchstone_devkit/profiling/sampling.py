@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from touchstone_devkit.backing.sources import Announce
 from touchstone_devkit.folders import CHECKOUT, STATE
-from touchstone_devkit.sources import Announce
 
 REQUIREMENTS = CHECKOUT / "requirements" / "profile.txt"
 ENVIRONMENT = STATE / "py-spy"

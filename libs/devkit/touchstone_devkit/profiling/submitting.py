@@ -12,12 +12,12 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from touchstone.rpc import Client
+from touchstone.rpc.client import Client
 from touchstone_devkit.demo.register import Register
 from touchstone_devkit.demo.worlds import World, a_world, stage
 from touchstone_devkit.folders import CHECKOUT
 from touchstone_devkit.profiling.assembling import PATH, Load, Sent
-from touchstone_devkit.runner import System
+from touchstone_devkit.system.runner import System
 
 CASE = "a minor, plan approved"
 STANDARD = CHECKOUT / "services/assessment/assessment/standards/ps-3.0.json"

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import touchstone_contracts.document  # noqa: F401 - registers the events
-from touchstone.provision import installed_topologies
-from touchstone_chassis.messages import OnMessage
-from touchstone_chassis.rpc import Method
-from touchstone_contracts import differences
+from touchstone.provisioning.provision import installed_topologies
+from touchstone_chassis.handlers.messages import OnMessage
+from touchstone_chassis.rpc.server import Method
+from touchstone_contracts.events import differences
 from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.versions import versions
 from touchstone_devkit.releases.describing import describe

@@ -5,7 +5,7 @@ import datetime
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from touchstone_contracts.assessment import BodyAccredited
+from touchstone_contracts.events.assessment import BodyAccredited
 
 EVERYWHERE = "*"
 _ONE_DAY = datetime.timedelta(days=1)

@@ -13,18 +13,18 @@ from typing import Any
 from assessment.domain.findings import PLANNED
 from assessment.domain.standards import StandardVersion
 from assessment.domain.summary import Summary
-from touchstone_contracts.assessment import (
-    AuditAccepted,
-    AuditReportReturned,
-    AuditReportSubmitted,
-    CorrectiveActionPlanReviewed,
-)
 from touchstone_contracts.errors import (
     AlreadyExists,
     DecisionNotImpartial,
     FieldError,
     IllegalTransition,
     InvalidRequest,
+)
+from touchstone_contracts.events.assessment import (
+    AuditAccepted,
+    AuditReportReturned,
+    AuditReportSubmitted,
+    CorrectiveActionPlanReviewed,
 )
 from touchstone_contracts.values import History, Nonconformity, PlanState
 

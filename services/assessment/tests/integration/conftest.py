@@ -17,9 +17,9 @@ from nameko.containers import ServiceContainer
 from assessment.catalogue import load_catalogue
 from assessment.service import AssessmentService
 from assessment.topology import INTAKE, TOPOLOGY
-from touchstone.provision import provision
+from touchstone.provisioning.provision import provision
 from touchstone_chassis.config import for_nameko, load
-from touchstone_contracts import assessment as events
+from touchstone_contracts.events import assessment as events
 from touchstone_contracts.roles import ASSESSOR, REGISTRAR, SECRETARIAT
 from touchstone_contracts.topology import ServiceTopology, event_queue
 from touchstone_devkit.eventually import eventually
@@ -135,8 +135,8 @@ def service(backing: Any, amqp_uri: str, database_prefix: str, issuer: Issuer) -
     with nameko.config.patch(for_nameko(load(str(CONFIG), environment), "assessment"), clear=True):
         container = ServiceContainer(AssessmentService)
         container.start()
-        core = next(e for e in container.subextensions if type(e).__name__ == "Core")
-        eventually(lambda: core.consumer._check()[0])
+        resources = next(e for e in container.subextensions if type(e).__name__ == "Resources")
+        eventually(lambda: resources.consumer._check()[0])
         yield container
         container.stop()
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from assessment.topology import INTAKE
-from touchstone_contracts.assessment import (
+from touchstone_contracts.envelope import unwrap
+from touchstone_contracts.events.assessment import (
     AuditAccepted,
     AuditReportRefused,
     AuditReportReturned,
@@ -13,7 +14,6 @@ from touchstone_contracts.assessment import (
     BodyAccredited,
     CorrectiveActionPlanReviewed,
 )
-from touchstone_contracts.envelope import unwrap
 from touchstone_contracts.roles import MEMBER, OPERATOR
 from touchstone_devkit.eventually import eventually
 
@@ -208,10 +208,10 @@ def test_audits_are_listed_by_index_page_by_page(
 
     assert [item["audit_id"] for item in first["items"] + rest["items"]] == ["dnv.r-0", "dnv.r-1", "dnv.r-2"]
     assert rest["next"] is None
-    core = next(e for e in service.subextensions if type(e).__name__ == "Core")
+    resources = next(e for e in service.subextensions if type(e).__name__ == "Resources")
     asked = [{"body_id": "dnv"}, {"member_id": "qatalum"}, {"state": "submitted"}, {"body_id": "dnv", "state": "x"}]
     for filter in asked:
-        plan = core.mongo.database["audits"].find(filter).sort([("_id", 1)]).limit(2).explain()
+        plan = resources.mongo.database["audits"].find(filter).sort([("_id", 1)]).limit(2).explain()
         assert "COLLSCAN" not in str(plan["queryPlanner"]["winningPlan"])
         assert "'SORT'" not in str(plan["queryPlanner"]["winningPlan"])
 

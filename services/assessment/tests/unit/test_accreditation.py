@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from assessment.domain.accreditation import Auditor, Body, Grant, Need, lacks
-from touchstone_contracts.assessment import BodyAccredited
+from touchstone_contracts.events.assessment import BodyAccredited
 
 Granting = Callable[..., Grant]
 

@@ -10,13 +10,13 @@ from assessment.catalogue import load_catalogue
 from assessment.domain.audit import Audit, State, audit_id_of
 from assessment.domain.summary import Summary, overall_maturity, summarise
 from assessment.report_form import read
-from touchstone_contracts.assessment import (
+from touchstone_contracts.errors import AlreadyExists, DecisionNotImpartial, IllegalTransition, InvalidRequest
+from touchstone_contracts.events.assessment import (
     AuditAccepted,
     AuditReportReturned,
     AuditReportSubmitted,
     CorrectiveActionPlanReviewed,
 )
-from touchstone_contracts.errors import AlreadyExists, DecisionNotImpartial, IllegalTransition, InvalidRequest
 from touchstone_contracts.values import AuditType, History, Nonconformity, PlanState, Rating, Standard
 
 FIRST = datetime.datetime(2026, 11, 2, 9, tzinfo=datetime.UTC)

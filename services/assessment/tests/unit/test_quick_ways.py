@@ -15,9 +15,9 @@ from marshmallow import Schema, ValidationError, fields
 from assessment import forms
 from assessment.forms import Bounded, Day, Matching, Text, Truth, country, identifier
 from assessment.report_form import HistoryForm, ReportForm, read, report_hash
-from touchstone_contracts import quick_load
-from touchstone_contracts.quick_load import UNSURE
-from touchstone_contracts.quick_source import Same, function_of
+from touchstone_contracts.codec import loading
+from touchstone_contracts.codec.loading import UNSURE
+from touchstone_contracts.codec.source import Same, function_of
 
 CHARACTERS = [chr(point) for point in range(sys.maxunicode + 1)]
 FIELDS = {
@@ -54,7 +54,7 @@ def loaded(field: fields.Field, value: Any) -> Any:
 
 
 def quickly(field: fields.Field, value: Any) -> Any:
-    take = quick_load.take_of(field)
+    take = loading.take_of(field)
     assert take is not None
     try:
         result = function_of(take)(value)
@@ -113,7 +113,7 @@ class Careful(Text):
 
 @pytest.mark.parametrize("field", [Shout(8), Careful(8), Text(8, post_load=str.upper), Text(8, pre_load=str.strip)])
 def test_a_subclass_or_hook_that_offers_no_quick_way_gets_none(field: fields.Field) -> None:
-    assert quick_load.take_of(field) is None
+    assert loading.take_of(field) is None
 
 
 def test_a_validator_that_is_not_known_is_called() -> None:
@@ -128,7 +128,7 @@ def test_a_validator_that_is_not_known_is_called() -> None:
 
 
 def test_what_can_stand_in_a_condition_is_bound_and_never_written() -> None:
-    take = quick_load.take_of(Matching("'\"\\Z|(x)", code="c", form="f"))
+    take = loading.take_of(Matching("'\"\\Z|(x)", code="c", form="f"))
 
     assert isinstance(take, Same)
     assert not re.search(r"\(x\)", take.condition("value", lambda thing: "bound"))
@@ -137,7 +137,7 @@ def test_what_can_stand_in_a_condition_is_bound_and_never_written() -> None:
 
 def test_a_good_report_and_history_are_loaded_quickly(a_report: Any) -> None:
     for form, good in ((ReportForm(), a_report()), (HistoryForm(), {"issued_on": "2022-04-11", "source": "s"})):
-        quick = quick_load.load_if_sure(form, good)
+        quick = loading.load_if_sure(form, good)
 
         assert quick == form.load(good)
         assert list(quick) == list(form.load(good))

@@ -9,8 +9,8 @@ from certification.domain.audit import Audit, notifies
 from certification.domain.certificates import CertificateRecord
 from certification.domain.mandates import Authority
 from certification.domain.rules import Evaluation, Outcome
-from touchstone_contracts.certification import CertificationHeld, CertificationRefused
 from touchstone_contracts.errors import IllegalTransition
+from touchstone_contracts.events.certification import CertificationHeld, CertificationRefused
 from touchstone_contracts.values import Reason
 
 

@@ -5,7 +5,7 @@ import datetime
 import enum
 from typing import Any
 
-from touchstone_contracts.certification import CertificateExpired, CertificateIssued
+from touchstone_contracts.events.certification import CertificateExpired, CertificateIssued
 from touchstone_contracts.registry import value
 from touchstone_contracts.values import Level, Place, Scope, Standard
 

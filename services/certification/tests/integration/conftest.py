@@ -20,16 +20,16 @@ import certification
 from certification.known_mandates import KnownMandates
 from certification.service import CertificationService
 from certification.topology import TOPOLOGY
-from touchstone.provision import provision
-from touchstone_chassis.clock import move
+from touchstone.provisioning.provision import provision
 from touchstone_chassis.config import for_nameko, load
-from touchstone_contracts.certification import (
+from touchstone_chassis.mongo.clock import move
+from touchstone_contracts.envelope import CONTENT_TYPE, unwrap, wrap
+from touchstone_contracts.events.certification import (
     CertificateExpired,
     CertificateIssued,
     CertificationHeld,
     CertificationRefused,
 )
-from touchstone_contracts.envelope import CONTENT_TYPE, unwrap, wrap
 from touchstone_contracts.topology import ServiceTopology, dead_letter, event_queue, events_exchange
 from touchstone_devkit.eventually import eventually
 
@@ -156,8 +156,8 @@ def neighbours(backing: Any, amqp_uri: str, database_prefix: str, tmp_path: path
     with nameko.config.patch(for_nameko(config, "certification"), clear=True):
         container = ServiceContainer(CertificationService)
         container.start()
-        core = next(e for e in container.subextensions if type(e).__name__ == "Core")
-        eventually(lambda: core.consumer._check()[0])
+        resources = next(e for e in container.subextensions if type(e).__name__ == "Resources")
+        eventually(lambda: resources.consumer._check()[0])
         yield around
         around.connection.close()
         around.database.client.close()

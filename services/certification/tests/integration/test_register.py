@@ -7,7 +7,7 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
 
-from touchstone_contracts.certification import (
+from touchstone_contracts.events.certification import (
     CertificateExpired,
     CertificateIssued,
     CertificationHeld,

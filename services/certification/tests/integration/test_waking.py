@@ -7,10 +7,10 @@ from typing import Any
 from certification import rule_files
 from certification.desk import REVIEW, Desk, Terms
 from certification.known_mandates import KnownMandates
-from touchstone_chassis import handling
-from touchstone_chassis.committing import Committer
-from touchstone_chassis.units import Origin, UnitOfWork
-from touchstone_chassis.writing import Completion
+from touchstone_chassis.handlers import execution
+from touchstone_chassis.unit_of_work.committer import Committer
+from touchstone_chassis.unit_of_work.transaction import CompletionRecord
+from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
 from touchstone_contracts.values import Standard
 from touchstone_devkit.eventually import eventually
 
@@ -45,7 +45,7 @@ def _issue_as_another_replica(database: Any, audit: Any, meanwhile: Any) -> None
     committer = Committer(
         database, event_time=lambda: datetime.datetime.now(datetime.UTC), committed=lambda _rows, _changes: None
     )
-    core: Any = SimpleNamespace(committer=committer, draining=False, availability=SimpleNamespace(away_for_s=0.0))
+    resources: Any = SimpleNamespace(committer=committer, draining=False, availability=SimpleNamespace(away_for_s=0.0))
     unit = UnitOfWork(database)
     desk = Desk(unit)
     terms = Terms(
@@ -59,5 +59,5 @@ def _issue_as_another_replica(database: Any, audit: Any, meanwhile: Any) -> None
         desk.open(audit, "test", terms)
         meanwhile()
 
-    done = Completion(inbox="certification.open_case/another-replica")
-    handling.run(core, unit, handler, origin=Origin("test"), complete=lambda _result: done)
+    done = CompletionRecord(inbox="certification.open_case/another-replica")
+    execution.run(resources, unit, handler, origin=Origin("test"), complete=lambda _result: done)

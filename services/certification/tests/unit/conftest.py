@@ -14,11 +14,11 @@ from certification.known_mandates import KnownMandates
 from certification.service import CertificationService
 from certification.store import Cases, Certificates
 from certification.topology import TOPOLOGY
-from touchstone_chassis.callers import Caller
-from touchstone_contracts.assessment import AuditAccepted, CorrectiveActionPlanReviewed
+from touchstone_chassis.auth.tokens import Caller
 from touchstone_contracts.envelope import Envelope
 from touchstone_contracts.errors import AlreadyExists
-from touchstone_contracts.membership import MembershipActivated, MembershipReinstated, MembershipSuspended
+from touchstone_contracts.events.assessment import AuditAccepted, CorrectiveActionPlanReviewed
+from touchstone_contracts.events.membership import MembershipActivated, MembershipReinstated, MembershipSuspended
 
 NOON = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
 SECRETARY = Caller(subject="secretariat-1", role="secretariat")
@@ -87,7 +87,7 @@ class MemoryUnit:
             self.emitted.append((event, document["version"] + 1))
         self.saved.append((collection, document))
 
-    def project(self, collection: str, document: dict) -> None:
+    def upsert_read_model(self, collection: str, document: dict) -> None:
         self.projected.append((collection, document))
 
     def schedule(self, kind: str, key: str, due_at: datetime.datetime, payload: dict | None = None) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from certification.domain.certificates import Status, UnsoundCertificate, issue, scope_key
 from certification.store import Certificates
-from touchstone_contracts.certification import CertificateExpired, CertificateIssued
+from touchstone_contracts.events.certification import CertificateExpired, CertificateIssued
 from touchstone_contracts.values import Place, Scope
 
 FIRST, LAST = datetime.date(2026, 11, 22), datetime.date(2029, 11, 21)

@@ -14,12 +14,12 @@ from pymongo import MongoClient
 
 from membership.service import MembershipService
 from membership.topology import TOPOLOGY
-from touchstone import keys, tokens
-from touchstone.provision import provision
-from touchstone.rpc import Client
+from touchstone.auth import keys, tokens
+from touchstone.provisioning.provision import provision
+from touchstone.rpc.client import Client
 from touchstone_chassis.config import for_nameko, load
-from touchstone_contracts import membership as events
 from touchstone_contracts.envelope import unwrap
+from touchstone_contracts.events import membership as events
 from touchstone_contracts.topology import ServiceTopology, event_queue
 from touchstone_devkit.eventually import eventually
 
@@ -92,8 +92,8 @@ def running(ear: Ear, environment: dict[str, str]) -> Iterator[ServiceContainer]
     with nameko.config.patch(config, clear=True):
         container = ServiceContainer(MembershipService)
         container.start()
-        core = next(e for e in container.subextensions if type(e).__name__ == "Core")
-        eventually(lambda: core.consumer._check()[0])
+        resources = next(e for e in container.subextensions if type(e).__name__ == "Resources")
+        eventually(lambda: resources.consumer._check()[0])
         yield container
         container.stop()
 

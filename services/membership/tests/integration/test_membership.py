@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from touchstone_contracts import membership as events
 from touchstone_contracts.errors import (
     AlreadyExists,
     Forbidden,
@@ -16,6 +15,7 @@ from touchstone_contracts.errors import (
     Refusal,
     Unauthenticated,
 )
+from touchstone_contracts.events import membership as events
 from touchstone_devkit.eventually import eventually
 
 QATALUM = {"member_id": "qatalum", "legal_name": "Qatar Aluminium Limited", "member_class": "PT", "country": "QA"}

@@ -5,7 +5,7 @@ import pytest
 from membership import answers
 from membership.domain import Contact, ContactDetails, masked
 from touchstone_contracts.errors import AlreadyExists
-from touchstone_contracts.membership import ContactChanged
+from touchstone_contracts.events.membership import ContactChanged
 from touchstone_contracts.values import Party, PartyKind
 
 QATALUM = Party(kind=PartyKind.MEMBER, id="qatalum")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from membership.domain import Organisation, State
 from membership.reference import class_rules
 from touchstone_contracts.errors import IllegalTransition, InvalidRequest
-from touchstone_contracts.membership import (
+from touchstone_contracts.events.membership import (
     MembershipActivated,
     MembershipReinstated,
     MembershipSuspended,

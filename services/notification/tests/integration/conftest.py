@@ -20,12 +20,12 @@ from pymongo import MongoClient
 
 from notification.service import NotificationService
 from notification.topology import TOPOLOGY
-from touchstone import keys, tokens
-from touchstone.provision import provision
-from touchstone.rpc import Client
+from touchstone.auth import keys, tokens
+from touchstone.provisioning.provision import provision
+from touchstone.rpc.client import Client
 from touchstone_chassis.config import for_nameko, load
 from touchstone_contracts.envelope import CONTENT_TYPE, unwrap, wrap
-from touchstone_contracts.notification import NoticeSent
+from touchstone_contracts.events.notification import NoticeSent
 from touchstone_contracts.topology import ServiceTopology, dead_letter, event_queue, events_exchange
 from touchstone_devkit.eventually import eventually
 
@@ -168,8 +168,8 @@ def start(environment: dict[str, str], settings: dict[str, Any]) -> Callable[[],
         with nameko.config.patch(for_nameko(config, "notification"), clear=True):
             container = ServiceContainer(NotificationService)
             container.start()
-            core = next(e for e in container.subextensions if type(e).__name__ == "Core")
-            eventually(lambda: core.consumer._check()[0])
+            resources = next(e for e in container.subextensions if type(e).__name__ == "Resources")
+            eventually(lambda: resources.consumer._check()[0])
             yield container
             container.stop()
 

@@ -7,7 +7,7 @@ import pytest
 from notification import schemas
 from notification.topology import TOPOLOGY
 from touchstone_chassis.config import ConfigError, load
-from touchstone_chassis.settings import validated
+from touchstone_chassis.runtime.settings import validated
 from touchstone_chassis.validation import load as load_request
 from touchstone_contracts.errors import InvalidRequest
 

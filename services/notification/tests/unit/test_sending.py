@@ -8,7 +8,7 @@ import pytest
 
 from notification import mailer
 from touchstone_contracts.envelope import unwrap
-from touchstone_contracts.notification import NoticeSent
+from touchstone_contracts.events.notification import NoticeSent
 
 
 def example(name: str, **changes: Any) -> tuple[Any, Any]:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from touchstone_contracts.certification import CertificateExpired, CertificateIssued
 from touchstone_contracts.envelope import Envelope
-from touchstone_contracts.membership import ContactChanged
+from touchstone_contracts.events.certification import CertificateExpired, CertificateIssued
+from touchstone_contracts.events.membership import ContactChanged
 from touchstone_contracts.values import Level, Party, PartyKind, Place, Standard
 
 DAY = datetime.datetime(2026, 3, 5, tzinfo=datetime.UTC)

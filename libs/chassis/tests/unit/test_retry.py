@@ -1,0 +1,90 @@
+"""What cannot be copied is moved by the broker itself, or kept where it is: never tried for ever."""
+
+from typing import Any
+
+import amqp
+import eventlet
+import pytest
+
+from touchstone_chassis.amqp.publisher import Outcome, Outgoing
+from touchstone_chassis.consuming.consumer import Delivery
+from touchstone_chassis.consuming.retry import RetryPolicy
+
+
+class ConsumerChannels:
+    """Stands for the consumer and its session: notes what the broker would be told of a delivery."""
+
+    in_flight, draining = 1, False
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.session = self
+
+    def settle(self, message: Any, *, ack: bool) -> None:
+        self.told.append("ack" if ack else "reject")
+
+
+class SmallBroker:
+    """A publisher to a broker whose limit was lowered: it closes the channel over each message."""
+
+    last_error = "PreconditionFailed"
+
+    def publish(self, messages: list[Outgoing]) -> list[Outcome]:
+        return [Outcome.UNKNOWN]
+
+
+def parking_at_a_small_broker() -> RetryPolicy:
+    retry_policy = RetryPolicy()
+    vars(retry_policy).update(publisher=SmallBroker(), _service="toy")
+    return retry_policy
+
+
+def a_delivery(session: ConsumerChannels) -> Delivery:
+    message = amqp.Message(b"{}", application_headers={}, message_id="m-1")
+    message.delivery_info = {"routing_key": "q", "exchange": "", "delivery_tag": 1}
+    return Delivery("q", message, session, session)  # type: ignore[arg-type]
+
+
+def test_what_is_too_large_to_be_published_again_is_dead_lettered_by_the_broker():
+    session = ConsumerChannels()
+
+    parking_at_a_small_broker().dead_letter(a_delivery(session), "schema", "broken")
+
+    assert session.told == ["reject"]
+
+
+def test_what_is_too_large_to_be_put_back_is_left_to_be_kept():
+    session = ConsumerChannels()
+    delivery = a_delivery(session)
+
+    return_to_queue = parking_at_a_small_broker().return_to_queue(delivery, "q")
+
+    assert not return_to_queue
+    assert session.told == [] and not delivery.settled
+
+
+class Broker:
+    """A publisher to a broker that says the same of each message."""
+
+    last_error = None
+
+    def __init__(self, outcome: Outcome):
+        self.outcome, self.asked = outcome, 0
+
+    def publish(self, messages: list[Outgoing]) -> list[Outcome]:
+        self.asked += 1
+        assert self.asked < 5, "it is tried again and again"
+        return [self.outcome]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.RETURNED, Outcome.REFUSED])
+def test_what_its_queue_does_not_take_back_is_left_to_be_kept(outcome, monkeypatch):
+    monkeypatch.setattr(eventlet, "sleep", lambda _s: None)
+    session, broker = ConsumerChannels(), Broker(outcome)
+    delivery, retry_policy = a_delivery(session), RetryPolicy()
+    vars(retry_policy).update(publisher=broker, _service="toy")
+
+    return_to_queue = retry_policy.return_to_queue(delivery, "q")
+
+    assert not return_to_queue and broker.asked == 1
+    assert session.told == [] and not delivery.settled

@@ -1,0 +1,1 @@
+"""Access tokens: who is calling, and in which role."""

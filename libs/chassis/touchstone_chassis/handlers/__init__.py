@@ -1,0 +1,1 @@
+"""Message endpoints: what runs around a service's method, from the message to the commit."""

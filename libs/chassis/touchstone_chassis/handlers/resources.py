@@ -1,0 +1,195 @@
+"""Assembles what every handler of a service needs: database, committer, relay, retry_policy, callers and clock."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import eventlet
+import structlog
+from eventlet.event import Event
+from eventlet.queue import LightQueue
+from nameko import config
+from nameko.extensions import SharedExtension
+
+from touchstone_chassis.amqp.publisher import ConfirmingPublisher
+from touchstone_chassis.auth.tokens import Verifier
+from touchstone_chassis.consuming.consumer import QueueConsumer
+from touchstone_chassis.consuming.poison import PoisonDetector
+from touchstone_chassis.consuming.retry import RetryPolicy
+from touchstone_chassis.health.queue_arguments import QueueArguments
+from touchstone_chassis.health.restore import WholeDatabase
+from touchstone_chassis.health.server import Checks, WritableDatabase
+from touchstone_chassis.lazy import lazy_dependency
+from touchstone_chassis.mongo.circuit_breaker import CircuitBreaker
+from touchstone_chassis.mongo.client import Mongo
+from touchstone_chassis.mongo.clock import clock_for
+from touchstone_chassis.mongo.server_time import DatabaseTime
+from touchstone_chassis.observability import metrics
+from touchstone_chassis.outbox.relay import WINDOW_MAX, Relay, relay_quietly
+from touchstone_chassis.unit_of_work.committer import Committer
+from touchstone_chassis.unit_of_work.dataloader import DataLoader
+from touchstone_chassis.unit_of_work.sequences import Sequences
+from touchstone_chassis.unit_of_work.unit import Changes, UnitOfWork
+from touchstone_contracts.topology import (
+    dead_letter,
+    dead_letter_arguments,
+    retry_queue,
+    retry_queue_arguments,
+    work_queue_arguments,
+)
+
+log = structlog.get_logger(__name__)
+
+RELAYS = 2
+"""One publishes while the other notes what was published."""
+HANDED_OVER_MAX = 5_000
+"""Outbox rows that wait in memory for the relay; while the broker takes nothing, the sweep finds the others stored."""
+
+
+class Resources(SharedExtension):
+    """What entrypoints share. Everything is made when first used, after the process was monkey-patched."""
+
+    mongo = Mongo()
+    time = DatabaseTime()
+    consumer = QueueConsumer()
+    retry_policy = RetryPolicy()
+    checks = Checks()
+
+    def __init__(self) -> None:
+        self._committed_rows: LightQueue = LightQueue()
+        self._relayed = [Event() for _ in range(RELAYS)]
+        self._stop_sweeping = Event()
+        self._stopping = False
+        self.deadline_listeners: list[Any] = []
+
+    @lazy_dependency
+    def clock(self) -> Any:
+        return clock_for(config, self.mongo.client, self.time.now)
+
+    @lazy_dependency
+    def verifier(self) -> Verifier:
+        return Verifier(config["jwks_path"], config["audience"], config["issuers"])
+
+    @lazy_dependency
+    def committer(self) -> Committer:
+        return Committer(
+            self.mongo.database, event_time=self.clock.now, committed=self._after_commit, now=self.time.now
+        )
+
+    @lazy_dependency
+    def relay(self) -> Relay:
+        publisher = ConfirmingPublisher(
+            config["AMQP_URI"], confirm_timeout_s=config["confirm_timeout_s"], name="touchstone relay"
+        )
+        self._publisher = publisher
+        return Relay(self.mongo.database, publisher, self.time.now)
+
+    @property
+    def service(self) -> str:
+        return self.container.service_name
+
+    @property
+    def draining(self) -> bool:
+        return self.consumer.draining
+
+    @lazy_dependency
+    def circuit_breaker(self) -> CircuitBreaker:
+        """Of the database: reported lost by whoever found it away."""
+        writable = WritableDatabase(lambda: self.mongo.database, known_for_s=0)  # a yes from before it went is no yes
+        whole = WholeDatabase(lambda: self.mongo.database)
+        return CircuitBreaker(lambda: writable()[0] and whole()[0])
+
+    @lazy_dependency
+    def poison(self) -> PoisonDetector:
+        return PoisonDetector(self.mongo.database, self.retry_policy, self.circuit_breaker, self.time.now)
+
+    @lazy_dependency
+    def reader(self) -> DataLoader:
+        return DataLoader(self.mongo.database)
+
+    @lazy_dependency
+    def sequences(self) -> Sequences:
+        return Sequences(self.mongo.database)
+
+    def unit(self) -> UnitOfWork:
+        return UnitOfWork(self.mongo.database, self.reader, self.sequences)
+
+    def setup(self) -> None:
+        self.checks.add("outbox_lag", self._check_lag)
+        whole = WholeDatabase(lambda: self.mongo.database)
+        self.checks.add("restore", whole)
+        if not whole.known():
+            self.circuit_breaker.trip()  # until it answers, and is whole
+        self.checks.add("queue_arguments", QueueArguments(lambda: config["AMQP_URI"], self._expected_queues))
+        self.retry_policy.circuit_breaker = lambda: self.circuit_breaker
+        self.consumer.start_only_when(lambda timeout_s: self.circuit_breaker.wait(timeout_s))
+
+    def start(self) -> None:
+        for number, relayed in enumerate(self._relayed):
+            run = functools.partial(self._relay_committed, relayed)
+            self.container.spawn_managed_thread(run, identifier=f"relay-{number}")
+        self.container.spawn_managed_thread(self._sweep, identifier="outbox-sweep")
+
+    def stop(self) -> None:
+        """Publish what the last handlers committed; what cannot be published now is swept by another replica."""
+        self._stopping = True
+        self._committed_rows.put(None)
+        self._stop_sweeping.send()
+        with eventlet.Timeout(config["confirm_timeout_s"], False):
+            for relayed in self._relayed:
+                relayed.wait()
+        if "availability" in self.__dict__:
+            self.circuit_breaker.stop()
+        if "relay" in self.__dict__:
+            self._publisher.close()
+        self.mongo.close()
+
+    def _after_commit(self, rows: Sequence[dict], changes: Changes) -> None:
+        if self._committed_rows.qsize() + len(rows) <= HANDED_OVER_MAX:
+            for row in rows:
+                self._committed_rows.put(row)
+        if any(deadline["due_at"] <= self.clock.now() for deadline in changes.scheduled):
+            for wake in self.deadline_listeners:
+                wake()
+
+    def _relay_committed(self, relayed: Event) -> None:
+        last = False
+        while not last:
+            rows = [self._committed_rows.get()]
+            while len(rows) < WINDOW_MAX and self._committed_rows.qsize():
+                rows.append(self._committed_rows.get())
+            last = None in rows
+            try:
+                relay_quietly(self.relay, [row for row in rows if row is not None])
+            except (Exception, eventlet.Timeout) as error:  # the rows are stored: the sweep takes them
+                log.error("relay_failed", error=type(error).__name__)
+        self._committed_rows.put(None)  # for the other one
+        relayed.send()
+
+    def _sweep(self) -> None:
+        while not self._stopping:
+            with eventlet.Timeout(config["sweep_interval_s"], False):
+                self._stop_sweeping.wait()
+            try:
+                while not self._stopping and self.relay.sweep() >= WINDOW_MAX:
+                    pass
+            except (Exception, eventlet.Timeout) as error:  # database or broker away: at the next turn
+                log.warning("sweep_failed", error=type(error).__name__)
+
+    def _expected_queues(self) -> dict[str, dict[str, Any]]:
+        """The arguments of every queue that the service consumes or parks messages in."""
+        service = self.service
+        expected = {queue: work_queue_arguments(service) for queue in self.consumer.queues}
+        for delay_s in config["retry_delays_s"]:
+            expected[retry_queue(service, delay_s)] = retry_queue_arguments(delay_s)
+        expected[dead_letter(service)] = dead_letter_arguments()
+        return expected
+
+    def _check_lag(self) -> tuple[bool, str]:
+        count, age_s = self.relay.pending()
+        metrics.OUTBOX_PENDING.set(count)
+        metrics.OUTBOX_OLDEST_AGE_S.set(age_s)
+        waiting, limit_s = f"{count} unpublished, oldest {age_s:.0f} s", config["outbox_lag_limit_s"]
+        if age_s <= limit_s:
+            return True, waiting
+        return False, f"{waiting}, limit {limit_s:.0f} s: see whether the broker takes messages, runbook outbox-lag"

@@ -1,0 +1,1 @@
+"""Health check API: live, ready and metrics of one service."""

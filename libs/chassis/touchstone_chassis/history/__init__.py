@@ -1,0 +1,1 @@
+"""Message history: what a service announced, processed and is stuck with."""

@@ -1,0 +1,105 @@
+"""The RPC methods by which people follow events and see what holds them up; a service class inherits them."""
+
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+
+from touchstone_chassis.auth.tokens import Caller
+from touchstone_chassis.handlers.dependencies import RealTime, Stored
+from touchstone_chassis.handlers.events import OnEvent
+from touchstone_chassis.history.reader import EventHistory
+from touchstone_chassis.rpc.server import query
+from touchstone_contracts.moments import Moment
+from touchstone_contracts.roles import OPERATOR, REGISTRAR, SECRETARIAT
+from touchstone_contracts.versions import versions
+
+FOLLOWERS = (OPERATOR, SECRETARIAT, REGISTRAR)
+"""Who may follow any case: neither a body nor a member, who would see other people's."""
+HINDRANCES_MAX = 200
+_SELECTORS = ("ids", "subjects", "caused_by", "since")
+_IDS = validate.Length(1, 500)
+
+
+def _id() -> fields.String:
+    return fields.String(validate=validate.Length(1, 300))
+
+
+class FindEvents(Schema):
+    """One of `ids`, `subjects`, `caused_by` (ids of causes) or `since` (when they were recorded), and `types`."""
+
+    ids = fields.List(_id(), validate=_IDS)
+    subjects = fields.List(_id(), validate=_IDS)
+    caused_by = fields.List(_id(), validate=_IDS)
+    since = Moment()
+    types = fields.List(_id(), validate=_IDS)
+    limit = fields.Integer(strict=True, load_default=200, validate=validate.Range(1, 500))
+    after = _id()
+
+    @validates_schema
+    def _one_selector(self, data: dict[str, Any], **_: Any) -> None:
+        if len([name for name in _SELECTORS if name in data]) != 1:
+            raise ValidationError({"ids": [f"Give one of {', '.join(_SELECTORS)}."]})
+
+
+class TraceEvents(Schema):
+    ids = fields.List(_id(), required=True, validate=_IDS)
+
+
+class HistoryApi:
+    """What every service tells of the events that it announced and consumed, for whoever follows a case."""
+
+    name: str
+    clock: Any
+    trail = Stored(EventHistory)
+    real_time = RealTime()
+
+    @query(FindEvents(), roles=FOLLOWERS)
+    def find_events(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """Events of this service: when recorded and published, by which cause, and what they say. Kept 60 days."""
+        found, after = self.trail.events(request)
+        return {"items": found, "next": after}
+
+    @query(TraceEvents(), roles=FOLLOWERS)
+    def trace_events(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """What this service did with events of any service: when it processed them, and what it gave up of them.
+
+        `consumes` lists the event types that it handles: of one of these, a missing time says that it has not yet.
+        """
+        handlers = _handlers(type(self))
+        return {
+            "processed": self.trail.processed(self.name, sorted(set(handlers.values())), request["ids"]),
+            "dead_letters": self.trail.dead_letters(request["ids"]),
+            "consumes": sorted(handlers),
+        }
+
+    @query(Schema(), roles=FOLLOWERS)
+    def list_hindrances(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """What does not go on here: unpublished messages, parked dead letters, deadlines that fail or are overdue.
+
+        The oldest of each, at most 200; `more` says that there are others.
+        """
+        now = self.real_time.now()
+        found = {
+            "unpublished": self.trail.unpublished(now, HINDRANCES_MAX + 1),
+            "parked": self.trail.parked(HINDRANCES_MAX + 1),
+            "deadlines": self.trail.late_deadlines(self.clock.now(), now, HINDRANCES_MAX + 1),
+        }
+        for deadline in found["deadlines"]:
+            deadline["case"] = self.case_of_deadline(deadline["kind"], deadline["key"])
+        shown = {name: items[:HINDRANCES_MAX] for name, items in found.items()}
+        return shown | {"more": any(len(items) > HINDRANCES_MAX for items in found.values())}
+
+    def case_of_deadline(self, kind: str, key: str) -> str | None:
+        """The case that a deadline belongs to. A service that has such deadlines says so."""
+        return None
+
+
+def _handlers(service: type) -> dict[str, str]:
+    """The method that handles each event type, in each version that is understood."""
+    entrypoints = (
+        (name, entrypoint)
+        for name in dir(service)
+        for entrypoint in getattr(getattr(service, name), "nameko_entrypoints", ())
+        if isinstance(entrypoint, OnEvent)
+    )
+    return {version.type_name: name for name, entrypoint in entrypoints for version in versions(entrypoint.event_class)}

@@ -1,0 +1,175 @@
+"""What a service's bookkeeping knows of the way of an event: announced, published, processed, given up or overdue."""
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from touchstone_chassis.deadletters.letter import PARKED, json_of
+from touchstone_chassis.deadletters.status import waiting_replays
+from touchstone_chassis.observability.redaction import masked
+from touchstone_chassis.pagination import behind, cursor_of, read_cursor
+from touchstone_chassis.unit_of_work.unit import UnitOfWork
+from touchstone_contracts.bookkeeping import DEAD_LETTERS, DEADLINES, INBOX, OUTBOX
+
+UNDER_WAY = datetime.timedelta(seconds=10)
+"""What is younger than this is not late: it is being published or handled at this moment."""
+BODY_BYTES_READ_MAX = 256 * 1024
+"""A dead letter's body is looked into only up to this size: what is larger is no event of ours."""
+_FACTS = (
+    *("audit_id", "report_id", "number", "level", "code", "criterion", "plan_state", "plan_due_on", "until"),
+    *("submitted_by", "accepted_by", "decided_by", "decided_on", "issued_on", "expires_on", "expired_on", "reasons"),
+    *("contact_id", "notice_id", "notice_type", "about", "party", "member_id", "body_id", "submission_id"),
+    *("effective_on", "joined_on", "notify"),
+)
+"""Of an event's data, what tells a person what happened. No name and no address is among it."""
+_OF_A_ROW = (
+    *("type", "subject", "sequence", "correlation_id", "causation_id", "trigger", "by", "recorded_at"),
+    *("published_at", "pending", "attempts", "last_outcome", "next_attempt_at"),
+)
+_OF_A_DEAD_LETTER = (
+    "event_id",
+    "message_id",
+    "event_type",
+    "queue",
+    "reason",
+    "state",
+    "parked_at",
+    "attempts",
+    "replays",
+)
+
+
+class EventHistory:
+    """Reads outbox, inbox, dead letters and deadlines; changes nothing."""
+
+    def __init__(self, unit: UnitOfWork):
+        self._unit = unit
+
+    def events(self, request: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
+        """Events that `ids`, `subjects`, `caused_by` or `since` name, oldest first, and the cursor to the next ones.
+
+        With `since` they come without their facts: there may be very many.
+        """
+        projection = dict.fromkeys(_OF_A_ROW, 1) | ({} if "since" in request else {"body": 1})
+        limit = request["limit"]
+        order = [("recorded_at", 1), ("_id", 1)]
+        found = self._unit.find(OUTBOX, _criteria(request), sort=order, limit=limit + 1, projection=projection)
+        page = found[:limit]
+        return [_event(row) for row in page], cursor_of(page[-1], "recorded_at") if len(found) > limit else None
+
+    def processed(self, service: str, handlers: Iterable[str], ids: Sequence[str]) -> list[dict[str, Any]]:
+        """When each handler was done with each of these events, as far as it is."""
+        keys = [f"{service}.{handler}/{id}" for handler in handlers for id in ids]
+        found = self._unit.find(INBOX, {"_id": {"$in": keys}}) if keys else []
+        return [_processed(document) for document in found]
+
+    def dead_letters(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """What was given up of these events, and what was done with it by whom.
+
+        `replaying`: its last replay waits in the outbox. One that went out is not followed here.
+        """
+        found = self._unit.find(
+            DEAD_LETTERS,
+            # A body that cannot be read gives no id; the message still has the event's as its own.
+            {"$or": [{"event_id": {"$in": list(ids)}}, {"message_id": {"$in": list(ids)}}]},
+            projection=dict.fromkeys([*_OF_A_DEAD_LETTER, "actions", "error"], 1),
+        )
+        waiting = waiting_replays(self._unit, found)
+        return [
+            _dead_letter(document)
+            | masked({"actions": document["actions"]})
+            | {"replaying": document["_id"] in waiting}
+            for document in found
+        ]
+
+    def unpublished(self, now: datetime.datetime, limit: int) -> list[dict[str, Any]]:
+        """Messages that wait for the broker's confirm for longer than it should take."""
+        late = {"pending": True, "recorded_at": {"$lt": now - UNDER_WAY}}
+        projection = dict.fromkeys([*_OF_A_ROW, "routing_key"], 1)
+        found = self._unit.find(OUTBOX, late, sort=[("next_attempt_at", 1)], limit=limit, projection=projection)
+        bodies = {row["_id"]: row.get("body", b"") for row in self._bodies(OUTBOX, [row["_id"] for row in found])}
+        return [_event(row | {"body": bodies.get(row["_id"], b"")}) for row in found]
+
+    def parked(self, limit: int) -> list[dict[str, Any]]:
+        """Dead letters that wait for somebody, oldest first, with the audit that they are about."""
+        found = self._unit.find(
+            DEAD_LETTERS,
+            {"state": PARKED},
+            sort=[("parked_at", 1), ("_id", 1)],
+            limit=limit,
+            projection=dict.fromkeys([*_OF_A_DEAD_LETTER, "error", "size"], 1),
+        )
+        small = [letter["_id"] for letter in found if letter["size"] <= BODY_BYTES_READ_MAX]
+        bodies = {document["_id"]: document["body"] for document in self._bodies(DEAD_LETTERS, small)}
+        return [_dead_letter(letter) | {"facts": facts_of(bodies.get(letter["_id"]))} for letter in found]
+
+    def late_deadlines(self, domain_now: datetime.datetime, now: datetime.datetime, limit: int) -> list[dict[str, Any]]:
+        """Deadlines that fail, or that nobody has carried out though they are due."""
+        late = {
+            "$or": [
+                {"attempt": {"$gte": 2}},
+                {"due_at": {"$lt": domain_now - UNDER_WAY}, "claimed_until": None},
+                {"due_at": {"$lt": domain_now - UNDER_WAY}, "claimed_until": {"$lt": now - UNDER_WAY}},
+            ]
+        }
+        due = {"due_at": {"$lte": domain_now}}
+        found = self._unit.find(DEADLINES, due | late, sort=[("due_at", 1)], limit=limit)
+        return [
+            {name: document[name] for name in ("kind", "key", "due_at", "attempt", "claimed_until")}
+            for document in found
+        ]
+
+    def next_due(self, kinds: Sequence[str], key: str) -> datetime.datetime | None:
+        """When the first deadline of one of these kinds falls due for `key`, if one is set."""
+        ids = [f"{kind}/{key}" for kind in kinds]
+        found = self._unit.find(DEADLINES, {"_id": {"$in": ids}}, sort=[("due_at", 1)], limit=1)
+        due: datetime.datetime | None = found[0]["due_at"] if found else None
+        return due
+
+    def _bodies(self, collection: str, ids: Sequence[str]) -> list[dict[str, Any]]:
+        return self._unit.find(collection, {"_id": {"$in": list(ids)}}, projection={"body": 1}) if ids else []
+
+
+def facts_of(body: bytes | None) -> dict[str, Any]:
+    """Of an event's data what tells a person what happened, addresses masked."""
+    data = json_of(body).get("data") if body else None
+    if not isinstance(data, dict):
+        return {}
+    shown: dict[str, Any] = masked({name: data[name] for name in _FACTS if data.get(name) not in (None, [], "")})
+    return shown
+
+
+def _criteria(request: Mapping[str, Any]) -> dict[str, Any]:
+    # A replay, and the copy of an event in an older version, has properties of its own: it is no event beside it.
+    found: dict[str, Any] = {"properties": {"$exists": False}}
+    for field, name in (("_id", "ids"), ("subject", "subjects"), ("causation_id", "caused_by"), ("type", "types")):
+        if name in request:
+            found[field] = {"$in": request[name]}
+    if "since" in request:
+        found["recorded_at"] = {"$gte": request["since"]}
+    if request.get("after"):
+        moment, id = read_cursor(request["after"])
+        found["recorded_at"] = {"$gte": moment}
+        found["$or"] = behind("recorded_at", moment, id)
+    return found
+
+
+def _event(row: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {name: row.get(name) for name in _OF_A_ROW}
+    return {"id": row["_id"], **shown, "by": masked(row.get("by")), "facts": facts_of(row.get("body"))}
+
+
+def _processed(document: Mapping[str, Any]) -> dict[str, Any]:
+    handler, _, event_id = document["_id"].partition("/")
+    return {
+        "event_id": event_id,
+        "handler": handler.partition(".")[2],
+        "at": document["at"],
+        "retries": document.get("retries", 0),
+    }
+
+
+def _dead_letter(document: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {name: document[name] for name in _OF_A_DEAD_LETTER}
+    shown["event_id"] = document["event_id"] or document["message_id"]
+    return {"id": document["_id"], **shown, "error": masked(document["error"])}

@@ -1,0 +1,1 @@
+"""The database: client, circuit breaker, and the time that replicas agree on."""

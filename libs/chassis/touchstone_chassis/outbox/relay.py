@@ -1,0 +1,195 @@
+"""Publishes what was committed: right after the commit, and by a sweep whatever a crash or an absent broker left."""
+
+import datetime
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+import structlog
+from pymongo import UpdateOne
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError, PyMongoError
+
+from touchstone_chassis.amqp.publisher import ConfirmingPublisher, Outcome, Outgoing
+from touchstone_chassis.mongo.client import RELAXED
+from touchstone_chassis.mongo.server_time import machine_time
+from touchstone_chassis.observability import metrics
+from touchstone_chassis.observability.spans import mark
+from touchstone_chassis.testing.fault_points import fault_point
+from touchstone_chassis.unit_of_work.committer import OUTBOX_KEPT, RELAY_GRACE
+from touchstone_contracts.envelope import amqp_properties
+
+log = structlog.get_logger(__name__)
+
+WINDOW_MAX = 200
+LEASE = datetime.timedelta(seconds=10)
+BACKOFF_S_MAX = 60
+COUNTED_MAX = 1_000
+
+
+class Lease:
+    """A right that one replica holds at a time, until it lets it lapse."""
+
+    def __init__(self, database: Database, name: str, now: Callable[[], datetime.datetime] = machine_time):
+        """`now` must be the same for all replicas, or one whose clock is fast takes what others hold."""
+        self._leases, self._name, self._owner, self._now = database["leases"], name, uuid.uuid4().hex, now
+
+    def take(self) -> bool:
+        """Whether the lease is ours for the next ten seconds."""
+        now = self._now()
+        try:
+            self._leases.find_one_and_update(
+                {"_id": self._name, "$or": [{"owner": self._owner}, {"until": {"$lt": now}}]},
+                {"$set": {"owner": self._owner, "until": now + LEASE}},
+                upsert=True,
+            )
+        except DuplicateKeyError:
+            return False
+        return True
+
+    def give_back(self) -> None:
+        """Let others have it at once."""
+        self._leases.update_one({"_id": self._name, "owner": self._owner}, {"$set": {"until": self._now()}})
+
+
+class Relay:
+    """Moves outbox rows to the broker. Knows no framework: whoever runs it calls `publish` and `sweep`."""
+
+    def __init__(
+        self,
+        database: Database,
+        publisher: ConfirmingPublisher,
+        now: Callable[[], datetime.datetime] = machine_time,
+    ):
+        """`now` must be the same for all replicas."""
+        self._now = now
+        self._outbox = database["outbox"]
+        self._marks = self._outbox.with_options(write_concern=RELAXED)
+        self._publisher = publisher
+        self._lease = Lease(database, "outbox-sweep", now)
+
+    def publish(self, rows: Sequence[dict[str, Any]]) -> int:
+        """Publish `rows` in windows and mark what the broker confirmed. What it did not take stays for the sweep.
+
+        Gives how many were confirmed.
+        """
+        confirmed = 0
+        for start in range(0, len(rows), WINDOW_MAX):
+            window = rows[start : start + WINDOW_MAX]
+            fault_point("relay_claim")
+            mark("publish_begun", window)
+            outcomes = self._publisher.publish([_outgoing(row) for row in window])
+            fault_point("relay_confirm")
+            for outcome in outcomes:
+                metrics.PUBLISHED.labels(outcome=outcome.value).inc()
+            confirmed += outcomes.count(Outcome.CONFIRMED)
+            self._mark_published([r for r, o in zip(window, outcomes, strict=True) if o is Outcome.CONFIRMED])
+            fault_point("relay_mark")
+            self._try_again_soon([r for r, o in zip(window, outcomes, strict=True) if o is Outcome.UNKNOWN])
+            for row, outcome in zip(window, outcomes, strict=True):
+                if outcome not in (Outcome.CONFIRMED, Outcome.UNKNOWN):
+                    self._postpone(row, outcome)
+        return confirmed
+
+    def sweep(self) -> int:
+        """Publish the rows that are due, if the lease can be had; how many there were, or 0 when none was taken."""
+        due = {"pending": True, "next_attempt_at": {"$lte": self._now()}}
+        if self._outbox.find_one(due, {"_id": 1}) is None or not self._lease.take():
+            return 0
+        rows = list(self._outbox.find(due, sort=[("next_attempt_at", 1)], limit=WINDOW_MAX))
+        if rows and not self.publish(rows):
+            self._lease.give_back()  # perhaps another replica reaches the broker
+            return 0
+        return len(rows)
+
+    def pending(self) -> tuple[int, float]:
+        """How many rows wait (counted to COUNTED_MAX), and the age of the oldest in seconds.
+
+        Not of the one that is due first: what was refused is due later with every try.
+        """
+        waits_since = {"$ifNull": ["$waits_since", "$recorded_at"]}  # it may be an old one that goes out again
+        found = self._outbox.aggregate(
+            [
+                {"$match": {"pending": True}},
+                {"$sort": {"next_attempt_at": 1}},
+                {"$limit": COUNTED_MAX},
+                {"$group": {"_id": None, "count": {"$sum": 1}, "oldest": {"$min": waits_since}}},
+            ]
+        )
+        waiting = next(iter(found), None)
+        if waiting is None:
+            return 0, 0.0
+        return waiting["count"], max(0.0, (self._now() - waiting["oldest"]).total_seconds())
+
+    def _mark_published(self, rows: Sequence[dict[str, Any]]) -> None:
+        now = self._now()
+        done = {"pending": False, "published_at": now, "expires_at": now + OUTBOX_KEPT}
+        # A copy, or what is no event of ours, is kept elsewhere.
+        leaving = [r["_id"] for r in rows if "properties" in r]
+        personal = [r for r in rows if r["personal"] and "properties" not in r]
+        others = [r["_id"] for r in rows if not (r["personal"] or "properties" in r)]
+        if leaving:
+            self._marks.delete_many({"_id": {"$in": leaving}})
+        if personal:  # contact addresses leave with the confirm; that there was an event stays
+            self._marks.bulk_write([_without_body(row, done) for row in personal], ordered=False)
+        if others:
+            self._marks.update_many({"_id": {"$in": others}}, {"$set": done})
+
+    def _try_again_soon(self, rows: Sequence[dict[str, Any]]) -> None:
+        """An absent broker is no fault of the rows: one line and one write for all, and another try at each sweep."""
+        if rows:
+            log.warning("events_not_published", rows=len(rows), outcome=Outcome.UNKNOWN.value)
+            again = self._later(1) | {"last_outcome": Outcome.UNKNOWN.value}
+            self._marks.update_many(
+                {"_id": {"$in": [r["_id"] for r in rows]}, "pending": True}, {"$set": again, "$inc": {"attempts": 1}}
+            )
+
+    def _later(self, delay_s: int) -> dict[str, Any]:
+        return {"next_attempt_at": self._now() + datetime.timedelta(seconds=delay_s)}
+
+    def _postpone(self, row: dict[str, Any], outcome: Outcome) -> None:
+        """A mistake in routing, or a full queue, lasts longer."""
+        log.warning("event_not_published", event_type=row["type"], event_id=row["_id"], outcome=outcome.value)
+        again = self._later(min(BACKOFF_S_MAX, 2 ** min(row["attempts"], 6))) | {"last_outcome": outcome.value}
+        self._marks.update_one({"_id": row["_id"]}, {"$set": again, "$inc": {"attempts": 1}})
+
+
+def _without_body(row: dict[str, Any], done: dict[str, Any]) -> UpdateOne:
+    happened_at = {"time": orjson.loads(row["body"])["time"]}
+    return UpdateOne({"_id": row["_id"]}, {"$set": done | happened_at, "$unset": {"body": ""}})
+
+
+def message_row(
+    id: str, queue: str, body: bytes, *, properties: dict[str, Any], headers: dict[str, Any], due: datetime.datetime
+) -> dict[str, Any]:
+    """An outbox row for a message to one queue, with properties and headers of its own, to go out from `due` on."""
+    return {
+        "_id": id,
+        "exchange": "",
+        "routing_key": queue,
+        "type": str(properties.get("type") or ""),
+        "body": body,
+        "properties": properties,
+        "headers": headers,
+        "personal": False,
+        "pending": True,
+        "attempts": 0,
+        "recorded_at": due,
+        "next_attempt_at": due + RELAY_GRACE,
+    }
+
+
+def _outgoing(row: dict[str, Any]) -> Outgoing:
+    if "properties" in row:
+        return Outgoing(row["exchange"], row["routing_key"], row["body"], row["_id"], row["properties"], row["headers"])
+    properties = amqp_properties(id=row["_id"], type=row["type"], correlation_id=row["correlation_id"])
+    return Outgoing(row["exchange"], row["routing_key"], row["body"], row["_id"], properties)
+
+
+def relay_quietly(relay: Relay, rows: Sequence[dict[str, Any]]) -> None:
+    """Publish; a database that is away leaves the rows to the sweep."""
+    try:
+        relay.publish(rows)
+    except PyMongoError as error:
+        log.warning("outbox_not_marked", error=type(error).__name__, rows=len(rows))

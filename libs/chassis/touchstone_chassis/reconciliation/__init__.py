@@ -1,0 +1,1 @@
+"""Reconciliation of a service's ledger with those of others."""

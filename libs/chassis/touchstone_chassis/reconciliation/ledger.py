@@ -1,0 +1,257 @@
+"""Reads a service's own books for a reconciliation: which events it committed, handled and parked; and mends them."""
+
+import dataclasses
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import amqp
+import eventlet
+import orjson
+from nameko import config
+
+from touchstone_chassis.amqp import connections
+from touchstone_chassis.deadletters.status import DeadLetterStatus, statuses_of
+from touchstone_chassis.pagination import behind, cursor_of, read_cursor
+from touchstone_chassis.unit_of_work.committer import RELAY_GRACE
+from touchstone_chassis.unit_of_work.transaction import INBOX_KEPT
+from touchstone_chassis.unit_of_work.unit import UnitOfWork, deadline_id
+from touchstone_contracts.bookkeeping import DEADLINES, INBOX, OUTBOX
+from touchstone_contracts.envelope import wrap
+from touchstone_contracts.errors import InvalidRequest, Unavailable
+from touchstone_contracts.registry import REGISTRY
+
+SURE_FOR = INBOX_KEPT - datetime.timedelta(days=5)
+"""For how long after its commit an inbox surely knows an event that it handled."""
+OVERDUE_MAX = 100
+BROKER_WAIT_S = 4.0
+
+Obstacle = tuple[str, str]
+"""Why something cannot be done: a code and a sentence."""
+Due = tuple[datetime.datetime, dict[str, Any]]
+"""When a deadline falls due, and its payload."""
+
+_FACTS = {"_id": 1, "type": 1, "subject": 1, "sequence": 1, "recorded_at": 1, "pending": 1, "published_at": 1}
+_OURS = {"properties": {"$exists": False}}  # what an operator sent back is no event of ours
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReconciliationDeclarations:
+    """What a service lets a reconciliation see of its domain, and have done again.
+
+    `facts`: by name, what is known of the things with these keys. `announced_in_full`: groups of event classes that
+    together announce every version of one kind of aggregate. `deadlines`: by kind, when the deadline of this key ought
+    to fall due, or None when it ought not to be there; its handler must do nothing where nothing is left to do.
+    `present`: by event class, the event that tells an aggregate's present state, and the version of that state.
+    """
+
+    facts: Mapping[str, Callable[[UnitOfWork, Sequence[str]], list[dict[str, Any]]]]
+    announced_in_full: Sequence[Sequence[Any]] = ()
+    deadlines: Mapping[str, Callable[[UnitOfWork, str], Due | None]] = dataclasses.field(default_factory=dict)
+    present: Mapping[Any, Callable[[UnitOfWork, str], tuple[Any, int] | None]] = dataclasses.field(default_factory=dict)
+
+
+class Ledger:
+    """Outbox, inbox, dead letters and deadlines of one service, seen by one unit of work.
+
+    `handlers` maps each event type that comes in to its queue and the name of its handler.
+    """
+
+    def __init__(
+        self,
+        unit: UnitOfWork,
+        service: str,
+        handlers: Mapping[str, tuple[str, str]],
+        comparable: ReconciliationDeclarations,
+    ):
+        self.service, self.handlers, self.comparable = service, handlers, comparable
+        self._unit = unit
+
+    def overdue(self, before: datetime.datetime) -> list[dict[str, Any]]:
+        """Up to a hundred events that have waited for the broker since before that moment, oldest first."""
+        waiting = {"pending": True, "recorded_at": {"$lt": before}}
+        wanted = _FACTS | {"waits_since": 1}
+        rows = self._unit.find(OUTBOX, waiting, sort=[("recorded_at", 1)], limit=OVERDUE_MAX, projection=wanted)
+        return [_fact(row) for row in rows if row.get("waits_since", row["recorded_at"]) < before]
+
+    def committed(
+        self, since: datetime.datetime, until: datetime.datetime | None, after: str | None, limit: int
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """Events that were committed from `since` on, in order, and the cursor to the next page."""
+        filter: dict[str, Any] = {"recorded_at": {"$gte": since} | ({"$lt": until} if until else {}), **_OURS}
+        if after:
+            moment, id = read_cursor(after)
+            filter["recorded_at"]["$gte"] = max(since, moment)
+            filter["$or"] = behind("recorded_at", moment, id)
+        order = [("recorded_at", 1), ("_id", 1)]
+        found = self._unit.find(OUTBOX, filter, sort=order, limit=limit + 1, projection=_FACTS)
+        more = len(found) > limit
+        page = found[:limit]
+        return [_fact(row) for row in page], cursor_of(page[-1], "recorded_at") if more else None
+
+    def having(self, *, ids: Sequence[str] = (), subjects: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """What was committed with these event ids, or about these subjects."""
+        wanted = {"_id": {"$in": list(ids)}} if ids else {"subject": {"$in": list(subjects)}, **_OURS}
+        return [_fact(row) for row in self._unit.find(OUTBOX, wanted, projection=_FACTS, sort=[("recorded_at", 1)])]
+
+    def processed(
+        self, since: datetime.datetime, until: datetime.datetime | None, after: str | None, limit: int
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """Events that were handled from `since` on. Two pages may share those of one moment."""
+        beginning = _end_of(since)  # by the index that there is for their end
+        if after:
+            beginning = max(beginning, read_cursor(after)[0])
+        lasting = {"$gte": beginning} | ({"$lt": _end_of(until)} if until else {})
+        rows = self._unit.find(INBOX, {"expires_at": lasting}, sort=[("expires_at", 1)], limit=limit + 1)
+        page = rows[:limit]
+        types: dict[str, str] = {}
+        for type_name, (_, handler) in self.handlers.items():
+            types.setdefault(handler, type_name)  # the newest version
+        items = []
+        for row in page:
+            method, _, id = row["_id"].removeprefix(f"{self.service}.").partition("/")
+            if method in types:
+                items.append({"id": id, "type": types[method], "at": row["at"]})
+        return items, cursor_of(page[-1], "expires_at") if len(rows) > limit else None
+
+    def unprocessed(self, events: Mapping[str, Sequence[str]], now: datetime.datetime) -> list[dict[str, Any]]:
+        """Those events (ids by type) that a handler here ought to have met and has not.
+
+        `state`: missing, parked, replaying (an operator sent it back, and it is on its way) or discarded. `edited`: a
+        dead letter of it has, or had, another body than its producer gave it.
+        """
+        keys = {
+            f"{self.service}.{self.handlers[name][1]}/{id}": (id, name)
+            for name, ids in events.items()
+            if name in self.handlers
+            for id in ids
+        }
+        met = {row["_id"] for row in self._unit.find(INBOX, {"_id": {"$in": list(keys)}}, projection={"_id": 1})}
+        left = {pair for key, pair in keys.items() if key not in met}
+        became = statuses_of(self._unit, {id for id, _ in left}, now)
+        return [
+            {"id": id, "type": name, **dataclasses.asdict(became.get(id, DeadLetterStatus()))}
+            for id, name in sorted(left)
+        ]
+
+    def facts(self, name: str, keys: Sequence[str]) -> list[dict[str, Any]]:
+        """Raises InvalidRequest for a name that the service does not declare."""
+        if name not in self.comparable.facts:
+            raise InvalidRequest(f"{self.service} declares no {name}: {', '.join(self.comparable.facts)}.")
+        return self.comparable.facts[name](self._unit, keys)
+
+    def publish_again(
+        self, ids: Sequence[str], *, who: str, why: str, now: datetime.datetime
+    ) -> list[tuple[str, Obstacle | None]]:
+        """Let events go out once more, with their ids; or say of each why not."""
+        rows = {row["_id"]: row for row in self._unit.find(OUTBOX, {"_id": {"$in": list(ids)}, **_OURS})}
+        return [(id, self._send_again(id, rows.get(id), {"at": now, "who": who, "why": why})) for id in ids]
+
+    def _send_again(self, id: str, row: dict[str, Any] | None, action: dict[str, Any]) -> Obstacle | None:
+        now = action["at"]
+        if row is None:
+            return "not_found", f"{self.service} has no event {id} (they are kept for 60 days)."
+        if row["pending"]:
+            return "pending", "It waits for the broker as it is."
+        if now - row["recorded_at"] > SURE_FOR:
+            return "too_old", "Its consumers may not know any more whether it took effect: look, then act by hand."
+        body = row.get("body") or self._present_body(row)
+        if body is None:
+            return "body_gone", "Its body left with the first publication and there is no present state to tell."
+        again = {name: value for name, value in row.items() if name not in ("published_at", "expires_at")}
+        again |= {"republished": [*row.get("republished", ()), action], "waits_since": now, "body": body}
+        # In one transaction with the new row: whoever reads sees the one or the other.
+        self._unit.delete(OUTBOX, id)
+        self._unit.send(again | {"pending": True, "attempts": 0, "next_attempt_at": now + RELAY_GRACE})
+        return None
+
+    def _present_body(self, row: dict[str, Any]) -> bytes | None:
+        """A body for an event whose own had to leave: what its subject is now, as of when it became so."""
+        teller = self.comparable.present.get(REGISTRY.get(row["type"]))
+        told = teller(self._unit, row["subject"]) if teller else None
+        if told is None:
+            return None
+        event, version = told
+        about = {"subject": row["subject"], "type": row["type"]}
+        newest = self._unit.find(OUTBOX, about, sort=[("recorded_at", -1)], limit=1)[0]
+        message = wrap(
+            event,
+            id=row["_id"],
+            time=_time_of(newest),
+            sequence=version,
+            correlation_id=row["correlation_id"],
+            causation_id=row["causation_id"],
+        )
+        return orjson.dumps(message)
+
+    def restore_deadline(self, kind: str, key: str) -> Obstacle | None:
+        """Set a deadline that ought to be there and is not; or say why not."""
+        teller = self.comparable.deadlines.get(kind)
+        if teller is None:
+            return "unknown_kind", f"{self.service} declares no deadlines of the kind {kind}."
+        due = teller(self._unit, key)
+        if due is None:
+            return "not_due", "Nothing is left to do."
+        if self._unit.find_one(DEADLINES, {"_id": deadline_id(kind, key)}, {"_id": 1}):
+            return "there_is_one", "The deadline is there."
+        self._unit.schedule(kind, key, *due)
+        return None
+
+
+def lacking_deadlines(unit: UnitOfWork, kind: str, keys: Sequence[str]) -> set[str]:
+    """Those keys that have no deadline of that kind."""
+    wanted = {deadline_id(kind, key): key for key in keys}
+    there = {row["_id"] for row in unit.find(DEADLINES, {"_id": {"$in": list(wanted)}}, projection={"_id": 1})}
+    return {key for id, key in wanted.items() if id not in there}
+
+
+def queue_lengths(names: Sequence[str]) -> dict[str, int | None]:
+    """How many messages lie ready in each queue; None for one that is not there. Raises Unavailable."""
+    lengths: dict[str, int | None] = {}
+    connection = None
+    try:
+        with eventlet.Timeout(BROKER_WAIT_S, TimeoutError("the broker did not answer")):
+            connection = connections.connect(config["AMQP_URI"], name="touchstone reconciliation")
+            for name in names:
+                lengths[name] = _length(connection, name)
+    except connections.CONNECTION_ERRORS as error:
+        raise Unavailable(f"The broker cannot be asked at the moment: {type(error).__name__}.") from None
+    finally:
+        connections.close_quietly(connection)
+    return lengths
+
+
+def _length(connection: amqp.Connection, name: str) -> int | None:
+    channel = connection.channel()
+    try:
+        length = int(channel.queue_declare(name, passive=True).message_count)
+    except amqp.NotFound:
+        return None
+    channel.close()
+    return length
+
+
+def _fact(row: dict[str, Any]) -> dict[str, Any]:
+    event: Any = REGISTRY.get(row["type"])
+    return {
+        "id": row["_id"],
+        "type": row["type"],
+        "subject": row.get("subject"),
+        "sequence": row.get("sequence"),
+        "recorded_at": row["recorded_at"],
+        "published_at": None if row["pending"] else row.get("published_at"),
+        "pending": row["pending"],
+        "personal": bool(event and event.personal),
+    }
+
+
+def _time_of(row: dict[str, Any]) -> datetime.datetime:
+    """When the event of an outbox row happened: of one without a body, what was noted as the body left."""
+    text = orjson.loads(row["body"])["time"] if row.get("body") else row.get("time")
+    return datetime.datetime.fromisoformat(text) if text else row["recorded_at"]
+
+
+def _end_of(handled_at: datetime.datetime) -> datetime.datetime:
+    """Until when the inbox keeps what was handled then; at most the last moment that there is."""
+    last = datetime.datetime.max.replace(tzinfo=datetime.UTC)
+    return handled_at + INBOX_KEPT if handled_at < last - INBOX_KEPT else last

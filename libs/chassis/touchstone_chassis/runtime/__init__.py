@@ -1,0 +1,1 @@
+"""One service as a process: its settings, its signals, its life."""

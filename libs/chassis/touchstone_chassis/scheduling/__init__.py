@@ -1,0 +1,1 @@
+"""Durable deadlines, claimed by one replica."""

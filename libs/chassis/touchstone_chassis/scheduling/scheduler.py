@@ -1,0 +1,270 @@
+"""Durable deadlines: due documents in MongoDB that one replica claims and handles, however long they waited."""
+
+import dataclasses
+import datetime
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import eventlet
+import structlog
+from eventlet.event import Event
+from eventlet.semaphore import Semaphore
+from nameko import config
+from nameko.extensions import SharedExtension
+from pymongo import UpdateOne
+
+from touchstone_chassis.config import DEADLINES_AT_ONCE
+from touchstone_chassis.handlers import execution
+from touchstone_chassis.handlers.entrypoint import EntrypointAdapter, Invocation, handled_by
+from touchstone_chassis.handlers.resources import Resources
+from touchstone_chassis.observability import metrics
+from touchstone_chassis.unit_of_work.transaction import ClaimLost, CompletionRecord
+from touchstone_chassis.unit_of_work.unit import Origin
+
+log = structlog.get_logger(__name__)
+
+CLAIM = datetime.timedelta(seconds=6)
+"""How long a process that died keeps the others from what it had begun. One that lives renews its claims."""
+RENEW_EVERY_S = 2.0
+POLL_S = 1.0
+BACKOFF_S_MAX = 600
+
+
+@dataclasses.dataclass(frozen=True)
+class Deadline:
+    """A deadline that is due. `attempt` counts from 1; a handler that fails or dies is tried again.
+
+    `correlation_id` and `causation_id` are those of the handler that set it; a release before them set none.
+    """
+
+    kind: str
+    key: str
+    payload: dict[str, Any]
+    due_at: datetime.datetime
+    attempt: int
+    claim: str
+    id: str
+    correlation_id: str | None = None
+    causation_id: str | None = None
+
+    @property
+    def origin(self) -> Origin:
+        """What it leads to was caused by the message that set it; where none did, by the deadline itself."""
+        correlation_id = self.payload.get("correlation_id") or self.correlation_id or self.id
+        return Origin(correlation_id, self.causation_id or self.id, trigger=self.id)
+
+
+class DeadlineRunner(SharedExtension):
+    """Claims what is due for all handlers of a service: at each commit that schedules something, and each second.
+
+    A replica whose configuration says `run_deadlines: false` claims none and leaves them to the others.
+    """
+
+    resources = Resources()
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, OnDeadline] = {}
+        self._running: dict[str, Deadline] = {}  # by claim: one that sets itself anew may be claimed again at once
+        self._slots = Semaphore(DEADLINES_AT_ONCE)
+        self._wake, self._ended, self._stopped = Event(), Event(), Event()
+        self._failing: str | None = None
+        self._stopping = False
+
+    def add(self, kind: str, entrypoint: "OnDeadline") -> None:
+        self._handlers[kind] = entrypoint
+
+    def setup(self) -> None:
+        self.resources.deadline_listeners.append(self.wake)
+        self.resources.checks.add(
+            "deadlines", lambda: (self._failing is None, self._failing or f"{len(self._handlers)} kinds")
+        )
+
+    def start(self) -> None:
+        if self._handlers and config["run_deadlines"]:
+            self.container.spawn_managed_thread(self._run, identifier="deadlines")
+            self.container.spawn_managed_thread(self._renew, identifier="deadline-claims")
+        else:
+            self._ended.send()
+
+    def drain(self) -> None:
+        """Return when nothing more will be claimed; what was claimed has a worker, which the container waits for."""
+        self.wake()
+        self._ended.wait()
+
+    def stop(self) -> None:
+        self._stopping = True
+        if not self._stopped.ready():
+            self._stopped.send()
+        self.wake()
+
+    def wake(self) -> None:
+        if not self._wake.ready():
+            self._wake.send()
+
+    def done(self, deadline: Deadline) -> None:
+        self._running.pop(deadline.claim, None)
+        self._slots.release()
+
+    def _run(self) -> None:
+        while not self._stopping and not self.resources.draining:
+            try:
+                self._claim_all_due()
+                self._failing = None
+            except (Exception, eventlet.Timeout) as error:  # database away: at the next turn
+                self._failing = f"cannot claim: {type(error).__name__}"
+                log.warning("deadlines_not_claimed", error=type(error).__name__)
+            self._rest()
+        self._ended.send()
+
+    def _rest(self) -> None:
+        with eventlet.Timeout(POLL_S, False):
+            self._wake.wait()
+        self._wake = Event()
+
+    def _claim_all_due(self) -> None:
+        more = True
+        while more and not self.resources.draining:
+            free = self._take_slots()
+            claimed: list[Deadline] = []
+            try:
+                if not self.resources.draining:
+                    claimed, more = self._claim(free)
+            finally:
+                for _ in range(free - len(claimed)):
+                    self._slots.release()
+            for deadline in claimed:
+                self._running[deadline.claim] = deadline
+                self._handlers[deadline.kind].spawn(deadline)
+
+    def _take_slots(self) -> int:
+        """All that are free, once there is one."""
+        self._slots.acquire()
+        taken = 1
+        while self._slots.acquire(blocking=False):
+            taken += 1
+        return taken
+
+    def _renew(self) -> None:
+        """Until the last handler has ended, also while the process drains."""
+        while not self._stopping:
+            with eventlet.Timeout(RENEW_EVERY_S, False):
+                self._stopped.wait()
+            try:
+                self._renew_claims()
+            except (Exception, eventlet.Timeout) as error:  # a claim that lapses is taken by another replica
+                log.warning("claims_not_renewed", error=type(error).__name__)
+
+    def _renew_claims(self) -> None:
+        if not self._running:
+            return
+        ids = [deadline.id for deadline in self._running.values()]
+        self.resources.mongo.database["deadlines"].update_many(
+            {"_id": {"$in": ids}, "claim": {"$in": list(self._running)}},
+            {"$set": {"claimed_until": self.resources.time.now() + CLAIM}},
+        )
+
+    def _claim(self, limit: int) -> tuple[list[Deadline], bool]:
+        """Up to `limit` deadlines that are due and now ours, and whether there may be more."""
+        deadlines = self.resources.mongo.database["deadlines"]
+        now = self.resources.time.now()
+        due = {
+            "due_at": {"$lte": self.resources.clock.now()},
+            "kind": {"$in": list(self._handlers)},
+            "claim": {"$nin": list(self._running)},  # one may lapse while the database is away; its handler waits
+            "$or": [{"claimed_until": None}, {"claimed_until": {"$lt": now}}],
+        }
+        found = [document["_id"] for document in deadlines.find(due, {"_id": 1}, sort=[("due_at", 1)], limit=limit)]
+        if not found:
+            return [], False
+        claims = {id: uuid.uuid4().hex for id in found}
+        until = now + CLAIM
+        deadlines.bulk_write(
+            [  # by whoever comes first: what another replica claimed meanwhile is not due any more
+                UpdateOne(
+                    {"_id": id, **due}, {"$set": {"claim": claim, "claimed_until": until}, "$inc": {"attempt": 1}}
+                )
+                for id, claim in claims.items()
+            ],
+            ordered=False,
+        )
+        ours = deadlines.find({"_id": {"$in": found}, "claim": {"$in": list(claims.values())}})
+        return [_deadline(document) for document in ours], len(found) == limit
+
+    def postpone(self, deadline: Deadline) -> None:
+        """Give the claim back and try again later."""
+        delay_s = min(BACKOFF_S_MAX, 2 ** min(deadline.attempt, 10))
+        self.resources.mongo.database["deadlines"].update_one(
+            {"_id": deadline.id, "claim": deadline.claim},
+            {"$set": {"claimed_until": self.resources.time.now() + datetime.timedelta(seconds=delay_s)}},
+        )
+
+
+def _deadline(document: dict[str, Any]) -> Deadline:
+    return Deadline(
+        document["kind"],
+        document["key"],
+        document["payload"],
+        document["due_at"],
+        document["attempt"],
+        document["claim"],
+        document["_id"],
+        document.get("correlation_id"),
+        document.get("causation_id"),
+    )
+
+
+class OnDeadline(EntrypointAdapter):
+    """Handles the deadlines of one kind. What the handler changes and the deadline's end are one commit."""
+
+    runner = DeadlineRunner()
+
+    def __init__(self, kind: str, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.kind = kind
+
+    def setup(self) -> None:
+        self.runner.add(self.kind, self)
+
+    def stop(self) -> None:
+        self.resources.consumer.drain()
+        self.runner.drain()
+
+    def handle(self, work: Invocation, method: Callable[..., Any], service: Any) -> None:
+        deadline: Deadline = work.subject
+        structlog.contextvars.clear_contextvars()
+        outcome = "handled"
+        try:
+            execution.run(
+                self.resources,
+                work.unit,
+                lambda: method(deadline),
+                origin=deadline.origin,
+                complete=lambda _result: CompletionRecord(claim=(deadline.id, deadline.claim)),
+                patient=True,  # what it sent outside may be known to this process alone
+            )
+        except ClaimLost:
+            outcome = "lost"
+        except execution.Deferred:
+            outcome = "abandoned"
+        except Exception as error:
+            outcome = "failed"
+            log.error("deadline_handler_failed", kind=deadline.kind, key=deadline.key, exc_info=error)
+            self._postpone(deadline)
+        finally:
+            self.runner.done(deadline)
+        metrics.DEADLINES_RUN.labels(kind=deadline.kind, outcome=outcome).inc()
+
+    def broke(self, work: Invocation, error: BaseException) -> None:
+        self._postpone(work.subject)
+
+    def _postpone(self, deadline: Deadline) -> None:
+        try:
+            self.runner.postpone(deadline)
+        except Exception as error:  # the claim lapses by itself
+            log.warning("deadline_not_postponed", error=type(error).__name__)
+
+
+def on_deadline(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Handle deadlines of `kind`: the method gets the Deadline."""
+    return handled_by(OnDeadline(kind))

@@ -1,0 +1,1 @@
+"""Unit of work and group commit: all or nothing, many at a time."""

@@ -1,0 +1,246 @@
+"""Commits units of work: whatever waits when a commit is done goes into the next transaction together."""
+
+import collections
+import datetime
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import eventlet
+import orjson
+import pymongo
+import structlog
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+
+from touchstone_chassis.mongo.client import DURABLE, LATEST, SNAPSHOT, is_transient
+from touchstone_chassis.mongo.server_time import machine_time
+from touchstone_chassis.observability import metrics
+from touchstone_chassis.observability.spans import mark
+from touchstone_chassis.testing.fault_points import fault_point
+from touchstone_chassis.unit_of_work.transaction import (
+    BatchItem,
+    CompletionRecord,
+    IndexViolated,
+    ItemFailed,
+    Outdated,
+    TransactionWriter,
+)
+from touchstone_chassis.unit_of_work.unit import Changes, Emitted, Origin, UnitOfWork
+from touchstone_contracts.envelope import amqp_properties, wrap
+from touchstone_contracts.topology import events_exchange
+from touchstone_contracts.versions import older_copies
+
+log = structlog.get_logger(__name__)
+
+OUTBOX_KEPT = datetime.timedelta(days=60)
+RELAY_GRACE = datetime.timedelta(seconds=5)
+"""How long the committing process has for publishing a row before a sweep takes it."""
+GROUP_MAX = 64
+LINGER_S = 0.003
+"""How long a group waits for more units, when the one before it held more than one: alone, nobody waits."""
+COMMIT_S_MAX = 8.0
+"""For one transaction: the driver by itself would try for two minutes, longer than a drain may last."""
+
+
+class NotCommittedInTime(PyMongoError):
+    """The time that a commit was given has passed; what was begun by then may still be committed."""
+
+    @property
+    def timeout(self) -> bool:
+        return True
+
+
+class Committer:
+    """Commits each unit of work whole or not at all, many of them in one transaction.
+
+    The group is a matter of speed alone. No two units in it write the same document; a unit that the database objects
+    to is taken out and tried again by itself, so that it learns what it would have learnt alone, and costs the others
+    one more try.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        event_time: Callable[[], datetime.datetime],
+        committed: Callable[[Sequence[dict], Changes], None],
+        now: Callable[[], datetime.datetime] = machine_time,
+    ):
+        """`event_time` is the domain's clock; `committed` gets the outbox rows and the changes after each commit.
+
+        `now` is the time by which replicas agree on what is due and what may go.
+        """
+        self._database, self._event_time, self._committed, self._now = database, event_time, committed, now
+        self._waiting: collections.deque[BatchItem] = collections.deque()
+        self._at_work = False
+        self._last_group = 1
+
+    def commit(
+        self, unit: UnitOfWork, origin: Origin, completion: CompletionRecord, *, within_s: float = COMMIT_S_MAX
+    ) -> None:
+        """All or nothing. Raises AlreadyProcessed, AnswerStored, Clash, ClaimLost, IndexViolated or a PyMongoError.
+
+        NotCommittedInTime is among the latter: after `within_s` nobody waits any more, and what has not been begun is
+        not begun.
+        """
+        changes = unit.changes
+        # A message that had nothing to change is noted too: else it counts as lost, and is sent again for ever.
+        if not changes and completion == CompletionRecord():
+            return
+        rows = [row for emitted in changes.emitted for row in self._rows(emitted, origin)] + changes.messages
+        entry = BatchItem(changes, rows, completion, origin, alone=unit.suspect)
+        mark("commit_asked")
+        self._waiting.append(entry)
+        if not self._at_work:
+            self._at_work = True
+            eventlet.spawn(self._commit_all)  # a greenlet of its own: no caller's time limit is the others'
+        try:
+            if entry.settled.wait(timeout=within_s) is None:
+                raise NotCommittedInTime(f"not committed within {within_s:g} s")
+        except PyMongoError:
+            unit.suspect = True
+            raise
+        finally:
+            if entry in self._waiting:
+                self._waiting.remove(entry)
+
+    def was_processed(self, inbox_key: str) -> bool:
+        return self._database["inbox"].find_one({"_id": inbox_key}, {"_id": 1}) is not None
+
+    def _commit_all(self) -> None:
+        """Until nothing waits. Whoever hands something in while this runs need not start another."""
+        try:
+            while self._waiting:
+                # Alone, it starts at once; else the others that were just woken get the chance to come along.
+                eventlet.sleep(LINGER_S if self._last_group > 1 else 0)
+                group = self._next_group()
+                if group:
+                    self._last_group = len(group)
+                    self._commit_group(group)
+        finally:
+            self._at_work = False
+
+    def _next_group(self) -> list[BatchItem]:
+        """Those that wait longest; one that would write what another of the group writes waits for the next."""
+        group: list[BatchItem] = []
+        written: set[tuple[str, str]] = set()
+        for entry in list(self._waiting):
+            if (entry.alone and group) or not written.isdisjoint(entry.writes):
+                continue
+            group.append(entry)
+            written |= entry.writes
+            self._waiting.remove(entry)
+            if entry.alone or len(group) == GROUP_MAX:
+                break
+        return group
+
+    def _commit_group(self, group: list[BatchItem]) -> None:
+        """Settle each entry, whatever happens; nothing is raised but by the end of the greenlet."""
+        to_try = [group]
+        while to_try:
+            entries = to_try.pop(0)
+            try:
+                self._write(entries)
+            except ItemFailed as blamed:
+                others = [entry for entry in entries if entry is not blamed.entry]
+                to_try += [others] if others else []
+                if others and isinstance(blamed.error, IndexViolated):
+                    to_try += [[blamed.entry]]  # it may have been one of the others that was in its way
+                else:
+                    _fail([blamed.entry], blamed.error)
+            except Exception as error:
+                if len(entries) == 1 or is_transient(error):
+                    _fail(entries, error)
+                else:  # nothing says whose fault it is
+                    log.info("group_not_committed", size=len(entries), error=type(error).__name__)
+                    to_try += [[entry] for entry in entries]
+            except BaseException as error:  # the process is being ended, or a timer went off
+                _fail([*entries, *(entry for others in to_try for entry in others)], error)
+                if isinstance(error, eventlet.greenlet.GreenletExit):
+                    raise
+                return
+
+    def _write(self, entries: list[BatchItem]) -> None:
+        origins = [entry.origin for entry in entries]
+        mark("group_begun", origins)
+        # A duplicate key must leave the callback as an exception: the server has aborted the transaction by then, and
+        # committing it would be retried for two minutes.
+        with pymongo.timeout(COMMIT_S_MAX), self._database.client.start_session() as session:
+            try:
+                session.with_transaction(
+                    lambda s: TransactionWriter(self._database, s, self._now()).write(entries),
+                    read_concern=SNAPSHOT,
+                    write_concern=DURABLE,
+                )
+            except Outdated as outdated:
+                raise outdated.blame(self._versions(outdated)) from None
+        mark("group_committed", origins)
+        fault_point("after_commit")
+        metrics.COMMIT_GROUP.observe(len(entries))
+        soon = self._now() + RELAY_GRACE
+        for entry in entries:
+            self._hand_over(entry, soon)
+            entry.settled.send(True)
+
+    def _hand_over(self, entry: BatchItem, soon: datetime.datetime) -> None:
+        """What is to go later is left to the sweep, and so is all where this fails: it is committed."""
+        try:
+            self._committed([row for row in entry.rows if row["next_attempt_at"] <= soon], entry.changes)
+        except (Exception, eventlet.Timeout) as error:
+            log.warning("committed_not_handed_over", rows=len(entry.rows), error=type(error).__name__)
+
+    def _versions(self, outdated: Outdated) -> dict[Any, int]:
+        """What the documents have now that the transaction is taken back; also what no majority has yet."""
+        collection = self._database[outdated.collection].with_options(read_concern=LATEST)
+        ids = [document["_id"] for _entry, document in outdated.owned]
+        return {found["_id"]: found["version"] for found in collection.find({"_id": {"$in": ids}}, {"version": 1})}
+
+    def _rows(self, emitted: Emitted, origin: Origin) -> list[dict[str, Any]]:
+        """The event's row, and one for each older version in which it is still published: one id, counted once."""
+        row = self._row(emitted, emitted.event, origin)
+        return [row, *(_copy(self._row(emitted, older, origin)) for older in older_copies(emitted.event))]
+
+    def _row(self, emitted: Emitted, event: Any, origin: Origin) -> dict[str, Any]:
+        now = self._now()
+        message = wrap(
+            event,
+            id=emitted.id,
+            time=self._event_time(),
+            sequence=emitted.sequence,
+            correlation_id=origin.correlation_id,
+            causation_id=origin.causation_id,
+            traceparent=origin.traceparent,
+        )
+        return {
+            "_id": emitted.id,
+            "exchange": events_exchange(event.producer),
+            "routing_key": event.routing_key,
+            "type": event.type_name,
+            "subject": message["subject"],
+            "sequence": emitted.sequence,
+            "correlation_id": origin.correlation_id,
+            "causation_id": origin.causation_id,
+            "trigger": origin.trigger,
+            "by": origin.by,
+            "body": orjson.dumps(message),
+            "personal": event.personal,
+            "pending": True,
+            "attempts": 0,
+            "recorded_at": now,
+            "next_attempt_at": now + RELAY_GRACE,
+        }
+
+
+def _copy(row: dict[str, Any]) -> dict[str, Any]:
+    """The row of an event in an older version: with an id of its own, and the properties that name the event's id.
+
+    It leaves the outbox once it is published; the row of the event itself stays as long as any other.
+    """
+    properties = amqp_properties(id=row["_id"], type=row["type"], correlation_id=row["correlation_id"])
+    return row | {"_id": f"{row['_id']}/{row['type']}", "properties": properties, "headers": {}}
+
+
+def _fail(entries: Sequence[BatchItem], error: BaseException) -> None:
+    for entry in entries:
+        if not entry.settled.ready():
+            entry.settled.send_exception(error)

@@ -1,0 +1,247 @@
+"""Writes what several units of work changed, in one transaction, with one round trip for all writes of a kind."""
+
+import dataclasses
+import datetime
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from eventlet.event import Event
+from pymongo import DeleteOne, ReplaceOne
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from touchstone_chassis.testing.fault_points import fault_point
+from touchstone_chassis.unit_of_work.unit import Changes, Origin
+
+DUPLICATE_KEY = 11000
+INBOX_KEPT = datetime.timedelta(days=60)
+"""Longer than a message can wait in any queue or dead-letter queue before it is replayed."""
+ANSWERS_KEPT = datetime.timedelta(days=30)
+
+
+class AlreadyProcessed(Exception):
+    """The inbox holds this message for this handler."""
+
+
+class AnswerStored(Exception):
+    """The answer to this idempotency key was stored by somebody else in the meantime."""
+
+
+class Clash(Exception):
+    """An aggregate changed since it was read: read it and decide again."""
+
+
+class IndexViolated(Exception):
+    """A unique index that guards a rule of the domain was violated; the message names collection and fields."""
+
+
+class ClaimLost(Exception):
+    """Another replica holds the deadline now."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CompletionRecord:
+    """What marks the cause of a unit of work as done, in the same transaction.
+
+    `inbox`: key of a processed message, `retries`: how often it had failed before. `answer`: a document for the
+    idempotency store. `claim`: (id, claim) of a deadline that ran.
+    """
+
+    inbox: str | None = None
+    retries: int = 0
+    answer: dict[str, Any] | None = None
+    claim: tuple[str, str] | None = None
+
+
+@dataclasses.dataclass(eq=False)
+class BatchItem:
+    """One unit of work that is to be written; `settled` gets what became of it."""
+
+    changes: Changes
+    rows: list[dict]
+    completion: CompletionRecord
+    origin: Origin
+    settled: Event = dataclasses.field(default_factory=Event)
+    alone: bool = False
+    """In a transaction of its own: it may have been at fault when a group failed."""
+
+    writes: frozenset[tuple[str, str]] = dataclasses.field(init=False)
+    """The documents that it writes: two entries with one in common would disturb each other in one transaction."""
+
+    def __post_init__(self) -> None:
+        changes, completion = self.changes, self.completion
+        written = [(collection, str(d["_id"])) for collection, d in (*changes.saved, *changes.read_models)]
+        written += [(collection, str(id)) for collection, id in changes.deleted]
+        written += [("deadlines", d["_id"]) for d in changes.scheduled]
+        written += [("deadlines", id) for id in changes.unscheduled]
+        written += [("outbox", row["_id"]) for row in changes.messages]
+        if completion.inbox:
+            written.append(("inbox", completion.inbox))
+        if completion.answer:
+            written.append(("idempotency", completion.answer["_id"]))
+        if completion.claim:
+            written.append(("deadlines", completion.claim[0]))
+        self.writes = frozenset(written)
+
+
+class ItemFailed(Exception):
+    """One entry of the group cannot be written as things stand; `error` says why."""
+
+    def __init__(self, entry: BatchItem, error: Exception):
+        super().__init__(str(error))
+        self.entry, self.error = entry, error
+
+
+class Outdated(Exception):
+    """Some of these documents were not as they had been read.
+
+    Inside the transaction nobody can tell which: those of the others have the next version by now, and it may be the
+    next version that was in the way.
+    """
+
+    def __init__(self, collection: str, owned: Sequence[tuple[BatchItem, dict]]):
+        super().__init__(collection)
+        self.collection, self.owned = collection, owned
+
+    def blame(self, versions: Mapping[Any, int]) -> Exception:
+        """Blamed with the first whose document has another version than it was read with; else this itself."""
+        entries = {id(entry) for entry, _document in self.owned}
+        for entry, document in self.owned:
+            if len(entries) == 1 or versions.get(document["_id"]) != document["version"]:
+                return ItemFailed(entry, Clash(f"{self.collection}/{document['_id']}"))
+        return self
+
+
+class TransactionWriter:
+    """The writes of one transaction. Raises ItemFailed when the database says which entry is at fault, and Outdated."""
+
+    def __init__(self, database: Database, session: ClientSession, now: datetime.datetime):
+        self._database, self._session, self._now = database, session, now
+
+    def write(self, entries: Sequence[BatchItem]) -> None:
+        self._complete(entries)
+        self._save(entries)
+        if len(entries) > 1:
+            fault_point("group")
+        for collection, found in _by_collection((c, (e, d)) for e in entries for c, d in e.changes.read_models):
+            self._project(self._database[collection], [document for _entry, document in found])
+        for collection, ids in _by_collection((c, id) for e in entries for c, id in e.changes.deleted):
+            self._database[collection].delete_many({"_id": {"$in": ids}}, session=self._session)
+        self._schedule(entries)
+        fault_point("domain")
+        rows = [row for entry in entries for row in entry.rows]
+        if rows:
+            self._insert_many(self._database["outbox"], rows)
+            fault_point("outbox")
+        fault_point("before_commit")
+
+    def _complete(self, entries: Sequence[BatchItem]) -> None:
+        noted = [(e, _inbox_document(e.completion, self._now)) for e in entries if e.completion.inbox]
+        if noted:
+            self._insert("inbox", noted, lambda _violation, document: AlreadyProcessed(document["_id"]))
+            fault_point("inbox")
+        kept = {"at": self._now, "expires_at": self._now + ANSWERS_KEPT}
+        answers = [(e, e.completion.answer | kept) for e in entries if e.completion.answer]
+        if answers:
+            self._insert("idempotency", answers, lambda _violation, document: AnswerStored(document["_id"]))
+        for entry in entries:
+            if entry.completion.claim:
+                self._end_deadline(entry, *entry.completion.claim)
+
+    def _end_deadline(self, entry: BatchItem, id: str, claim: str) -> None:
+        deleted = self._database["deadlines"].delete_one({"_id": id, "claim": claim}, session=self._session)
+        if not deleted.deleted_count:
+            raise ItemFailed(entry, ClaimLost(id))
+
+    def _save(self, entries: Sequence[BatchItem]) -> None:
+        """New documents of a collection go in one round trip, changed ones, if they are as they were read, in one."""
+        saved = [(collection, (entry, d)) for entry in entries for collection, d in entry.changes.saved]
+        for collection, changed in _by_collection((c, s) for c, s in saved if s[1]["version"] > 0):
+            self._replace(self._database[collection], changed)
+        for collection, new in _by_collection((c, s) for c, s in saved if s[1]["version"] == 0):
+            first = [(entry, document | {"version": 1}) for entry, document in new]
+            self._insert(collection, first, functools.partial(_meaning, collection))
+
+    def _insert(
+        self,
+        collection: str,
+        owned: Sequence[tuple[BatchItem, dict]],
+        meaning: Callable[[Mapping[str, Any], dict], Exception],
+    ) -> None:
+        try:
+            self._insert_many(self._database[collection], [document for _entry, document in owned])
+        except DuplicateKeyError as error:
+            (entry, document), *_others = owned
+            raise ItemFailed(entry, meaning(error.details or {}, document)) from None
+        except BulkWriteError as error:
+            violation = error.details["writeErrors"][0]
+            if violation["code"] != DUPLICATE_KEY:
+                raise
+            entry, document = owned[violation["index"]]
+            raise ItemFailed(entry, meaning(violation, document)) from None
+
+    def _insert_many(self, collection: Collection, documents: list[dict]) -> None:
+        if len(documents) == 1:  # the driver takes a little less for it
+            collection.insert_one(documents[0], session=self._session)
+        else:
+            collection.insert_many(documents, session=self._session)
+
+    def _replace(self, collection: Collection, owned: Sequence[tuple[BatchItem, dict]]) -> None:
+        operations = [
+            ReplaceOne({"_id": d["_id"], "version": d["version"]}, d | {"version": d["version"] + 1})
+            for _entry, d in owned
+        ]
+        try:
+            matched = collection.bulk_write(operations, session=self._session).matched_count
+        except BulkWriteError as error:
+            violation = error.details["writeErrors"][0]
+            if violation["code"] != DUPLICATE_KEY:
+                raise
+            entry, document = owned[violation["index"]]
+            raise ItemFailed(entry, _meaning(collection.name, violation, document)) from None
+        if matched < len(owned):
+            raise Outdated(collection.name, owned)
+
+    def _project(self, collection: Collection, documents: Sequence[dict]) -> None:
+        ids = [document["_id"] for document in documents]
+        kept = {
+            document["_id"]: document["sequence"]
+            for document in collection.find({"_id": {"$in": ids}}, {"sequence": 1}, session=self._session)
+        }
+        newer = [d for d in documents if d["_id"] not in kept or kept[d["_id"]] < d["sequence"]]
+        if newer:
+            operations = [ReplaceOne({"_id": d["_id"]}, d, upsert=True) for d in newer]
+            collection.bulk_write(operations, session=self._session)
+
+    def _schedule(self, entries: Sequence[BatchItem]) -> None:
+        operations: list[DeleteOne | ReplaceOne] = []
+        for entry in entries:
+            # What a deadline leads to names the message that set it as its cause.
+            cause = {"correlation_id": entry.origin.correlation_id, "causation_id": entry.origin.causation_id}
+            operations += [DeleteOne({"_id": id}) for id in entry.changes.unscheduled]
+            operations += [ReplaceOne({"_id": d["_id"]}, d | cause, upsert=True) for d in entry.changes.scheduled]
+        if operations:
+            self._database["deadlines"].bulk_write(operations, session=self._session)
+
+
+def _inbox_document(completion: CompletionRecord, now: datetime.datetime) -> dict[str, Any]:
+    document: dict[str, Any] = {"_id": completion.inbox, "at": now, "expires_at": now + INBOX_KEPT}
+    return document | ({"retries": completion.retries} if completion.retries else {})
+
+
+def _by_collection(found: Iterable[tuple[str, Any]]) -> list[tuple[str, list[Any]]]:
+    collected: dict[str, list[Any]] = {}
+    for collection, what in found:
+        collected.setdefault(collection, []).append(what)
+    return list(collected.items())
+
+
+def _meaning(collection: str, violation: Mapping[str, Any], document: dict) -> Exception:
+    """A second insert of the same aggregate is a clash; any other unique index guards a rule of the domain."""
+    pattern = violation.get("keyPattern", {})
+    if "_id" in pattern:
+        return Clash(f"{collection}/{document['_id']}")
+    return IndexViolated(f"There is one already in {collection} with the same {', '.join(pattern)}.")

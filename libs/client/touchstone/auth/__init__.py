@@ -1,0 +1,1 @@
+"""Issuer keys, and the tokens that callers sign with them."""

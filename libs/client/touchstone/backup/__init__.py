@@ -1,0 +1,1 @@
+"""One service's database in a file, and back."""

@@ -1,0 +1,1 @@
+"""The way of one case through all services, and what holds cases up."""

@@ -1,0 +1,307 @@
+"""The command line `touchstone`: for people at a terminal, and with `--json` for scripts."""
+
+import getpass
+import json
+import logging
+import pathlib
+import time
+from typing import Annotated, Any
+
+import typer
+from rich.progress import track
+
+from touchstone.auth import keys, tokens
+from touchstone.cases.case_file import case_file, show_case_file
+from touchstone.cli import backup, cases, dead_letters, reconcile
+from touchstone.cli.context import (
+    AmqpUri,
+    Cab,
+    Issuer,
+    Json,
+    Key,
+    Member,
+    Role,
+    Session,
+    Subject,
+    calling,
+    jwks_path,
+    required,
+    signer,
+    told,
+)
+from touchstone.cli.render import Output, error_object
+from touchstone.cli.watch_view import show_events
+from touchstone.rpc import submission
+from touchstone.rpc.client import MalformedReply, NoAnswer
+from touchstone_contracts.errors import Refusal
+from touchstone_contracts.roles import MEMBER_OF_KEY
+
+app = typer.Typer(
+    name="touchstone",
+    help="Touchstone: hand in audit reports, follow their cases, read the register, operate the system.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+keys_app = typer.Typer(help="Make and list the keys by which callers' tokens are signed.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(cases.app, name="cases")
+app.command(name="case")(cases.case)
+app.add_typer(reconcile.app, name="reconcile")
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
+
+Audit = Annotated[str, typer.Argument(metavar="AUDIT", help="The audit's id.")]
+Number = Annotated[int, typer.Argument(metavar="NUMBER", help="A certificate's number.")]
+IdempotencyKey = Annotated[
+    str | None, typer.Option("--idempotency-key", help="Repeat a command safely: the same key is carried out once.")
+]
+
+
+@app.command()
+@calling
+def submit(
+    session: Session,
+    files: Annotated[list[pathlib.Path], typer.Argument(help="Audit reports as JSON.", metavar="FILE...")],
+    as_import: Annotated[bool, typer.Option("--import", help="Enter a past certification (registrar).")] = False,
+    history: Annotated[pathlib.Path | None, typer.Option(help="History for --import, if not in FILE.")] = None,
+    idempotency_key: IdempotencyKey = None,
+) -> None:
+    """Hand in audit reports (assessor), or enter past certifications with --import (registrar).
+
+    The same content is taken once, however often it is sent: its idempotency key comes from it.
+    """
+    if len(files) > 1 and (history or idempotency_key):
+        raise typer.BadParameter("--history and --idempotency-key go with a single FILE")
+    at_terminal = session.output.err.is_terminal
+    turns = track(files, "submitting", console=session.output.err, transient=True) if at_terminal else files
+    results = [_submitted(session, path, history, as_import=as_import, key=idempotency_key) for path in turns]
+    if session.output.as_json:
+        session.output.json(results)
+    elif taken := [result for result in results if "error" not in result]:
+        session.output.table("submitted", taken, ["file", "audit_id", "state"])
+    if any("error" in result for result in results):
+        raise typer.Exit(1)
+
+
+def _submitted(
+    session: Session, path: pathlib.Path, history: pathlib.Path | None, *, as_import: bool, key: str | None
+) -> dict[str, Any]:
+    """What became of one file; a refusal is told at once, and the next file has its turn."""
+    try:
+        read = submission.read(path, history)
+        idempotency_key = key or read.idempotency_key()
+        arguments: dict[str, Any] = {"report": read.report}
+        if not as_import:
+            method = "submit_audit_report"
+        elif read.history is None:
+            raise submission.ReportUnreadable(f"{path} has no `history`: give --history FILE.")
+        else:
+            method, arguments["history"] = "import_audit_report", read.history
+        answer = session.client.call("assessment", method, idempotency_key=idempotency_key, **arguments)
+    except (Refusal, NoAnswer, MalformedReply, submission.ReportUnreadable) as failure:
+        session.output.failure(failure, subject=str(path))
+        return {"file": str(path), "error": error_object(failure)}
+    return {"file": str(path), **answer}
+
+
+@app.command()
+@calling
+def accept(session: Session, audit: Audit, idempotency_key: IdempotencyKey = None) -> None:
+    """Accept a submitted audit report (secretariat)."""
+    answer = session.client.assessment.accept_audit_report(audit_id=audit, idempotency_key=idempotency_key)
+    session.output.answer(f"accepted {audit}", answer)
+
+
+@app.command(name="return")
+@calling
+def return_report(
+    session: Session,
+    audit: Audit,
+    reason: Annotated[list[str], typer.Option("--reason", help="What to correct; may be given again.")],
+    idempotency_key: IdempotencyKey = None,
+) -> None:
+    """Return a submitted audit report to the body for correction (secretariat)."""
+    answer = session.client.assessment.return_audit_report(
+        audit_id=audit, reasons=reason, idempotency_key=idempotency_key
+    )
+    session.output.answer(f"returned {audit}", answer)
+
+
+@app.command()
+@calling
+def status(
+    session: Session, case: Annotated[str, typer.Argument(metavar="CASE", help="The case's id, which is the audit's.")]
+) -> None:
+    """Show a case whole: audit, decision, certificate, notices."""
+    found = case_file(session.client, case)
+    if session.output.as_json:
+        session.output.json(found)
+    else:
+        show_case_file(session.output, case, found)
+
+
+@app.command()
+@calling
+def certificate(session: Session, number: Number) -> None:
+    """Show a certificate of the public register."""
+    answer = session.client.certification.get_certificate(number=number)
+    session.output.answer(f"certificate {number}", answer)
+
+
+@app.command()
+@calling
+def verify(
+    session: Session,
+    number: Number,
+    on: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="Date to verify for; default: today.")] = None,
+) -> None:
+    """Verify a certificate: exit status 0 when it is valid on that date, else 1."""
+    answer = session.client.certification.verify_certificate(number=number, **({"on": on} if on else {}))
+    session.output.answer(f"certificate {number}", answer)
+    if answer.get("valid") is not True:
+        raise typer.Exit(1)
+
+
+@app.command()
+@calling
+def call(
+    session: Session,
+    service: Annotated[str, typer.Argument(metavar="SERVICE")],
+    method: Annotated[str, typer.Argument(metavar="METHOD")],
+    args: Annotated[str, typer.Option("--args", help="Arguments as a JSON object, or @FILE.")] = "{}",
+    idempotency_key: IdempotencyKey = None,
+) -> None:
+    """Call any method of any service, and print its answer as JSON."""
+    arguments = _json_object(args)
+    key = arguments.pop("idempotency_key", None) or idempotency_key
+    timeout_s = arguments.pop("timeout_s", None)
+    answer = session.client.call(service, method, timeout_s=timeout_s, idempotency_key=key, **arguments)
+    session.output.json(answer)
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        content = json.loads(pathlib.Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
+    except (ValueError, OSError) as error:
+        raise typer.BadParameter(f"--args is no JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise typer.BadParameter("--args is no JSON object")
+    return content
+
+
+@app.command()
+def watch(
+    amqp_uri: AmqpUri = None,
+    until_idle: Annotated[float | None, typer.Option(metavar="SECONDS", help="End after so long without any.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Follow the events of all services as they happen, until ctrl-c. With --json one event a line."""
+    output = Output(as_json=as_json)
+    with told(output):
+        show_events(output, required(amqp_uri, "--amqp-uri", "TOUCHSTONE_AMQP_URI"), until_idle_s=until_idle)
+
+
+@app.command()
+def token(
+    role: Role = None,
+    subject: Subject = None,
+    cab: Cab = None,
+    member: Member = None,
+    key: Key = None,
+    issuer: Issuer = None,
+    audience: Annotated[str, typer.Option(help="Who it is for.")] = tokens.AUDIENCE,
+    life: Annotated[int, typer.Option(metavar="SECONDS", help="At most 300.")] = tokens.LIFE_S_MAX,
+    as_json: Json = False,
+) -> None:
+    """Sign a token with an issuer's private key, and print it alone."""
+    output = Output(as_json=as_json)
+    with told(output):
+        chosen = key or _private_path(keys.DEFAULT_ISSUER)
+        sign = signer(
+            chosen, role=role, subject=subject, issuer=issuer, cab=cab, member=member, audience=audience, life_s=life
+        )
+        signed = sign()
+        if as_json:
+            holder = subject or getpass.getuser()
+            output.json({"token": signed, "subject": holder, "role": role, "expires_at": int(time.time()) + life})
+        else:
+            print(signed)
+
+
+@keys_app.command("init")
+def keys_init(
+    issuer: Annotated[str, typer.Option(help="Who signs with this key.")] = keys.DEFAULT_ISSUER,
+    private: Annotated[pathlib.Path | None, typer.Option(help="New file for the private key.")] = None,
+    jwks: Annotated[pathlib.Path | None, typer.Option(help="Services' public keys; the new one is added.")] = None,
+    roles: Annotated[
+        str | None, typer.Option(metavar="ROLE[,ROLE]", help="The only roles in which it may sign; default: all.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make an issuer's key pair. The private key must stand where git cannot pick it up."""
+    output = Output(as_json=as_json)
+    with told(output):
+        named = None if roles is None else [role.strip() for role in roles.split(",")]
+        made = keys.init(issuer, private or _private_path(issuer), jwks or jwks_path(), roles=named)
+        shown = {"issuer": made.issuer, "kid": made.kid, "private": str(made.private_path), "jwks": str(made.jwks_path)}
+        output.answer("made a key pair", shown)
+
+
+@keys_app.command("list")
+def keys_list(jwks: Annotated[pathlib.Path | None, typer.Option()] = None, as_json: Json = False) -> None:
+    """List the public keys that services accept."""
+    output = Output(as_json=as_json)
+    with told(output):
+        shown = [
+            {name: key.get(name) for name in ("kid", "iss", "kty", "crv")} | {"roles": _roles_of(key)}
+            for key in _public_keys(jwks)
+        ]
+        if as_json:
+            output.json(shown)
+        else:
+            output.table(str(jwks or jwks_path()), shown)
+
+
+def _public_keys(jwks: pathlib.Path | None) -> list[dict[str, Any]]:
+    return keys.public_keys(jwks or jwks_path())
+
+
+def _roles_of(key: dict[str, Any]) -> str:
+    return ", ".join(key.get(MEMBER_OF_KEY) or ["all"])
+
+
+def _private_path(issuer: str) -> pathlib.Path:
+    return keys.default_directory() / f"{issuer}.key.json"
+
+
+@app.command()
+def provision(
+    amqp_uri: AmqpUri = None,
+    mongo_uri: Annotated[str | None, typer.Option(envvar=["TOUCHSTONE_MONGO_URI", "MONGO_URI"])] = None,
+    database_prefix: Annotated[str, typer.Option(envvar="TOUCHSTONE_DATABASE_PREFIX")] = "touchstone",
+    wait: Annotated[float, typer.Option(metavar="SECONDS", help="For broker and database to answer.")] = 60,
+    as_json: Json = False,
+) -> None:
+    """Make broker and database ready for the services that are installed here. May run again at any time."""
+    try:
+        from touchstone.provisioning import provision as provisioning  # here, because only operators install pymongo
+    except ImportError as error:
+        raise typer.BadParameter("provisioning needs pymongo: install touchstone-client[operator]") from error
+    output = Output(as_json=as_json)
+    broker = required(amqp_uri, "--amqp-uri", "TOUCHSTONE_AMQP_URI")
+    database = required(mongo_uri, "--mongo-uri", "MONGO_URI")
+    with told(output, provisioning.ProvisioningFailed):
+        report = provisioning.provision(broker, database, database_prefix, wait_s=wait)
+        output.answer("provisioned", report.as_dict() if as_json else report.counts())
+
+
+def main() -> None:
+    """The console script. pika's own log lines would say again, less clearly, what a command says itself."""
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""Who calls, over which broker, and how the answer is shown: the options that every command shares."""
+
+import contextlib
+import functools
+import getpass
+import inspect
+import os
+import pathlib
+import re
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+import typer
+
+from touchstone.auth import keys
+from touchstone.auth.keys import KeyUnusable
+from touchstone.auth.tokens import Signer, TokenUnsignable
+from touchstone.cli.render import Output
+from touchstone.rpc.blocking import BrokerRefused, BrokerUnreachable
+from touchstone.rpc.client import Client, MalformedReply, NoAnswer
+from touchstone.rpc.connection import UnknownService
+from touchstone_contracts.errors import Refusal
+
+CONNECT_WITHIN_S = 5
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_PANEL = "Connection and caller"
+
+FAILURES: tuple[type[Exception], ...] = (
+    Refusal,
+    UnknownService,
+    BrokerUnreachable,
+    BrokerRefused,
+    NoAnswer,
+    MalformedReply,
+    KeyUnusable,
+    TokenUnsignable,
+)
+"""What a command may meet without being at fault itself: told on standard error, exit status 1."""
+
+
+def _option(*names: str, env: str | list[str], text: str) -> Any:
+    return typer.Option(*names, envvar=env, help=text, rich_help_panel=_PANEL, show_default=False)
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.", show_default=False)]
+AmqpUri = Annotated[
+    str | None, _option("--amqp-uri", env=["TOUCHSTONE_AMQP_URI", "AMQP_URI"], text="amqp://user:password@host/vhost")
+]
+Key = Annotated[
+    pathlib.Path | None, _option("--key", env="TOUCHSTONE_KEY", text="An issuer's private key: signs a token per call.")
+]
+Subject = Annotated[str | None, _option("--subject", env="TOUCHSTONE_SUBJECT", text="Who calls; default: your login.")]
+Role = Annotated[
+    str | None, _option("--role", env="TOUCHSTONE_ROLE", text="secretariat, registrar, assessor, member or operator.")
+]
+Cab = Annotated[
+    str | None, _option("--cab", env="TOUCHSTONE_CAB", text="The certification body that an assessor speaks for.")
+]
+Member = Annotated[
+    str | None, _option("--member", env="TOUCHSTONE_MEMBER", text="The organisation that a member speaks for.")
+]
+Issuer = Annotated[str | None, _option("--issuer", env="TOUCHSTONE_ISSUER", text="Default: the key's.")]
+
+_SHARED: dict[str, tuple[Any, Any]] = {
+    "amqp_uri": (AmqpUri, None),
+    "token": (Annotated[str | None, _option("--token", env="TOUCHSTONE_TOKEN", text="A token from any issuer.")], None),
+    "key": (Key, None),
+    "subject": (Subject, None),
+    "role": (Role, None),
+    "cab": (Cab, None),
+    "member": (Member, None),
+    "issuer": (Issuer, None),
+    "timeout_s": (Annotated[float, _option("--timeout", env="TOUCHSTONE_TIMEOUT_S", text="Seconds for a call.")], 30.0),
+    "as_json": (Json, False),
+}
+
+
+def signer(key: pathlib.Path, *, role: str | None, subject: str | None, **claims: Any) -> Signer:
+    """Signs tokens with the key in that file; raises KeyUnusable, TokenUnsignable, or a usage error without a role."""
+    if role is None:
+        raise typer.BadParameter("a key signs for any role: say which with --role or TOUCHSTONE_ROLE")
+    return Signer(keys.load(key), subject or getpass.getuser(), role, **claims)
+
+
+class Session:
+    """One command's connection and output; the connection is opened with the first call."""
+
+    def __init__(self, *, as_json: bool, **connection: Any):
+        self.output = Output(as_json=as_json)
+        self._connection = connection
+
+    @property
+    def amqp_uri(self) -> str:
+        """The broker's address; a usage error when there is none."""
+        return required(self._connection["amqp_uri"], "--amqp-uri", "TOUCHSTONE_AMQP_URI")
+
+    @functools.cached_property
+    def client(self) -> Client:
+        return Client(
+            self.amqp_uri,
+            self._token(),
+            timeout_s=self._connection["timeout_s"],
+            connect_within_s=CONNECT_WITHIN_S,
+            client_name="touchstone command line",
+        )
+
+    def close(self) -> None:
+        if "client" in self.__dict__:
+            self.client.close()
+
+    def _token(self) -> Callable[[], str] | str | None:
+        given = self._connection
+        if given["token"] or not given["key"] or not given["role"]:
+            return given["token"]  # possibly none: the public register is open to everybody
+        return signer(**{name: given[name] for name in ("key", "role", "subject", "issuer", "cab", "member")})
+
+
+def age_s(option: str, age: str | None) -> int | None:
+    """`90s`, `15m`, `2h` or `3d` in seconds; a usage error for anything else."""
+    if age is None:
+        return None
+    read = re.fullmatch(r"(\d{1,9})([smhd])", age)
+    if read is None:
+        raise typer.BadParameter(f"{option} is a number with s, m, h or d: 90s, 15m, 2h, 3d")
+    return int(read[1]) * _UNITS_S[read[2]]
+
+
+def required(value: str | None, option: str, variable: str) -> str:
+    if not value:
+        raise typer.BadParameter(f"missing: give {option} or set {variable}")
+    return value
+
+
+@contextlib.contextmanager
+def told(output: Output, *more: type[Exception]) -> Iterator[None]:
+    """Failures end the command with a message and status 1; anything else is a fault of this tool and shows itself."""
+    expected: tuple[type[Exception], ...] = (*FAILURES, *more)
+    try:
+        yield
+    except expected as failure:
+        output.failure(failure)
+        raise typer.Exit(1) from failure
+
+
+def calling(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command, whose first parameter is `session`, the options that all calling commands share."""
+    own = inspect.signature(command, eval_str=True)
+    parameters = [parameter for name, parameter in own.parameters.items() if name != "session"]
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+        for name, (annotation, default) in _SHARED.items()
+    ]
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        session = Session(**{name: given.pop(name) for name in _SHARED})
+        with told(session.output), contextlib.closing(session):
+            command(session, **given)
+
+    run.__signature__ = own.replace(parameters=[*parameters, *shared])  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*parameters, *shared]}
+    return run
+
+
+def jwks_path() -> pathlib.Path:
+    """`TOUCHSTONE_JWKS`, or `jwks.json` in the directory for keys."""
+    return pathlib.Path(os.environ.get("TOUCHSTONE_JWKS") or keys.default_directory() / "jwks.json")

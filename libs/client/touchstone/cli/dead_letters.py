@@ -1,0 +1,275 @@
+"""`touchstone dead-letters`: what services gave up, looked at, mended and sent back over all services."""
+
+import json
+import pathlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+import typer
+
+from touchstone.cli.context import Session, age_s, calling
+from touchstone.cli.render import Output
+from touchstone_contracts.errors import NotFound
+
+SERVICES = ("membership", "assessment", "certification", "notification")
+PAGE = 100
+_COLUMNS = ("id", "service", "parked_at", "reason", "queue", "attempts", "replays", "error")
+
+app = typer.Typer(help="What services gave up: look, mend, send back, discard (operator).", no_args_is_help=True)
+
+Service = Annotated[str | None, typer.Option(metavar="NAME", help="One service; default: all four.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Dead letters by id; else a filter.")]
+Id = Annotated[str, typer.Argument(metavar="ID")]
+Queue = Annotated[str | None, typer.Option(help="Given up from this queue.")]
+Event = Annotated[str | None, typer.Option(help="Of this event type, as in docs/events.md.")]
+Reason = Annotated[str | None, typer.Option(help="Given up for this reason.")]
+OlderThan = Annotated[str | None, typer.Option(metavar="AGE", help="Parked at least so long ago: 90s, 15m, 2h, 3d.")]
+Everything = Annotated[bool, typer.Option("--all", help="All that is parked, where neither ids nor a filter is given.")]
+Why = Annotated[str, typer.Option(help="Why you do it: kept with your name for whoever looks later.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing; say what would be done.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="At most so many of each service.")]
+
+
+@app.command("list")
+@calling
+def list_dead_letters(
+    session: Session,
+    service: Service = None,
+    queue: Queue = None,
+    event: Event = None,
+    reason: Reason = None,
+    older_than: OlderThan = None,
+    state: Annotated[str, typer.Option(help="parked, replayed or discarded.")] = "parked",
+    limit: Limit = None,
+) -> None:
+    """List dead letters, oldest first."""
+    filter = _filter(queue, event, reason, older_than)
+    found = [
+        {"service": name, **item}
+        for name in _services(service)
+        for item in _listed(session, name, limit, state=state, **filter)
+    ]
+    if session.output.as_json:
+        session.output.json(found)
+    elif found:
+        session.output.table(f"{len(found)} {state}", [_on_a_line(item) for item in found], _COLUMNS)
+    else:
+        session.output.line(f"nothing is {state}", style="dim")
+
+
+@app.command()
+@calling
+def show(
+    session: Session,
+    id: Id,
+    service: Service = None,
+    body: Annotated[bool, typer.Option("--body", help="Print the body alone, as a file for `edit`.")] = False,
+) -> None:
+    """Show a dead letter whole: why, since when, headers, body, and what was done with it by whom."""
+    name, found = _found(session, id, service)
+    content = found["body"] if found["edited_body"] is None else found["edited_body"]
+    if body:
+        print(content if isinstance(content, str) else json.dumps(content, indent=2))
+    elif session.output.as_json:
+        session.output.json({"service": name, **found})
+    else:
+        _show(session.output, name, found)
+
+
+@app.command()
+@calling
+def replay(
+    session: Session,
+    why: Why,
+    ids: Ids = None,
+    service: Service = None,
+    queue: Queue = None,
+    event: Event = None,
+    reason: Reason = None,
+    older_than: OlderThan = None,
+    everything: Everything = False,
+    dry_run: DryRun = False,
+    limit: Limit = None,
+    rate: Annotated[float, typer.Option(metavar="PER_SECOND", min=0.1, max=1000, help="How fast they go out.")] = 20.0,
+    force: Annotated[bool, typer.Option("--force", help="Also what was replayed too often or is too old.")] = False,
+) -> None:
+    """Send messages back to the queues that they came from. What took effect already does nothing again."""
+    asked = {"why": why, "dry_run": dry_run, "rate_per_s": rate, "force": force}
+    filter = _filter(queue, event, reason, older_than)
+    _carry_out(session, "replay", "replayed", _services(service), ids, filter, everything, limit, asked)
+
+
+@app.command()
+@calling
+def edit(
+    session: Session,
+    id: Id,
+    why: Why,
+    body: Annotated[str, typer.Option("--body", metavar="FILE", help="The new body; - for standard input.")],
+    service: Service = None,
+) -> None:
+    """Put a new body beside the old one, for the next replay. Masked addresses may stay as `show --body` gave them."""
+    text = sys.stdin.read() if body == "-" else _read(body)
+    name, _ = _found(session, id, service)
+    changed = session.client.call(name, "edit_dead_letter", id=id, body=text, why=why)
+    if session.output.as_json:
+        session.output.json({"service": name, **changed})
+    else:
+        session.output.line(f"edited {id} of {name}: now replay it")
+
+
+@app.command()
+@calling
+def discard(
+    session: Session,
+    why: Why,
+    ids: Ids = None,
+    service: Service = None,
+    queue: Queue = None,
+    event: Event = None,
+    reason: Reason = None,
+    older_than: OlderThan = None,
+    everything: Everything = False,
+    dry_run: DryRun = False,
+    limit: Limit = None,
+) -> None:
+    """Mark messages as done with. They stay to be looked at (`list --state discarded`) for a year."""
+    filter = _filter(queue, event, reason, older_than)
+    asked = {"why": why, "dry_run": dry_run}
+    _carry_out(session, "discard", "discarded", _services(service), ids, filter, everything, limit, asked)
+
+
+def _carry_out(
+    session: Session,
+    verb: str,
+    done: str,
+    services: tuple[str, ...],
+    ids: list[str] | None,
+    filter: dict[str, Any],
+    everything: bool,
+    limit: int | None,
+    asked: dict[str, Any],
+) -> None:
+    """Ask each service, page by page, and tell what became of each; status 1 where something was refused."""
+    if bool(ids) == bool(filter or everything):
+        raise typer.BadParameter("give either ids, or a filter, or --all")
+
+    def ask(service: str, **chosen: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = session.client.call(service, f"{verb}_dead_letters", **asked, **chosen)
+        return answer
+
+    rows = _by_ids(ask, services, ids, done) if ids else _by_filter(ask, services, filter, limit, done)
+    outcomes = list(rows)
+    if session.output.as_json:
+        session.output.json({"dry_run": asked["dry_run"], "outcomes": outcomes})
+    elif outcomes:
+        session.output.table(f"{verb}{' (dry run)' if asked['dry_run'] else ''}", outcomes)
+    else:
+        session.output.line("nothing parked fits", style="dim")
+    if any(row["outcome"] != done for row in outcomes):
+        raise typer.Exit(1)
+
+
+def _by_ids(
+    ask: Callable[..., dict[str, Any]], services: tuple[str, ...], ids: list[str], done: str
+) -> Iterator[dict[str, Any]]:
+    """Each service in turn gets the ids that the ones before did not know."""
+    left = list(dict.fromkeys(ids))
+    for service in services:
+        asking, left = left, []
+        while asking:
+            now, asking = asking[:PAGE], asking[PAGE:]
+            answer = ask(service, ids=now)
+            unknown = {refused["id"] for refused in answer["refused"] if refused["code"] == "not_found"}
+            later = [refused["id"] for refused in answer["refused"] if refused["code"] == "batch_full"]
+            left += [id for id in now if id in unknown]
+            asking = [*later, *asking]
+            yield from (row for row in _rows(service, answer, done) if row["id"] not in {*unknown, *later})
+    yield from ({"id": id, "service": None, "outcome": "not_found", "message": "No service has it."} for id in left)
+
+
+def _by_filter(
+    ask: Callable[..., dict[str, Any]], services: tuple[str, ...], filter: dict[str, Any], limit: int | None, done: str
+) -> Iterator[dict[str, Any]]:
+    for service in services:
+        left, after = limit, None
+        while left is None or left > 0:
+            page = min(PAGE, left or PAGE)
+            answer = ask(service, filter=filter, limit=page, **({"after": after} if after else {}))
+            rows = _rows(service, answer, done)
+            yield from rows
+            left, after = None if left is None else left - len(rows), answer["next"]
+            if not after:
+                break
+
+
+def _rows(service: str, answer: dict[str, Any], done: str) -> list[dict[str, Any]]:
+    carried_out = [{"id": id, "service": service, "outcome": done, "message": None} for id in answer[done]]
+    refused = [
+        {"id": refusal["id"], "service": service, "outcome": refusal["code"], "message": refusal["message"]}
+        for refusal in answer["refused"]
+    ]
+    return carried_out + refused
+
+
+def _listed(session: Session, service: str, limit: int | None, **asked: Any) -> Iterator[dict[str, Any]]:
+    left, after = limit, None
+    while left is None or left > 0:
+        page = session.client.call(
+            service,
+            "list_dead_letters",
+            limit=min(PAGE, left or PAGE),
+            **asked,
+            **({"after": after} if after else {}),
+        )
+        yield from page["items"]
+        left, after = None if left is None else left - len(page["items"]), page["next"]
+        if not after:
+            return
+
+
+def _found(session: Session, id: str, service: str | None) -> tuple[str, dict[str, Any]]:
+    for name in _services(service):
+        try:
+            return name, session.client.call(name, "get_dead_letter", id=id)
+        except NotFound:
+            continue
+    raise NotFound(f"There is no dead letter {id}.")
+
+
+def _show(output: Output, service: str, found: dict[str, Any]) -> None:
+    apart = ("id", "body", "edited_body", "headers", "properties", "actions", "obstacle")
+    facts = {"service": service, **{name: value for name, value in found.items() if name not in apart}}
+    if found["obstacle"]:
+        facts["cannot be replayed"] = f"{found['obstacle']['code']}: {found['obstacle']['message']}"
+    output.facts(f"dead letter {found['id']}", facts)
+    for part in ("properties", "headers", "body", "edited_body"):
+        if found[part]:
+            output.line(part, style="bold")
+            content = found[part]
+            output.line(content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False))
+    output.table("history", found["actions"], ("at", "action", "who", "why", "what"))
+
+
+def _on_a_line(item: dict[str, Any]) -> dict[str, Any]:
+    """Times to the second, and no more of an error than fits into a table."""
+    return {**item, "parked_at": str(item["parked_at"])[:19], "error": str(item["error"])[:60]}
+
+
+def _services(service: str | None) -> tuple[str, ...]:
+    if service is not None and service not in SERVICES:
+        raise typer.BadParameter(f"--service is one of {', '.join(SERVICES)}")
+    return (service,) if service else SERVICES
+
+
+def _filter(queue: str | None, event: str | None, reason: str | None, older_than: str | None) -> dict[str, Any]:
+    given = {"queue": queue, "event": event, "reason": reason, "older_than_s": age_s("--older-than", older_than)}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _read(path: str) -> str:
+    try:
+        return pathlib.Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"--body cannot be read: {error}") from error

@@ -1,0 +1,1 @@
+"""Exchanges, queues, bindings, indexes and migrations, made ahead of the services."""

@@ -1,0 +1,1 @@
+"""Comparing the ledgers of all services."""

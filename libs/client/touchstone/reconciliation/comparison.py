@@ -1,0 +1,325 @@
+"""Compares what services say of their books, and tells every difference in a sentence for who is on call; no I/O."""
+
+import datetime
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from touchstone.reconciliation.books import (
+    DISCARDED,
+    MISSING,
+    REPLAYING,
+    Committed,
+    Difference,
+    Findings,
+    Look,
+    Mend,
+    Waiting,
+    name_of,
+    producer_of,
+)
+from touchstone_contracts.bookkeeping import VERSIONS_SKIPPED
+
+ASSESSMENT, CERTIFICATION, NOTIFICATION = "assessment", "certification", "notification"
+AUDIT_ACCEPTED = "assessment.audit_accepted"
+ISSUED, REFUSED = "certification.certificate_issued", "certification.certification_refused"
+HELD, EXPIRED = "certification.certification_held", "certification.certificate_expired"
+TOLD = (ISSUED, REFUSED, HELD, EXPIRED)
+"""What stakeholders are told of."""
+CERTIFYING = ("full", "provisional")
+RETRIED_FOR = datetime.timedelta(minutes=20)
+"""Longer than all the retries of an event together."""
+OVERTAKEN_BY = datetime.timedelta(seconds=60)
+"""An event is not in its queue any more when one that went out so much later was handled."""
+ANNOUNCED_FOR = datetime.timedelta(days=55)
+"""For how long an event surely stays in its producer's outbox."""
+
+
+def compare(look: Look) -> Findings:
+    """Every difference that this look shows."""
+    findings = Findings()
+    _deliveries(look, findings)
+    findings.add(_unknown(look))
+    findings.add(_overdue(look))
+    findings.add(_sequences(look))
+    _decisions(look, findings)
+    _notices(look, findings)
+    return findings
+
+
+def _deliveries(look: Look, findings: Findings) -> None:
+    """What a producer committed and a consumer neither handled nor parked, and what is not to be expected yet."""
+    for consumer, waiting in look.waiting.items():
+        newest = _newest_handled(look, consumer)
+        for type_name, length in waiting.queues.items():
+            if length is None:
+                findings.add([_queue_missing(consumer, type_name)])
+        for event in look.committed.values():
+            if event.type not in look.states[consumer]["consumes"]:
+                continue
+            state = waiting.states.get(event.id)
+            if event.id not in waiting.asked or state not in (None, DISCARDED):
+                findings.unfinished[event.id] = event
+            if (
+                event.id not in waiting.asked
+                or state == REPLAYING
+                or (state == MISSING and _under_way(event, waiting, newest.get(event.type), look.now))
+            ):
+                findings.undecided.add(event.id)
+            elif state == MISSING:
+                there_is_a_queue = waiting.queues.get(event.type, 0) is not None
+                findings.add([_not_processed(consumer, event, look.held_back(event.id), mendable=there_is_a_queue)])
+
+
+def _newest_handled(look: Look, consumer: str) -> dict[str, datetime.datetime]:
+    newest: dict[str, datetime.datetime] = {}
+    for event in look.committed.values():
+        if event.published_at and look.handled(consumer, event):
+            newest[event.type] = max(newest.get(event.type, event.published_at), event.published_at)
+    return newest
+
+
+def _under_way(
+    event: Committed, waiting: Waiting, newest_handled: datetime.datetime | None, now: datetime.datetime
+) -> bool:
+    """Whether it may still lie in its queue, which is first in first out, or in one that holds it for a retry."""
+    if event.published_at is None:
+        return True
+    overtaken = newest_handled is not None and newest_handled > event.published_at + OVERTAKEN_BY
+    if waiting.queues.get(event.type) and not overtaken:
+        return True
+    return bool(waiting.retrying) and now - event.published_at < RETRIED_FOR
+
+
+def _not_processed(consumer: str, event: Committed, held_back: str | None, *, mendable: bool) -> Difference:
+    about = {"event": event.id, "type": event.type, "producer": event.producer, "subject": event.subject}
+    mend = Mend(event.producer, "republish_events", (event.id,)) if mendable and not held_back else None
+    advice = f"Nobody publishes it again by itself, since {held_back}: see the runbook." if held_back else _AGAIN
+    return Difference(
+        consumer,
+        "event_not_processed",
+        about,
+        f"{consumer} has neither handled nor parked event {event.id} ({event.type} about {event.subject}), and no queue"
+        f" holds it: it was lost on its way, or with a queue or a database. {advice}",
+        mend,
+    )
+
+
+_AGAIN = "Publish it again: reconcile --mend."
+
+
+def _queue_missing(consumer: str, type_name: str) -> Difference:
+    return Difference(
+        consumer,
+        "queue_missing",
+        {"queue": f"{consumer}.{type_name}"},
+        f"The queue {consumer}.{type_name} is not there: provision, then reconcile --mend publishes what was lost.",
+    )
+
+
+def _unknown(look: Look) -> Iterator[Difference]:
+    for consumer, events in look.unknown.items():
+        for id, type_name in events:
+            producer = producer_of(type_name)
+            yield Difference(
+                consumer,
+                "event_unknown_upstream",
+                {"event": id, "type": type_name, "producer": producer},
+                f"{consumer} handled event {id} ({type_name}), which {producer} does not know: its database was"
+                " probably put back to an older state. What it lost must be entered again, or taken back downstream.",
+            )
+
+
+def _overdue(look: Look) -> Iterator[Difference]:
+    for service, state in look.states.items():
+        for row in state["overdue"]:
+            yield Difference(
+                service,
+                "event_not_published",
+                {"event": row["id"], "type": row["type"], "producer": service},
+                f"Event {row['id']} ({row['type']}) has waited for the broker since {row['recorded_at']}:"
+                " see the runbook for outbox lag.",
+            )
+
+
+def _sequences(look: Look) -> Iterator[Difference]:
+    """Versions of an aggregate that were never announced, where each is; and versions that were announced twice."""
+    groups = {
+        name_of(type_name): f"{service}/{number}"
+        for service, state in look.states.items()
+        for number, group in enumerate(state["announced_in_full"])
+        for type_name in group
+    }
+    by_aggregate: dict[tuple[str, str], list[Committed]] = {}
+    for event in look.committed.values():
+        group = groups.get(name_of(event.type))
+        if group and look.now - event.recorded_at < ANNOUNCED_FOR:
+            by_aggregate.setdefault((group, event.subject), []).append(event)
+    for events in by_aggregate.values():
+        yield from _gaps(events)
+        yield from _repeated(events)
+
+
+def _gaps(events: Sequence[Committed]) -> Iterator[Difference]:
+    known = sorted({event.sequence for event in events})
+    producer, subject = events[0].producer, events[0].subject
+    for before, after in itertools.pairwise(known):
+        if before + 1 < after < before + VERSIONS_SKIPPED:  # a restore leaves out so many on purpose
+            yield Difference(
+                producer,
+                "sequence_gap",
+                {"producer": producer, "subject": subject, "type": name_of(events[0].type), "after": str(before)},
+                f"{producer} announced versions {before} and {after} of {subject}, and nothing between them:"
+                " an event left the outbox, or was never written. Compare the aggregate with what consumers know.",
+            )
+
+
+def _repeated(events: Sequence[Committed]) -> Iterator[Difference]:
+    seen: dict[tuple[str, int], Committed] = {}
+    for event in events:
+        first = seen.setdefault((event.type, event.sequence), event)
+        if first is not event:
+            yield Difference(
+                event.producer,
+                "version_announced_twice",
+                {"producer": event.producer, "subject": event.subject, "type": event.type}
+                | {"sequence": str(event.sequence)},
+                f"{event.producer} announced version {event.sequence} of {event.subject} twice, as events {first.id}"
+                f" and {event.id}: consumers may have acted twice.",
+            )
+
+
+def _decisions(look: Look, findings: Findings) -> None:
+    accepted = {e.subject: e for e in look.committed.values() if name_of(e.type) == AUDIT_ACCEPTED}
+    for audit_id in {*look.cases, *accepted}:
+        case, event = look.cases.get(audit_id), accepted.get(audit_id)
+        handled = event is not None and look.handled(CERTIFICATION, event)
+        without = _about_audit("audit_without_case", audit_id, _WITHOUT_CASE)
+        if event is not None and not handled and not look.discarded(CERTIFICATION, event):
+            findings.undecided.add(audit_id)
+        if case is None:
+            continue
+        if handled and case["state"] is None:
+            findings.add([without])
+        findings.add(_case(look, audit_id, case))
+        recent = event is not None and look.now - event.recorded_at < ANNOUNCED_FOR
+        if handled and recent and case["state"] == "decided" and not case["announced"]:
+            findings.add([_about_audit("decision_not_announced", audit_id, _NOT_ANNOUNCED)])
+
+
+_WITHOUT_CASE = (
+    "Certification has handled the acceptance of audit {audit} and has no case for it: its database lost documents."
+    " Restore them from a backup; sending the event again does nothing while its inbox knows it."
+)
+_NOT_ANNOUNCED = (
+    "The case of audit {audit} is decided and no event ever told so: nobody was notified. Compare outbox and backup."
+)
+_SENTENCES = {
+    "case_without_audit": "Certification has a case for audit {audit}, which assessment does not know as accepted:"
+    " assessment's database was probably put back to an older state. Have the report submitted and accepted again.",
+    "case_without_decision": "The case of audit {audit} is decided and holds no decision: its document was damaged.",
+    "decision_without_certificate": "The decision on audit {audit} gave certificate {number}, and the register has no"
+    " such certificate for it: restore the certificate's document from a backup.",
+    "certificates_doubled": "Audit {audit} has more than one certificate ({numbers}): decide which one counts and close"
+    " the others by hand; a unique index is missing.",
+    "certificate_without_case": "There is a certificate ({numbers}) for audit {audit} and no case: the case's document"
+    " was lost. Restore it from a backup.",
+    "certificate_without_decision": "There is a certificate ({numbers}) for audit {audit}, and its case holds no"
+    " decision that gives it: find out who entered it.",
+    "decision_announced_twice": "More than one decision on audit {audit} was announced (events {events}): find out"
+    " which one the register shows, and correct what the others set off.",
+}
+
+
+def _about_audit(kind: str, audit_id: str, sentence: str = "", **more: str) -> Difference:
+    text = (sentence or _SENTENCES[kind]).format(audit=audit_id, **more)
+    return Difference(CERTIFICATION, kind, {"audit": audit_id}, text)
+
+
+def _case(look: Look, audit_id: str, case: Mapping[str, Any]) -> Iterator[Difference]:
+    audit = look.audits.get(audit_id)
+    decided, certificates = case["state"] == "decided", case["certificates"]
+    numbers = ", ".join(map(str, sorted(certificates)))
+    if case["state"] is not None and (audit is None or audit["accepted_at"] is None):
+        yield _about_audit("case_without_audit", audit_id)
+    if decided and case["outcome"] is None:
+        yield _about_audit("case_without_decision", audit_id)
+    if case["outcome"] in CERTIFYING and case["number"] not in certificates:
+        yield _about_audit("decision_without_certificate", audit_id, number=str(case["number"]))
+    if len(certificates) > 1:
+        yield _about_audit("certificates_doubled", audit_id, numbers=numbers)
+    if certificates and case["state"] is None:
+        yield _about_audit("certificate_without_case", audit_id, numbers=numbers)
+    elif certificates and case["number"] not in certificates:
+        yield _about_audit("certificate_without_decision", audit_id, numbers=numbers)
+    if len(case["announced"]) > 1:
+        yield _about_audit("decision_announced_twice", audit_id, events=", ".join(sorted(case["announced"])))
+    for certificate_id in case["lacks_expiry"]:
+        yield Difference(
+            CERTIFICATION,
+            "deadline_missing",
+            {"audit": audit_id, "certificate": certificate_id},
+            f"{certificate_id} is open and nothing will announce its end: set the deadline anew: reconcile --mend.",
+            Mend(CERTIFICATION, "restore_deadlines", (certificate_id,), "certificate_expiry"),
+        )
+    if case.get("lacks_plan_due"):
+        yield Difference(
+            CERTIFICATION,
+            "deadline_missing",
+            {"audit": audit_id, "deadline": "plan_due"},
+            f"The case of audit {audit_id} is held until a day, and nothing will look at it when that day is over:"
+            " set the deadline anew: reconcile --mend.",
+            Mend(CERTIFICATION, "restore_deadlines", (audit_id,), "plan_due"),
+        )
+
+
+def _notices(look: Look, findings: Findings) -> None:
+    for event in look.committed.values():
+        if name_of(event.type) not in TOLD:
+            continue
+        if look.discarded(NOTIFICATION, event):
+            continue
+        without = _about_event("event_without_announcement", event, _WITHOUT_ANNOUNCEMENT)
+        if not look.handled(NOTIFICATION, event):
+            findings.undecided.add(event.id)
+            continue
+        announcement = look.announcements.get(event.id)
+        findings.add([without] if announcement is None else _told(event, announcement))
+
+
+_WITHOUT_ANNOUNCEMENT = (
+    "Notification has handled event {event} ({type}) and knows nothing of it: nobody is told. Its database lost"
+    " documents: restore them from a backup."
+)
+
+
+def _about_event(kind: str, event: Committed, sentence: str, **more: str) -> Difference:
+    about = {"event": event.id, "producer": event.producer, "type": event.type}
+    text = sentence.format(event=event.id, type=event.type, **more)
+    return Difference(NOTIFICATION, kind, about | more, text)
+
+
+def _told(event: Committed, announcement: Mapping[str, Any]) -> Iterator[Difference]:
+    notices = announcement["notices"]
+    reached = {notice["party"] for notice in notices} | set(announcement["nobody"])
+    for party in sorted(set(announcement["parties"]) - reached):
+        sentence = (
+            "Nobody is told of event {event} ({type}) on behalf of {party}, though somebody could be: see notices."
+        )
+        yield _about_event("party_not_told", event, sentence, party=party)
+    effective = [notice["contact_id"] for notice in notices if notice["effective"]]
+    repeated = {contact for contact in effective if effective.count(contact) > 1}
+    for contact in sorted(repeated | {notice["contact_id"] for notice in announcement["repeats"]}):
+        sentence = (
+            "{contact} is told more than once of the same outcome ({type}, event {event}): apologise, and look why."
+        )
+        yield _about_event("notices_doubled", event, sentence, contact=contact)
+    for notice_id in announcement["lacks_sending"]:
+        about = {"event": event.id, "producer": event.producer, "notice": notice_id}
+        yield Difference(
+            NOTIFICATION,
+            "deadline_missing",
+            about,
+            f"Notice {notice_id} waits to be sent and nothing will send it: set the deadline anew: reconcile --mend.",
+            Mend(NOTIFICATION, "restore_deadlines", (notice_id,), "send_notice"),
+        )

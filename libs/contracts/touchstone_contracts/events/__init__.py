@@ -1,0 +1,1 @@
+"""The event types, a module for each service that announces them."""

@@ -1,0 +1,1 @@
+"""RabbitMQ and MongoDB, from wherever they can be had."""

@@ -1,0 +1,1 @@
+"""Servers, networks and brokers that tests can hurt."""

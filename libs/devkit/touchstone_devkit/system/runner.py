@@ -1,0 +1,302 @@
+"""Runs the whole system on this machine: backing services, provisioning, mail sink and the four services.
+
+    with System() as system:                # everything is up and ready inside the block
+        system.amqp_uri, system.mongo_uri   # with credentials; the vhost is its own where the broker allows it
+        system.management_uri               # the broker's management page with credentials, or None
+        system.database_prefix              # databases are `<prefix>_<service>`: system.database("certification")
+        system.backing                      # touchstone_devkit.backing.choosing.Backing: .kind, .reason
+        system.mail_folder                  # pathlib.Path; an `.eml` file for each message that was accepted
+        system.log_folder                   # pathlib.Path; `<process>.log`
+        system.http_uris["certification"]   # "http://127.0.0.1:<port>" with /live, /ready and /metrics
+        system.processes["certification"].pid           # now; also "mail-sink"; .restarts counts restarts after a death
+        system.kill("certification", signal.SIGKILL)    # the process only; it is started again with backoff
+        system.wait_until_ready(timeout_s=60)           # after a kill: every process is up, every /ready says yes
+        system.restart("certification", {"A": "b"})     # drained, then started with this variable as well
+        system.token("assessor", cab="dnv-uk")          # a fresh caller token (compact JWS, life five minutes)
+        system.environment                  # what the services see beyond os.environ; for `touchstone` commands too
+        system.run("touchstone", "status", "x")         # subprocess.CompletedProcess of a command in it (text)
+
+Arguments, all by name and all optional: `backing` (a started Backing; else one is started here and stopped with the
+system), `own_vhost` (False: the one in the broker's address), `database_prefix`, `sandbox` (True lets the clock be
+moved), `http_ports` and `smtp_port` (else free ones), `keys_folder` (else keys of its own), `environment` (more
+variables for the services), `announce` (called with each line of progress; prints by default), `reconcile_every_s`
+(seconds between the rounds of a reconciler that runs beside the services and mends what it may; none by default).
+"""
+
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from pymongo import MongoClient
+
+from touchstone.auth import keys, tokens
+from touchstone_devkit.backing.broker import create_vhost, delete_vhost
+from touchstone_devkit.backing.choosing import Backing, start_backing
+from touchstone_devkit.backing.sources import Announce
+from touchstone_devkit.folders import CHECKOUT, new_run_folder
+from touchstone_devkit.processes.leftovers import DATA, Ledger
+from touchstone_devkit.processes.ports import free_ports
+from touchstone_devkit.processes.running import ProcessDidNotStart
+from touchstone_devkit.processes.supervision import Supervised, Supervisor
+
+SERVICES = ("membership", "assessment", "certification", "notification")
+MAIL_SINK, RECONCILER = "mail-sink", "reconciler"
+ISSUER = keys.DEFAULT_ISSUER
+START_TIMEOUT_S = 90
+STOP_TIMEOUT_S = 30
+PROVISION_TIMEOUT_S = 120
+
+
+class SystemDidNotStart(RuntimeError):
+    """A step on the way up failed; the message carries the end of its output."""
+
+
+class System:
+    """The whole system as processes of this machine; see the module's docstring."""
+
+    def __init__(
+        self,
+        *,
+        backing: Backing | None = None,
+        database_prefix: str | None = None,
+        own_vhost: bool = True,
+        sandbox: bool = False,
+        http_ports: Mapping[str, int] | None = None,
+        smtp_port: int | None = None,
+        keys_folder: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        announce: Announce = print,
+        reconcile_every_s: int | None = None,
+    ) -> None:
+        self.database_prefix = database_prefix or f"touchstone_{secrets.token_hex(4)}"
+        self.processes: dict[str, Supervised] = {}
+        self.http_uris: dict[str, str] = {}
+        self._given_backing = backing
+        self._drop_databases = database_prefix is None
+        self._own_vhost = own_vhost
+        self._sandbox = sandbox
+        self._http_ports = dict(http_ports or {})
+        self._smtp_port = smtp_port
+        self._keys_folder = keys_folder
+        self._more_environment = dict(environment or {})
+        self._announce = announce
+        self._reconcile_every_s = reconcile_every_s
+        self._steps_down = contextlib.ExitStack()
+
+    def start(self) -> "System":
+        """Returns when every /ready says yes. Raises NoBacking or SystemDidNotStart, and leaves nothing running."""
+        try:
+            self._start()
+        except BaseException as error:
+            self.stop()
+            if isinstance(error, ProcessDidNotStart):
+                raise SystemDidNotStart(str(error)) from error
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Each process gets SIGTERM and, 30 s later, SIGKILL. Logs and mails stay. Safe to repeat."""
+        self._steps_down.close()
+
+    def __enter__(self) -> "System":
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def kill(self, name: str, number: int = signal.SIGKILL) -> None:
+        """Sends a signal to one process; it is started again with backoff if it dies of it."""
+        self.processes[name].signal(number)
+
+    def wait_until_ready(self, timeout_s: float = 60) -> None:
+        """Raises TimeoutError naming the processes that are not ready."""
+        deadline = time.monotonic() + timeout_s
+        waiting = list(self.processes.values())
+        while waiting := [process for process in waiting if not process.is_ready()]:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not ready after {timeout_s:.0f} s: {', '.join(p.name for p in waiting)}")
+            time.sleep(0.1)
+
+    def restart(
+        self, name: str, environment: Mapping[str, str] | None = None, *, services: Path = CHECKOUT / "services"
+    ) -> None:
+        """Starts one service anew, with these variables besides the usual ones; returns when it is ready.
+
+        `services` is the folder where its configuration is: of another release, whose code PYTHONPATH names.
+        """
+        command = _command(name, services)
+        self.processes[name].restart_with({**self.environment, **(environment or {})}, command=command)
+
+    def token(self, role: str, *, sub: str | None = None, cab: str | None = None, member: str | None = None) -> str:
+        """A caller token of the development issuer; `sub` is `<role>-dev` by default."""
+        return tokens.sign(self._key, sub or f"{role}-dev", role, cab=cab, member=member)
+
+    def database(self, service: str) -> str:
+        return f"{self.database_prefix}_{service}"
+
+    def run(self, *command: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+        """Runs a command in the system's environment; the commands of our packages are found beside this Python."""
+        beside = Path(sys.executable).parent / command[0]
+        program = str(beside) if beside.exists() else command[0]
+        return subprocess.run(
+            [program, *command[1:]],
+            env={**os.environ, **self.environment},
+            cwd=CHECKOUT,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+
+    def _start(self) -> None:
+        self._obtain_backing()
+        self.folder = new_run_folder()
+        self.mail_folder, self.log_folder = self.folder / "mail", self.folder / "logs"
+        ledger = Ledger(self.folder)
+        self._steps_down.callback(ledger.close)
+        self._make_keys()
+        self._take_ports()
+        self.environment = self._new_environment()
+        self._define_processes(ledger)
+        self._start_process_group([MAIL_SINK])
+        self._provision()
+        self._start_process_group(SERVICES)
+        if RECONCILER in self.processes:
+            self._start_process_group([RECONCILER])
+        supervisor = Supervisor(self.processes.values())
+        self._steps_down.callback(supervisor.stop)
+        supervisor.start()
+
+    def _obtain_backing(self) -> None:
+        if self._given_backing is None:
+            self.backing = start_backing(announce=self._announce)
+            self._steps_down.callback(self.backing.stop)
+        else:
+            self.backing = self._given_backing
+        if self._drop_databases:
+            self._steps_down.callback(self._remove_databases)
+        self.amqp_uri, self.mongo_uri = self.backing.amqp_uri, self.backing.mongo_uri
+        self.management_uri = self.backing.management_uri
+        if self.management_uri and self._own_vhost:
+            vhost = f"touchstone-{secrets.token_hex(4)}"
+            own = create_vhost(self.management_uri, self.amqp_uri, vhost)
+            if own:
+                self.amqp_uri = own
+                self._steps_down.callback(delete_vhost, self.management_uri, vhost)
+
+    def _remove_databases(self) -> None:
+        client: MongoClient
+        with MongoClient(self.mongo_uri) as client:
+            for name in client.list_database_names():
+                if name.startswith(f"{self.database_prefix}_"):
+                    client.drop_database(name)
+
+    def _make_keys(self) -> None:
+        folder = self._keys_folder or self.folder / DATA / "keys"
+        private_path, self._jwks_path = folder / "issuer.json", folder / "jwks.json"
+        if not (private_path.exists() and self._jwks_path.exists()):
+            keys.init(ISSUER, private_path, self._jwks_path)
+        self._reconciler_key_path = folder / "reconciler.json"
+        if not self._reconciler_key_path.exists():
+            keys.init(ISSUER, self._reconciler_key_path, self._jwks_path, roles=["operator"])
+        self._private_path = private_path
+        self._key = keys.load(private_path)
+
+    def _take_ports(self) -> None:
+        free = iter(free_ports(len(SERVICES) + 1))
+        self._http_ports = {name: self._http_ports.get(name) or next(free) for name in SERVICES}
+        self._smtp_port = self._smtp_port or next(free)
+        self.http_uris = {name: f"http://127.0.0.1:{port}" for name, port in self._http_ports.items()}
+
+    def _new_environment(self) -> dict[str, str]:
+        return {
+            "AMQP_URI": self.amqp_uri,
+            "MONGO_URI": self.mongo_uri,
+            "TOUCHSTONE_DATABASE_PREFIX": self.database_prefix,
+            "TOUCHSTONE_JWKS": str(self._jwks_path),
+            "TOUCHSTONE_KEY": str(self._private_path),
+            "TOUCHSTONE_ISSUERS": ISSUER,
+            "TOUCHSTONE_SANDBOX": str(self._sandbox).lower(),
+            "TOUCHSTONE_HTTP_HOST": "127.0.0.1",
+            "TOUCHSTONE_SMTP_HOST": "127.0.0.1",
+            "TOUCHSTONE_SMTP_PORT": str(self._smtp_port),
+            "PYTHONUNBUFFERED": "1",
+            **{f"{name.upper()}_HTTP_PORT": str(port) for name, port in self._http_ports.items()},
+            **self._more_environment,
+        }
+
+    def _define_processes(self, ledger: Ledger) -> None:
+        assert self._smtp_port is not None
+        sink = [
+            "-m",
+            "touchstone_devkit.system.mail_sink",
+            "--port",
+            str(self._smtp_port),
+            "--folder",
+            str(self.mail_folder),
+        ]
+        self.processes[MAIL_SINK] = Supervised(
+            MAIL_SINK, [sys.executable, *sink], ledger=ledger, port=self._smtp_port, start_timeout_s=START_TIMEOUT_S
+        )
+        for name in SERVICES:
+            self.processes[name] = Supervised(
+                name,
+                _command(name, CHECKOUT / "services"),
+                ledger=ledger,
+                port=self._http_ports[name],
+                ready_uri=f"{self.http_uris[name]}/ready",
+                environment=self.environment,
+                start_timeout_s=START_TIMEOUT_S,
+                stop_timeout_s=STOP_TIMEOUT_S,
+            )
+        if self._reconcile_every_s is not None:
+            self.processes[RECONCILER] = self._reconciler(ledger, self._reconcile_every_s)
+
+    def _reconciler(self, ledger: Ledger, every_s: int) -> Supervised:
+        command = [sys.executable, "-m", "touchstone.cli", "reconcile", "--every", str(every_s), "--mend", "--json"]
+        operator = {
+            "TOUCHSTONE_KEY": str(self._reconciler_key_path),
+            "TOUCHSTONE_ROLE": "operator",
+            "TOUCHSTONE_SUBJECT": RECONCILER,
+        }
+        environment = self.environment | operator
+        return Supervised(RECONCILER, command, ledger=ledger, port=None, environment=environment)
+
+    def _start_process_group(self, names: Sequence[str]) -> None:
+        """All at once; each is waited for after all were launched."""
+        begun = time.monotonic()
+        self._steps_down.callback(self._stop_process_group, names)
+        for name in names:
+            self.processes[name].launch()
+        for name in names:
+            self.processes[name].wait_until_ready()
+        self._announce(f"ready: {', '.join(names)} ({time.monotonic() - begun:.1f} s)")
+
+    def _stop_process_group(self, names: Sequence[str]) -> None:
+        """All at once too: nobody waits for another's drain."""
+        for name in names:
+            self.processes[name].ask_to_stop()
+        for name in names:
+            self.processes[name].stop()
+
+    def _provision(self) -> None:
+        begun = time.monotonic()
+        done = self.run(sys.executable, "-m", "touchstone.cli", "provision", timeout_s=PROVISION_TIMEOUT_S)
+        self.log_folder.mkdir(exist_ok=True)
+        (self.log_folder / "provision.log").write_text(done.stdout + done.stderr)
+        if done.returncode != 0:
+            raise SystemDidNotStart(f"provisioning failed:\n{(done.stdout + done.stderr)[-2000:]}")
+        self._announce(f"provisioned: queues and indexes ({time.monotonic() - begun:.1f} s)")
+
+
+def _command(service: str, services: Path) -> list[str]:
+    return [sys.executable, "-m", "touchstone_chassis", service, "--config", str(services / service / "config.yaml")]
