@@ -29,8 +29,8 @@ from certification.domain.mandates import Mandate
 from certification.domain.members import Member, Profile, Standing
 from certification.process import audit_of, weigh
 from notification.domain import EMAIL, NoticeState, notice_id
-from touchstone_chassis.auth.tokens import Caller
 from touchstone_chassis.validation import field_errors
+from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import FieldError
 from touchstone_contracts.events.assessment import AuditAccepted
 from touchstone_contracts.events.certification import CertificateIssued

@@ -10,7 +10,7 @@ import pytest
 import submit
 import work
 
-from touchstone_chassis.auth.tokens import Caller
+from touchstone_contracts.callers import Caller
 from touchstone_contracts.events.assessment import AuditAccepted
 from touchstone_contracts.events.certification import CertificateIssued
 from touchstone_contracts.values import Level

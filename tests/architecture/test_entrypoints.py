@@ -11,19 +11,19 @@ import pytest
 from marshmallow import Schema
 from nameko.rpc import rpc
 
+from touchstone_chassis.api import command, on_event, on_message, query
 from touchstone_chassis.deadletters.repository import OnDeadLetter
-from touchstone_chassis.entrypoints import command, on_event, on_message, query
 from touchstone_chassis.handlers.events import OnEvent
 from touchstone_chassis.handlers.messages import OnMessage
 from touchstone_chassis.rpc.server import Method
-from touchstone_chassis.scheduling.scheduler import OnDeadline
+from touchstone_chassis.scheduling.job_queue import OnJob
 from touchstone_contracts import roles
 from touchstone_contracts.events.assessment import AuditAccepted
 
 ROOT = Path(__file__).parents[2]
 SERVICES = sorted(p.parent.name for p in ROOT.glob("services/*/pyproject.toml"))
 CALLED = (Method, OnMessage)
-INTERNAL = (OnEvent, OnDeadline, OnDeadLetter)
+INTERNAL = (OnEvent, OnJob, OnDeadLetter)
 PUBLIC_QUERIES = {
     "certification.get_certificate",
     "certification.verify_certificate",
@@ -82,8 +82,10 @@ def test_the_public_register_is_open() -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_event_that_a_topology_names_has_its_entrypoint_and_the_other_way_round(name: str) -> None:
-    handled = {e.event_class.type_name for _, e in entrypoints(service_class(name)) if isinstance(e, OnEvent)}
-    topology = importlib.import_module(f"{name}.topology").TOPOLOGY
+    handled = {
+        c.type_name for _, e in entrypoints(service_class(name)) if isinstance(e, OnEvent) for c in e.event_classes
+    }
+    topology = service_class(name).topology
 
     assert handled == {event.type_name for event in topology.consumes}
 
@@ -92,7 +94,7 @@ def test_every_event_that_a_topology_names_has_its_entrypoint_and_the_other_way_
 def test_every_queue_that_a_topology_names_has_its_entrypoint_and_the_other_way_round(name: str) -> None:
     read = {e.queue for _, e in entrypoints(service_class(name)) if isinstance(e, OnMessage)}
 
-    assert read == set(importlib.import_module(f"{name}.topology").TOPOLOGY.queues)
+    assert read == set(service_class(name).topology.queues)
 
 
 class Careless:

@@ -13,7 +13,7 @@ from touchstone_contracts.topology import RETRY_DELAYS_S
 
 _PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
-DEADLINES_AT_ONCE = 8
+JOBS_AT_ONCE = 8
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -57,7 +57,7 @@ def for_nameko(config: Mapping[str, Any], service: str) -> dict[str, Any]:
         **config,
         "service": service,
         # nameko's word for the places that all workers share: a call never waits for one that an event holds
-        "max_workers": config["max_workers"] + config["prefetch"] + DEADLINES_AT_ONCE,
+        "max_workers": config["max_workers"] + config["prefetch"] + JOBS_AT_ONCE,
         "messages_at_once": config["max_workers"],
         "HEARTBEAT": config["heartbeat_s"],
         "PREFETCH_COUNT": config["prefetch"],

@@ -13,3 +13,6 @@ MEMBER_OF_KEY = "touchstone:roles"
 
 PUBLIC = ("public",)
 """Allows a call without a token: for reading the public register, and nothing else."""
+
+FOLLOWERS = (OPERATOR, SECRETARIAT, REGISTRAR)
+"""Who may follow any case: neither a body nor a member, who would see other people's."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from assessment.store import AUDITS, Unit
-from touchstone_chassis.reconciliation.ledger import ReconciliationDeclarations
+from touchstone_chassis.api import ReconciliationDeclarations
 from touchstone_contracts.events.assessment import (
     AuditAccepted,
     AuditReportReturned,

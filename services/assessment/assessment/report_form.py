@@ -10,7 +10,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from assessment.domain.checking import STATEMENTS
 from assessment.forms import Bounded, Day, Matching, Text, Truth, country, identifier
-from touchstone_chassis.validation import ERRORS_MAX, field_errors
+from touchstone_chassis.api import ERRORS_MAX, field_errors
 from touchstone_contracts.codec import loading
 from touchstone_contracts.errors import FieldError, InvalidReport
 from touchstone_contracts.plain import is_plain

@@ -11,30 +11,25 @@ from assessment.examination import Known, examine_import, examine_submission, re
 from assessment.reconciliation import COMPARABLE
 from assessment.refusals import refused
 from assessment.store import Auditors, Audits, Bodies, Refusals
-from assessment.topology import INTAKE
+from assessment.topology import INDEXES, INTAKE
 from assessment.waiting import waiting
-from touchstone_chassis.auth.tokens import Caller
-from touchstone_chassis.deadletters.api import DeadLetterApi
-from touchstone_chassis.entrypoints import command, on_message, query
-from touchstone_chassis.handlers.dependencies import DomainClock, Health, Settings, Stored
-from touchstone_chassis.history.api import FOLLOWERS, HistoryApi
-from touchstone_chassis.reconciliation.api import ReconciliationApi
+from touchstone_chassis.api import OperatorApi, Settings, Stored, command, on_message, query
 from touchstone_contracts import roles
+from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import FieldError, InvalidRequest, NotFound, Refusal
 from touchstone_contracts.pending_work import ListUnfinished
-from touchstone_contracts.roles import ASSESSOR, MEMBER, REGISTRAR, SECRETARIAT
+from touchstone_contracts.roles import ASSESSOR, FOLLOWERS, MEMBER, REGISTRAR, SECRETARIAT
 
 _ACCREDITING = (SECRETARIAT, REGISTRAR)
 
 
-class AssessmentService(HistoryApi, DeadLetterApi, ReconciliationApi):
+class AssessmentService(OperatorApi):
     """Standards, who may audit against them, and audit reports from submission to acceptance."""
 
     name = "assessment"
+    indexes = INDEXES
     reconciliation = COMPARABLE
 
-    health = Health()
-    clock = DomainClock()
     settings = Settings(schemas.SettingsSchema())
     audits = Stored(Audits)
     bodies = Stored(Bodies)

@@ -7,7 +7,7 @@ from typing import Any
 from certification.desk import EXPIRY, PLAN_DUE, expiry_due, hold_ends
 from certification.documents import certificate_of
 from certification.domain.cases import CaseState
-from touchstone_chassis.reconciliation.ledger import Due, ReconciliationDeclarations, lacking_deadlines
+from touchstone_chassis.api import Due, ReconciliationDeclarations, missing_jobs
 from touchstone_contracts.events.certification import CertificateIssued, CertificationRefused
 from touchstone_contracts.versions import versions
 
@@ -64,7 +64,7 @@ def _add_announcements(unit: Any, found: dict[str, dict[str, Any]], audits: dict
 
 
 def _add_lacking_expiries(unit: Any, found: dict[str, dict[str, Any]], opened: dict[str, str]) -> None:
-    lacking = lacking_deadlines(unit, EXPIRY, list(opened))
+    lacking = missing_jobs(unit, EXPIRY, list(opened))
     # Closing a certificate and ending its deadline are one commit: what is still open now does lack it.
     for document in unit.find("certificates", {"_id": {"$in": sorted(lacking)}, "open": True}, projection=_CERTIFICATE):
         found[document["audit_id"]]["lacks_expiry"].append(document["_id"])
@@ -73,7 +73,7 @@ def _add_lacking_expiries(unit: Any, found: dict[str, dict[str, Any]], opened: d
 def _add_lacking_plan_dues(unit: Any, found: dict[str, dict[str, Any]]) -> None:
     """Cases that are held until a day, and that nothing would look at when it is over."""
     held = [key for key, fact in found.items() if fact["state"] == CaseState.HELD.value]
-    lacking = lacking_deadlines(unit, PLAN_DUE, held)
+    lacking = missing_jobs(unit, PLAN_DUE, held)
     # A hold and its deadline begin and end in one commit each: what is still held until a day now does lack it.
     for document in unit.find("cases", {"_id": {"$in": sorted(lacking)}}, projection=_CASE):
         found[document["_id"]]["lacks_plan_due"] = _held_until(document) is not None

@@ -11,29 +11,25 @@ from certification.domain.mandates import Mandate, next_in_force
 from certification.known_mandates import KnownMandates
 from certification.reconciliation import COMPARABLE
 from certification.store import Cases, Certificates
+from certification.topology import INDEXES
 from certification.waiting import waiting
-from touchstone_chassis.auth.tokens import Caller
-from touchstone_chassis.deadletters.api import DeadLetterApi
-from touchstone_chassis.entrypoints import Deadline, command, on_deadline, on_event, query
-from touchstone_chassis.handlers.dependencies import DomainClock, Health, Settings, Stored
-from touchstone_chassis.history.api import FOLLOWERS, HistoryApi
-from touchstone_chassis.reconciliation.api import ReconciliationApi
+from touchstone_chassis.api import Job, OperatorApi, Settings, Stored, command, on_event, on_job, query
+from touchstone_contracts.callers import Caller
 from touchstone_contracts.envelope import Envelope
 from touchstone_contracts.errors import NotFound
 from touchstone_contracts.events.assessment import AuditAccepted, CorrectiveActionPlanReviewed
 from touchstone_contracts.events.membership import MembershipActivated, MembershipReinstated, MembershipSuspended
 from touchstone_contracts.pending_work import ListUnfinished, Waiting
-from touchstone_contracts.roles import ALL, ASSESSOR, MEMBER, PUBLIC, SECRETARIAT
+from touchstone_contracts.roles import ALL, ASSESSOR, FOLLOWERS, MEMBER, PUBLIC, SECRETARIAT
 
 
-class CertificationService(HistoryApi, DeadLetterApi, ReconciliationApi):
+class CertificationService(OperatorApi):
     """One case for each accepted audit, one decision for each case, one certificate for each decision to certify."""
 
     name = "certification"
+    indexes = INDEXES
     reconciliation = COMPARABLE
 
-    health = Health()
-    clock = DomainClock()
     settings = Settings(schemas.SettingsSchema())
     desk = Stored(Desk)
     cases = Stored(Cases)
@@ -63,24 +59,24 @@ class CertificationService(HistoryApi, DeadLetterApi, ReconciliationApi):
     def note_reinstatement(self, event: MembershipReinstated, envelope: Envelope) -> None:
         self.desk.keep_standing(process.standing_of(event), envelope.sequence, now=self.clock.now())
 
-    @on_deadline(REVIEW)
-    def look_at_case(self, deadline: Deadline) -> None:
+    @on_job(REVIEW)
+    def look_at_case(self, deadline: Job) -> None:
         self.desk.look_again(deadline.key, self._terms())
 
-    @on_deadline(RESUME)
-    def resume_case(self, deadline: Deadline) -> None:
+    @on_job(RESUME)
+    def resume_case(self, deadline: Job) -> None:
         self.desk.look_again(deadline.key, self._terms())
 
-    @on_deadline(PLAN_DUE)
-    def end_hold(self, deadline: Deadline) -> None:
+    @on_job(PLAN_DUE)
+    def end_hold(self, deadline: Job) -> None:
         self.desk.look_again(deadline.key, self._terms())
 
-    @on_deadline(WAKE)
-    def wake_cases(self, deadline: Deadline) -> None:
+    @on_job(WAKE)
+    def wake_cases(self, deadline: Job) -> None:
         self.desk.wake(deadline.payload["cases"], after=deadline.payload["after"], now=self.clock.now())
 
-    @on_deadline(EXPIRY)
-    def expire_certificate(self, deadline: Deadline) -> None:
+    @on_job(EXPIRY)
+    def expire_certificate(self, deadline: Job) -> None:
         self.desk.expire(deadline.key, deadline.payload["correlation_id"], now=self.clock.now())
 
     @command(schemas.SignMandate(), roles=(SECRETARIAT,))
@@ -171,11 +167,11 @@ class CertificationService(HistoryApi, DeadLetterApi, ReconciliationApi):
             "next": shown[-1].id if len(found) > limit else None,
         }
 
-    def case_of_deadline(self, kind: str, key: str) -> str | None:
+    def job_details(self, kind: str, key: str) -> dict[str, Any]:
         if kind in (REVIEW, RESUME, PLAN_DUE):
-            return key
+            return {"case": key}
         certificate = self.certificates.by_id(key) if kind == EXPIRY else None
-        return certificate.record.audit_id if certificate else None
+        return {"case": certificate.record.audit_id if certificate else None}
 
     def _waiting(self, case: Case) -> Waiting:
         today, rule_set = self.clock.today(), self.settings["rule_set"]

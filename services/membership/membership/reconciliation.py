@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from membership.store import CONTACTS, Contacts, Unit
-from touchstone_chassis.reconciliation.ledger import ReconciliationDeclarations
+from touchstone_chassis.api import ReconciliationDeclarations
 from touchstone_contracts.events.membership import (
     ContactChanged,
     MembershipActivated,

@@ -8,25 +8,21 @@ from membership.domain import Contact, ContactDetails, Entity, Facility, Organis
 from membership.reconciliation import COMPARABLE
 from membership.reference import class_rules
 from membership.store import Contacts, Entities, Facilities, Organisations
-from touchstone_chassis.auth.tokens import Caller
-from touchstone_chassis.deadletters.api import DeadLetterApi
-from touchstone_chassis.entrypoints import command, query
-from touchstone_chassis.handlers.dependencies import DomainClock, Health, Settings, Stored
-from touchstone_chassis.history.api import HistoryApi
-from touchstone_chassis.reconciliation.api import ReconciliationApi
+from membership.topology import INDEXES
+from touchstone_chassis.api import OperatorApi, Settings, Stored, command, query
+from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import AlreadyExists, FieldError, Forbidden, NotFound
 from touchstone_contracts.roles import ASSESSOR, MEMBER, REGISTRAR, SECRETARIAT
 from touchstone_contracts.values import Party, PartyKind
 
 
-class MembershipService(HistoryApi, DeadLetterApi, ReconciliationApi):
+class MembershipService(OperatorApi):
     """Who is a member, of which class and in what standing; what it wants certified; and who is told on its behalf."""
 
     name = "membership"
+    indexes = INDEXES
     reconciliation = COMPARABLE
 
-    health = Health()
-    clock = DomainClock()
     settings = Settings(schemas.SettingsSchema())
     organisations = Stored(Organisations)
     entities = Stored(Entities)

@@ -6,7 +6,7 @@ from typing import Any
 
 from notification.domain import NoticeState
 from notification.store import ANNOUNCEMENTS, NOTICES, SEND_NOTICE
-from touchstone_chassis.reconciliation.ledger import Due, ReconciliationDeclarations, lacking_deadlines
+from touchstone_chassis.api import Due, ReconciliationDeclarations, missing_jobs
 
 _EFFECTIVE = (NoticeState.PENDING.value, NoticeState.SENT.value)
 _ANNOUNCEMENT = {"audit_id": 1, "type": 1, "announced": 1, "parties": 1, "nobody_until": 1}
@@ -56,7 +56,7 @@ def _add_repeats(unit: Any, events: dict[str, str], found: dict[str, dict[str, A
 def _add_lacking_sendings(unit: Any, found: dict[str, dict[str, Any]]) -> None:
     pending = {"about": {"$in": list(found)}, "state": NoticeState.PENDING.value}
     ids = [notice["_id"] for notice in unit.find(NOTICES, pending, projection={"_id": 1})]
-    lacking = lacking_deadlines(unit, SEND_NOTICE, ids)
+    lacking = missing_jobs(unit, SEND_NOTICE, ids)
     # Marking a notice and ending its deadline are one commit: what is still pending now does lack it.
     still = {"_id": {"$in": sorted(lacking)}, "state": NoticeState.PENDING.value}
     for notice in unit.find(NOTICES, still, projection={"about": 1}):

@@ -10,14 +10,20 @@ from notification import answers, mailer, process, rendering, schemas
 from notification.domain import Announcement, Contact, Notice, NoticeState, Standing
 from notification.reconciliation import COMPARABLE
 from notification.store import CATCH_UP, CHECK_ANNOUNCEMENT, SEND_NOTICE, Announcements, Contacts, Notices, position
+from notification.topology import INDEXES
 from notification.waiting import UNDELIVERED_SHOWN, waiting_for_contact, waiting_notices
-from touchstone_chassis.auth.tokens import Caller
-from touchstone_chassis.deadletters.api import DeadLetterApi
-from touchstone_chassis.entrypoints import Deadline, on_deadline, on_event, query
-from touchstone_chassis.handlers.dependencies import DomainClock, Health, Settings, Stored
-from touchstone_chassis.history.api import FOLLOWERS, HistoryApi
-from touchstone_chassis.reconciliation.api import ReconciliationApi
-from touchstone_chassis.testing.fault_points import fault_point
+from touchstone_chassis.api import (
+    Job,
+    OperatorApi,
+    Settings,
+    Stored,
+    declare_fault_points,
+    fault_point,
+    on_event,
+    on_job,
+    query,
+)
+from touchstone_contracts.callers import Caller
 from touchstone_contracts.envelope import Envelope
 from touchstone_contracts.errors import Forbidden, NotFound
 from touchstone_contracts.events.certification import (
@@ -28,22 +34,27 @@ from touchstone_contracts.events.certification import (
 )
 from touchstone_contracts.events.membership import ContactChanged
 from touchstone_contracts.pending_work import ListUnfinished
-from touchstone_contracts.roles import ASSESSOR, MEMBER, OPERATOR, REGISTRAR, SECRETARIAT
+from touchstone_contracts.roles import ASSESSOR, FOLLOWERS, MEMBER, OPERATOR, REGISTRAR, SECRETARIAT
 from touchstone_contracts.values import Party, PartyKind
 
 log = structlog.get_logger(__name__)
 
+declare_fault_points(
+    "notice_record",  # a notice was made and is not committed
+    "notice_send",  # a notice is about to be sent
+    "notice_mark",  # the mail server took it, and no record says so
+)
+
 _READERS = (SECRETARIAT, REGISTRAR, OPERATOR, ASSESSOR, MEMBER)
 
 
-class NotificationService(HistoryApi, DeadLetterApi, ReconciliationApi):
+class NotificationService(OperatorApi):
     """Tells the member, the body and the Secretariat what became of a certification."""
 
     name = "notification"
+    indexes = INDEXES
     reconciliation = COMPARABLE
 
-    health = Health()
-    clock = DomainClock()
     settings = Settings(schemas.SettingsSchema())
     contacts = Stored(Contacts)
     announcements = Stored(Announcements)
@@ -76,8 +87,8 @@ class NotificationService(HistoryApi, DeadLetterApi, ReconciliationApi):
     def announce_expiry(self, event: CertificateExpired, envelope: Envelope) -> None:
         self._announce(event, envelope)
 
-    @on_deadline(CHECK_ANNOUNCEMENT)
-    def check_announcement(self, deadline: Deadline) -> None:
+    @on_job(CHECK_ANNOUNCEMENT)
+    def check_announcement(self, deadline: Job) -> None:
         """Look at an announcement once more: a contact may have been stored while it was."""
         if self.contacts.as_in(deadline.payload):
             return
@@ -85,8 +96,8 @@ class NotificationService(HistoryApi, DeadLetterApi, ReconciliationApi):
         if announcement is not None:
             self._settle(announcement)
 
-    @on_deadline(CATCH_UP)
-    def catch_up(self, deadline: Deadline) -> None:
+    @on_job(CATCH_UP)
+    def catch_up(self, deadline: Job) -> None:
         """Look again at what happened before a change of a contact came to our knowledge, a batch at a time."""
         payload, limit, now = deadline.payload, self.settings["batch"], self.clock.now()
         contact = self.contacts.get(payload["contact_id"])
@@ -107,8 +118,8 @@ class NotificationService(HistoryApi, DeadLetterApi, ReconciliationApi):
         if len(since) == limit:
             self.contacts.catch_up_later(contact.id, standing, due_at=now, after=position(since[-1]))
 
-    @on_deadline(SEND_NOTICE)
-    def send_notice(self, deadline: Deadline) -> None:
+    @on_job(SEND_NOTICE)
+    def send_notice(self, deadline: Job) -> None:
         """Send a notice that is due, and mark what became of it."""
         notice = self.notices.get(deadline.key)
         if notice is None or notice.state is NoticeState.SENT:
@@ -171,9 +182,9 @@ class NotificationService(HistoryApi, DeadLetterApi, ReconciliationApi):
             more = f"notices/{position(notices[-1])}" if len(notices) == limit else "announcements/"
         return {"items": [line.as_dict() for line in items], "next": more}
 
-    def case_of_deadline(self, kind: str, key: str) -> str | None:
+    def job_details(self, kind: str, key: str) -> dict[str, Any]:
         notice = self.notices.get(key) if kind == SEND_NOTICE else None
-        return notice.audit_id if notice else None
+        return {"case": notice.audit_id if notice else None}
 
     def _announce(self, event: process.CertificateEvent, envelope: Envelope) -> None:
         if self.announcements.is_repeated(envelope.id):

@@ -80,7 +80,7 @@ def _entrances(service: str, method: str, entrypoint: Any) -> Iterator[Entrance]
             changes=entrypoint.changes,
         )
     elif isinstance(entrypoint, OnEvent):
-        for event_class in versions(entrypoint.event_class):
+        for event_class in (v for newest in entrypoint.event_classes for v in versions(newest)):
             queue, schema = event_queue(service, event_class.type_name), event_class.schema
             yield Entrance(EVENT, service, method, queue, "", queue, CONTENT_TYPE, schema, event_class=event_class)
     elif isinstance(entrypoint, OnMessage):

@@ -3,6 +3,7 @@
 import dataclasses
 import random
 
+import notification.service  # noqa: F401 - declares its points
 from touchstone_chassis.testing.fault_points import MODES, POINTS
 
 _HANDLES_MESSAGES = ("assessment", "certification", "notification")

@@ -12,17 +12,17 @@ import orjson
 from pymongo import ReturnDocument
 from simulation.memory_mongo import MemoryDatabase
 
-from touchstone_chassis.auth.tokens import Caller
+from touchstone_chassis.api import Stored
 from touchstone_chassis.handlers import commands, execution
-from touchstone_chassis.handlers.dependencies import Stored
 from touchstone_chassis.handlers.events import OnEvent
 from touchstone_chassis.handlers.messages import OnMessage
 from touchstone_chassis.rpc.server import Method
-from touchstone_chassis.scheduling.scheduler import Deadline, OnDeadline
+from touchstone_chassis.scheduling.job_queue import Job, OnJob
 from touchstone_chassis.unit_of_work.committer import Committer
 from touchstone_chassis.unit_of_work.transaction import AlreadyProcessed, ClaimLost, CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
 from touchstone_contracts.bookkeeping import BOOKKEEPING_INDEXES
+from touchstone_contracts.callers import Caller
 from touchstone_contracts.envelope import unwrap
 from touchstone_contracts.errors import Refusal
 from touchstone_contracts.topology import ServiceTopology, event_queue
@@ -70,13 +70,14 @@ class Process:
         self._service, self._settings = service, settings
         handlers = list(_handlers(service))
         self.commands = {h.name: h for h in handlers if isinstance(h.entrypoint, Method)}
-        self.deadlines = {h.entrypoint.kind: h for h in handlers if isinstance(h.entrypoint, OnDeadline)}
+        self.deadlines = {h.entrypoint.kind: h for h in handlers if isinstance(h.entrypoint, OnJob)}
         self.messages = {h.entrypoint.queue: h for h in handlers if isinstance(h.entrypoint, OnMessage)}
         self.events = {
-            event_queue(self.name, version.type_name): (h, version)
+            event_queue(self.name, version.type_name): (h, version, newest)
             for h in handlers
             if isinstance(h.entrypoint, OnEvent)
-            for version in versions(h.entrypoint.event_class)
+            for newest in h.entrypoint.event_classes
+            for version in versions(newest)
         }
         self.restart()
 
@@ -105,11 +106,12 @@ class Process:
 
     def take_event(self, queue: str, body: bytes) -> None:
         """Handle an event once. Raises what the handler raises."""
-        handler, version = self.events[queue]
+        handler, version, newest = self.events[queue]
         envelope, event = unwrap(orjson.loads(body), expected=version)
-        event = upcast(event, handler.entrypoint.event_class)
+        event = upcast(event, newest)
         origin = Origin(envelope.correlationid, envelope.id, envelope.traceparent)
-        self._once(f"{self.name}.{handler.name}/{envelope.id}", handler, origin, event, envelope)
+        inbox_key = f"{self.name}.{handler.entrypoint.handler_of(newest)}/{envelope.id}"
+        self._once(inbox_key, handler, origin, event, envelope)
 
     def take_message(self, queue: str, body: bytes, caller: Caller, message_id: str) -> None:
         """Carry out a command that came as a message, or record its refusal; once."""
@@ -140,8 +142,8 @@ class Process:
         )
         if document is None:
             return
-        known = {field.name for field in dataclasses.fields(Deadline)}
-        deadline = Deadline(id=id, **{name: value for name, value in document.items() if name in known})
+        known = {field.name for field in dataclasses.fields(Job)}
+        deadline = Job(id=id, **{name: value for name, value in document.items() if name in known})
         try:
             self._run(self.deadlines[deadline.kind], deadline.origin, CompletionRecord(claim=(id, claim)), deadline)
         except ClaimLost:
@@ -167,7 +169,7 @@ class Process:
         for name in dir(self._service):
             provider = getattr(self._service, name)
             if isinstance(provider, Stored):
-                setattr(service, name, provider._store(unit))
+                setattr(service, name, provider.repository(unit))
         service.clock, service.settings = self.clock, self._settings
         if self._remembered is not None:
             service.remembered = self._remembered

@@ -29,8 +29,8 @@ import notification.schemas
 import notification.service
 import notification.topology
 from notification import mailer
-from touchstone_chassis.auth.tokens import Caller
 from touchstone_chassis.handlers import execution
+from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import Refusal
 from touchstone_contracts.roles import ASSESSOR, REGISTRAR, SECRETARIAT
 
@@ -291,10 +291,10 @@ class _NoWaiting:
 
 
 SERVICES = {
-    "membership": (membership.service.MembershipService, membership.topology.TOPOLOGY),
-    "assessment": (assessment.service.AssessmentService, assessment.topology.TOPOLOGY),
-    "certification": (certification.service.CertificationService, certification.topology.TOPOLOGY),
-    "notification": (notification.service.NotificationService, notification.topology.TOPOLOGY),
+    "membership": (membership.service.MembershipService, membership.service.MembershipService.topology),
+    "assessment": (assessment.service.AssessmentService, assessment.service.AssessmentService.topology),
+    "certification": (certification.service.CertificationService, certification.service.CertificationService.topology),
+    "notification": (notification.service.NotificationService, notification.service.NotificationService.topology),
 }
 
 

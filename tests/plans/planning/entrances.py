@@ -10,7 +10,7 @@ from touchstone_chassis.deadletters.repository import OnDeadLetter
 from touchstone_chassis.handlers.events import OnEvent
 from touchstone_chassis.handlers.messages import OnMessage
 from touchstone_chassis.rpc.server import Method
-from touchstone_chassis.scheduling.scheduler import OnDeadline
+from touchstone_chassis.scheduling.job_queue import OnJob
 from touchstone_contracts.topology import event_queue
 
 _SAMPLE = re.compile(r"(\w+)\{([^}]*)\} ([0-9.e+]+)")
@@ -44,11 +44,11 @@ def _has_worked(name: str, entrypoint: Any, seen: Mapping[str, list[tuple[str, d
     samples = seen[service]
     if isinstance(entrypoint, Method):
         return ("touchstone_rpc_requests_total", {"method": method, "outcome": "ok"}) in samples
-    if isinstance(entrypoint, OnDeadline):
+    if isinstance(entrypoint, OnJob):
         return ("touchstone_deadlines_run_total", {"kind": entrypoint.kind, "outcome": "handled"}) in samples
     if isinstance(entrypoint, OnDeadLetter):
         return ("touchstone_dead_letters_kept_total", {"service": service}) in samples
-    queue = event_queue(service, entrypoint.event_class.type_name) if isinstance(entrypoint, OnEvent) else None
+    queue = event_queue(service, entrypoint.event_classes[0].type_name) if isinstance(entrypoint, OnEvent) else None
     if isinstance(entrypoint, OnMessage):
         queue = entrypoint.queue
     assert queue, f"nobody here knows how to tell that {name} has worked: {type(entrypoint).__name__}"

@@ -24,9 +24,8 @@ from marshmallow import Schema, fields, validate
 from nameko.containers import ServiceContainer
 
 from touchstone.provisioning.provision import provision
+from touchstone_chassis.api import DomainClock, Stored, command, on_event, on_job, on_message, query
 from touchstone_chassis.config import for_nameko
-from touchstone_chassis.entrypoints import command, on_deadline, on_event, on_message, query
-from touchstone_chassis.handlers.dependencies import DomainClock, Stored
 from touchstone_contracts.errors import AlreadyExists, NotFound
 from touchstone_contracts.events.assessment import BodyAccredited
 from touchstone_contracts.events.membership import OrganisationRegistered
@@ -119,7 +118,7 @@ class Toy:
         self.things.unit.schedule("reminder", request["id"], self.clock.now(), {"why": "test"})
         return {}
 
-    @on_deadline("reminder")
+    @on_job("reminder")
     def reminded(self, deadline: Any) -> None:
         self._misbehave(f"{deadline.key}#{deadline.attempt}")
         self.things.save({"_id": deadline.key, "version": 0, "label": deadline.payload["why"] + deadline.key})

@@ -22,8 +22,8 @@ from touchstone_devkit.processes.ports import free_ports
 SERVICE = """
 import os
 import touchstone_chassis.handlers.events as events
-from touchstone_chassis.entrypoints import on_event
-from touchstone_chassis.handlers.dependencies import Health, Stored
+from touchstone_chassis.api import on_event
+from touchstone_chassis.api import Health, Stored
 from touchstone_contracts import topology
 from touchstone_contracts.events.assessment import BodyAccredited
 

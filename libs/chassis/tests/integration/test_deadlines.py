@@ -5,7 +5,7 @@ import uuid
 
 from eventlet.event import Event
 
-from touchstone_chassis.scheduling import scheduler
+from touchstone_chassis.scheduling import job_queue
 from touchstone_chassis.unit_of_work.unit import UnitOfWork
 from touchstone_devkit.eventually import eventually
 
@@ -75,7 +75,7 @@ def test_a_deadline_that_a_dead_process_had_claimed_is_taken_over_when_the_claim
 def test_a_claim_lasts_as_long_as_its_handler_and_lapses_soon_after_a_death(
     bus, issuer, database, behaviour, monkeypatch
 ):
-    monkeypatch.setattr(scheduler, "CLAIM", datetime.timedelta(seconds=1))
+    monkeypatch.setattr(job_queue, "CLAIM", datetime.timedelta(seconds=1))
     begun, go_on = Event(), Event()
 
     def take_long() -> None:
@@ -98,5 +98,5 @@ def test_a_claim_lasts_as_long_as_its_handler_and_lapses_soon_after_a_death(
 
 
 def test_the_claims_of_a_dead_process_hold_up_nobody_for_more_than_seven_seconds():
-    assert scheduler.CLAIM.total_seconds() + scheduler.POLL_S <= 7
-    assert scheduler.CLAIM.total_seconds() > scheduler.RENEW_EVERY_S * 2
+    assert job_queue.CLAIM.total_seconds() + job_queue.POLL_S <= 7
+    assert job_queue.CLAIM.total_seconds() > job_queue.RENEW_EVERY_S * 2

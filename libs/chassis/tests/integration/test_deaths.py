@@ -29,8 +29,8 @@ import eventlet
 from touchstone_chassis.consuming import poison
 from touchstone_chassis.deadletters.api import DeadLetterApi
 from marshmallow import Schema, fields
-from touchstone_chassis.entrypoints import command, on_deadline, on_event
-from touchstone_chassis.handlers.dependencies import DomainClock, Health, Stored
+from touchstone_chassis.api import command, on_job, on_event
+from touchstone_chassis.api import DomainClock, Health, Stored
 from touchstone_contracts.events.assessment import BodyAccredited
 
 poison.STARTS_MAX = int(os.environ["STARTS_MAX"])
@@ -64,7 +64,7 @@ class Toy(DeadLetterApi):
         self.add("things", request["id"])
         return {"by": os.getpid()}
 
-    @on_deadline("later")
+    @on_job("later")
     def later(self, deadline):
         self.add("reminders", deadline.key)
 

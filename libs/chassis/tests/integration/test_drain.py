@@ -8,7 +8,7 @@ import nameko
 import pika
 from pymongo import MongoClient
 
-from touchstone_chassis.scheduling.scheduler import DeadlineRunner
+from touchstone_chassis.scheduling.job_queue import JobQueue
 from touchstone_contracts.events.assessment import BodyAccredited
 from touchstone_contracts.topology import event_queue
 
@@ -69,16 +69,16 @@ def test_a_stop_publishes_what_the_last_handlers_announced(settings, bus, toy):
 
 
 def test_a_stop_runs_the_deadline_that_was_being_claimed(toy, bus, issuer, database, monkeypatch):
-    claiming, original = eventlet.event.Event(), DeadlineRunner._claim
+    claiming, original = eventlet.event.Event(), JobQueue._claim
 
-    def linger(runner: DeadlineRunner, limit: int) -> Any:
+    def linger(runner: JobQueue, limit: int) -> Any:
         claimed, more = original(runner, limit)
         if claimed:
             claiming.send()
             eventlet.sleep(1)
         return claimed, more
 
-    monkeypatch.setattr(DeadlineRunner, "_claim", linger)
+    monkeypatch.setattr(JobQueue, "_claim", linger)
     bus.call("remind", issuer.token(), id="d-1", idempotency_key="k")
     claiming.wait()
 

@@ -13,9 +13,8 @@ from marshmallow import Schema, fields
 from nameko.containers import ServiceContainer
 
 from touchstone.provisioning.provision import provision
+from touchstone_chassis.api import Stored, command, on_event
 from touchstone_chassis.deadletters.api import DeadLetterApi
-from touchstone_chassis.entrypoints import command, on_event
-from touchstone_chassis.handlers.dependencies import Stored
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.registry import detail, event
 from touchstone_contracts.roles import OPERATOR, SECRETARIAT

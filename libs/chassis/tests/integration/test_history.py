@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from touchstone_chassis.deadletters.api import DeadLetterApi
-from touchstone_chassis.history.api import FOLLOWERS, HistoryApi
-from touchstone_chassis.scheduling.scheduler import Deadline
+from touchstone_chassis.history.api import HistoryApi
+from touchstone_chassis.scheduling.job_queue import Job
 from touchstone_chassis.unit_of_work.transaction import CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.events.assessment import BodyAccredited
-from touchstone_contracts.roles import ALL, OPERATOR, SECRETARIAT
+from touchstone_contracts.roles import ALL, FOLLOWERS, OPERATOR, SECRETARIAT
 from touchstone_devkit.eventually import eventually
 
 DAY = datetime.date(2026, 1, 1)
@@ -177,8 +177,8 @@ def test_a_deadline_that_fails_hinders_and_one_that_is_not_due_does_not(bus, ask
 
 
 def test_an_event_that_a_deadline_led_to_names_the_message_that_set_the_deadline(resources):
-    set_by_event = Deadline("k", "x", {}, resources.clock.now(), 1, "c", "k/x", "cor-1", "e-1")
-    set_by_nothing = Deadline("k", "x", {}, resources.clock.now(), 1, "c", "k/x")
+    set_by_event = Job("k", "x", {}, resources.clock.now(), 1, "c", "k/x", "cor-1", "e-1")
+    set_by_nothing = Job("k", "x", {}, resources.clock.now(), 1, "c", "k/x")
 
     assert (set_by_event.origin.causation_id, set_by_event.origin.correlation_id) == ("e-1", "cor-1")
     assert set_by_event.origin.trigger == "k/x"

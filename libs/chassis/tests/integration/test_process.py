@@ -20,8 +20,8 @@ import os
 import eventlet
 from marshmallow import Schema, fields
 from nameko.extensions import DependencyProvider
-from touchstone_chassis.entrypoints import query
-from touchstone_chassis.handlers.dependencies import DomainClock, Health, Settings
+from touchstone_chassis.api import query
+from touchstone_chassis.api import DomainClock, Health, Settings
 from touchstone_contracts.roles import PUBLIC
 
 class SettingsSchema(Schema):

@@ -12,7 +12,7 @@ from touchstone_chassis.deadletters.api import DeadLetterApi
 from touchstone_chassis.observability.metrics import exposition
 from touchstone_chassis.reconciliation.api import ReconciliationApi
 from touchstone_chassis.reconciliation.discrepancies import Counting
-from touchstone_chassis.reconciliation.ledger import ReconciliationDeclarations, lacking_deadlines
+from touchstone_chassis.reconciliation.ledger import ReconciliationDeclarations, missing_jobs
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.events.assessment import BodyAccredited
 from touchstone_contracts.events.membership import OrganisationRegistered
@@ -274,7 +274,7 @@ def test_facts_are_what_the_service_declares(bus, desk, database):
 
 def test_a_deadline_that_ought_to_be_there_is_set_again_and_no_other(bus, desk, database, resources):
     handle(bus, database, "b-1")
-    lacking = lacking_deadlines(resources.unit(), "reminder", ["b-1", "r-1"])
+    lacking = missing_jobs(resources.unit(), "reminder", ["b-1", "r-1"])
 
     done = desk("restore_deadlines", kind="reminder", keys=["r-1", "b-1"], why="lost")
     other = desk("restore_deadlines", kind="unknown", keys=["r-1"], why="lost")

@@ -3,7 +3,7 @@
 import pytest
 from marshmallow import Schema
 
-from touchstone_chassis.entrypoints import command, on_message, query
+from touchstone_chassis.api import command, on_message, query
 from touchstone_contracts.roles import MEMBER, PUBLIC, SECRETARIAT
 
 

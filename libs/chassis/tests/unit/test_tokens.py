@@ -17,7 +17,8 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey
 
 from touchstone_chassis.auth import tokens
-from touchstone_chassis.auth.tokens import Caller, UnusableKeys, Verifier
+from touchstone_chassis.auth.tokens import UnusableKeys, Verifier
+from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import Unauthenticated
 
 NOW = 1_800_000_000

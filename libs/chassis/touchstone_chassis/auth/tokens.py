@@ -19,6 +19,7 @@ from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import OKPKey
 
 from touchstone_contracts import roles
+from touchstone_contracts.callers import PARTY_CLAIMS, Caller
 from touchstone_contracts.errors import Unauthenticated
 
 LIFE_S_MAX = 300
@@ -27,22 +28,11 @@ TOKEN_LENGTH_MAX = 4096
 CACHED_MAX = 10_000
 ALGORITHMS = ("Ed25519", "EdDSA")
 _NAME_LENGTH_MAX = 200
-_SPEAKS_FOR = {roles.ASSESSOR: "cab", roles.MEMBER: "member"}
 
 # "EdDSA" leaves the curve open, which is why RFC 9864 replaces it. Here the key fixes the curve.
 warnings.filterwarnings("ignore", message="EdDSA is deprecated", category=SecurityWarning)
 
 log = structlog.get_logger()
-
-
-@dataclasses.dataclass(frozen=True)
-class Caller:
-    """Who calls, in one role; `cab` is the certification body of an assessor, `member` the organisation of a member."""
-
-    subject: str
-    role: str
-    cab: str | None = None
-    member: str | None = None
 
 
 class UnusableKeys(ValueError):
@@ -177,7 +167,7 @@ def _caller(claims: dict[str, Any]) -> Caller:
     subject, role = _name(claims, "sub"), _name(claims, "role")
     if role not in roles.ALL:
         raise Unauthenticated("The token names a role that does not exist.")
-    party = _SPEAKS_FOR.get(role)
+    party = PARTY_CLAIMS.get(role)
     return Caller(subject=subject, role=role, **({party: _name(claims, party)} if party else {}))
 
 

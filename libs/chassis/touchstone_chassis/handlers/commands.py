@@ -11,7 +11,6 @@ import structlog
 from marshmallow import Schema
 
 from touchstone_chassis import validation
-from touchstone_chassis.auth.tokens import Caller
 from touchstone_chassis.handlers import execution
 from touchstone_chassis.handlers.idempotency import Answers, answer_id, body_hash, checked_key
 from touchstone_chassis.handlers.resources import Resources
@@ -20,6 +19,7 @@ from touchstone_chassis.testing.fault_points import fault_point
 from touchstone_chassis.unit_of_work.transaction import AnswerStored, Clash, CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
 from touchstone_contracts import roles as known_roles
+from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import DeadlineExceeded, Forbidden, InvalidRequest, Refusal, Unauthenticated
 
 log = structlog.get_logger(__name__)

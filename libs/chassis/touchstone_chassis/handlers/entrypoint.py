@@ -2,8 +2,8 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import eventlet
 import structlog
@@ -71,3 +71,15 @@ def handled_by(entrypoint: EntrypointAdapter) -> Callable[[Callable[..., Any]], 
         return handle
 
     return decorate
+
+
+_Kind = TypeVar("_Kind", bound=EntrypointAdapter)
+
+
+def entrypoints_of(service: type, kind: type[_Kind]) -> Iterator[_Kind]:
+    """The entrypoints of one kind that a service class declares, each with its `method_name`."""
+    for name in dir(service):
+        for entrypoint in getattr(getattr(service, name), "nameko_entrypoints", ()):
+            if isinstance(entrypoint, kind):
+                entrypoint.method_name = name
+                yield entrypoint

@@ -1,7 +1,7 @@
 """The entrypoint for events: a typed payload from a quorum queue, handled once, retried, or dead-lettered."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
@@ -29,15 +29,26 @@ RETRIES_MAX = 1000
 
 
 class OnEvent(EntrypointAdapter):
-    """Handles one event, in whichever version it comes. Queues are named from classes, never from the method."""
+    """Handles some event types, in whichever version one comes. Queues are named from classes, not from the method."""
 
-    def __init__(self, event_class: Any, **kwargs: Any):
+    def __init__(
+        self, *event_classes: Any, handler: str | None = None, formerly: Mapping[Any, str] | None = None, **kwargs: Any
+    ):
         super().__init__(**kwargs)
-        self.event_class = event_class
+        self.event_classes = event_classes
+        self._handler, self._formerly = handler, dict(formerly or {})
+
+    def handler_of(self, event_class: Any) -> str:
+        """The durable name of the handler of one of its event types (in its newest version)."""
+        return self._formerly.get(event_class) or self._handler or self.method_name
 
     def setup(self) -> None:
-        self.version_in = {event_queue(self.resources.service, v.type_name): v for v in versions(self.event_class)}
-        for queue in self.version_in:
+        self.received_in = {
+            event_queue(self.resources.service, version.type_name): (version, newest)
+            for newest in self.event_classes
+            for version in versions(newest)
+        }
+        for queue in self.received_in:
             self.resources.consumer.register(queue, self.spawn)
 
     def stop(self) -> None:
@@ -64,7 +75,8 @@ class OnEvent(EntrypointAdapter):
 
     def _settle(self, work: Invocation, delivery: Delivery, method: Callable[..., Any]) -> str:
         try:
-            envelope, event = unwrap(decode(delivery, CONTENT_TYPE), expected=self.version_in[delivery.queue])
+            version, newest = self.received_in[delivery.queue]
+            envelope, event = unwrap(decode(delivery, CONTENT_TYPE), expected=version)
         except BadMessage as error:
             self.resources.retry_policy.dead_letter(delivery, error.reason, error)
             return "dead_lettered"
@@ -75,17 +87,19 @@ class OnEvent(EntrypointAdapter):
             return "dead_lettered"
         structlog.contextvars.bind_contextvars(correlation_id=envelope.correlationid, event_id=envelope.id)
         try:
-            event = upcast(event, self.event_class)
+            event = upcast(event, newest)
         except Exception as error:  # it would fail each time: a release with another upcaster, or an edit, mends it
             self.resources.retry_policy.dead_letter(delivery, "upcast", error)
             return "dead_lettered"
         mark("decoded")
-        return self._handle(work, delivery, lambda: method(event, envelope), envelope)
+        return self._handle(work, delivery, lambda: method(event, envelope), envelope, self.handler_of(newest))
 
-    def _handle(self, work: Invocation, delivery: Delivery, handler: Callable[[], Any], envelope: Envelope) -> str:
+    def _handle(
+        self, work: Invocation, delivery: Delivery, handler: Callable[[], Any], envelope: Envelope, name: str
+    ) -> str:
         # The logical handler, not the queue or the version: an event that comes by two queues counts once.
-        inbox_key = f"{self.resources.service}.{self.method_name}/{envelope.id}"
-        origin = Origin(envelope.correlationid, envelope.id, envelope.traceparent, self.method_name)
+        inbox_key = f"{self.resources.service}.{name}/{envelope.id}"
+        origin = Origin(envelope.correlationid, envelope.id, envelope.traceparent, name)
         done = CompletionRecord(inbox=inbox_key, retries=min(attempts_of(delivery), RETRIES_MAX))
         try:
             execution.run(self.resources, work.unit, handler, origin=origin, complete=lambda _result: done)
@@ -114,10 +128,13 @@ class OnEvent(EntrypointAdapter):
         return "retried"
 
 
-def on_event(event_class: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Handle `event_class`: the method gets the typed event and its Envelope.
+def on_event(
+    *event_classes: Any, handler: str | None = None, formerly: Mapping[Any, str] | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Handle events of these classes: the method gets the typed event and its Envelope.
 
-    What comes in an older version is brought up to it. The method's name is part of how the inbox knows an event that
-    was handled: it stays the same from version to version.
+    What comes in an older version is brought up to the class that is named here. `handler` is the durable name by which
+    the inbox knows what was handled: it outlives the method's name, which it is by default, and every version.
+    `formerly` gives, by class, the name under which another method handled that class before.
     """
-    return handled_by(OnEvent(event_class))
+    return handled_by(OnEvent(*event_classes, handler=handler, formerly=formerly))

@@ -10,7 +10,6 @@ import structlog
 from marshmallow import Schema
 
 from touchstone_chassis import validation
-from touchstone_chassis.auth.tokens import Caller
 from touchstone_chassis.consuming.consumer import Delivery
 from touchstone_chassis.consuming.decoding import BadMessage, decode, text_header, traceparent
 from touchstone_chassis.handlers import commands, execution
@@ -20,6 +19,7 @@ from touchstone_chassis.observability.spans import mark
 from touchstone_chassis.testing.fault_points import fault_point
 from touchstone_chassis.unit_of_work.transaction import AlreadyProcessed, CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin
+from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import Refusal, Unauthenticated
 
 log = structlog.get_logger(__name__)
@@ -28,8 +28,11 @@ log = structlog.get_logger(__name__)
 class OnMessage(EntrypointAdapter):
     """Takes the messages of one queue as commands, once for each message id."""
 
-    def __init__(self, queue: str, schema: Schema, roles: Sequence[str], refused: str, **kwargs: Any):
+    def __init__(
+        self, queue: str, schema: Schema, roles: Sequence[str], refused: str, handler: str | None = None, **kwargs: Any
+    ):
         super().__init__(**kwargs)
+        self._handler = handler
         self.queue, self.schema, self.refused = queue, schema, refused
         self.roles = commands.checked_roles(roles, public_allowed=False)
 
@@ -96,7 +99,8 @@ class OnMessage(EntrypointAdapter):
 
     def _inbox_key(self, caller: Caller | None, message_id: str) -> str:
         # A message id is its sender's: another sender's, or that of somebody without a token, is another message.
-        return f"{self.resources.service}.{self.method_name}/{caller.subject if caller else ''}/{message_id}"
+        handler, sender = self._handler or self.method_name, caller.subject if caller else ""
+        return f"{self.resources.service}.{handler}/{sender}/{message_id}"
 
     def _authenticate(self, delivery: Delivery) -> Caller:
         caller = commands.authenticate(
@@ -121,10 +125,11 @@ class OnMessage(EntrypointAdapter):
 
 
 def on_message(
-    queue: str, schema: Schema, *, roles: Sequence[str], refused: str
+    queue: str, schema: Schema, *, roles: Sequence[str], refused: str, handler: str | None = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Handle a command by message: the method gets the request, the caller and the message's id.
 
     `refused` names the method that records a refusal: it gets the body, the caller (or None), the refusal and the id.
+    `handler` is the durable name by which the inbox knows what was handled; the method's name by default.
     """
-    return handled_by(OnMessage(queue, schema, roles, refused))
+    return handled_by(OnMessage(queue, schema, roles, refused, handler))

@@ -60,7 +60,7 @@ class Resources(SharedExtension):
         self._relayed = [Event() for _ in range(RELAYS)]
         self._stop_sweeping = Event()
         self._stopping = False
-        self.deadline_listeners: list[Any] = []
+        self.job_listeners: list[Any] = []
 
     @lazy_dependency
     def clock(self) -> Any:
@@ -149,7 +149,7 @@ class Resources(SharedExtension):
             for row in rows:
                 self._committed_rows.put(row)
         if any(deadline["due_at"] <= self.clock.now() for deadline in changes.scheduled):
-            for wake in self.deadline_listeners:
+            for wake in self.job_listeners:
                 wake()
 
     def _relay_committed(self, relayed: Event) -> None:

@@ -4,17 +4,17 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from touchstone_chassis.auth.tokens import Caller
-from touchstone_chassis.handlers.dependencies import RealTime, Stored
+from touchstone_chassis.handlers.entrypoint import entrypoints_of
 from touchstone_chassis.handlers.events import OnEvent
+from touchstone_chassis.handlers.stored import Stored
 from touchstone_chassis.history.reader import EventHistory
+from touchstone_chassis.mongo.server_time import RealTime
 from touchstone_chassis.rpc.server import query
+from touchstone_contracts.callers import Caller
 from touchstone_contracts.moments import Moment
-from touchstone_contracts.roles import OPERATOR, REGISTRAR, SECRETARIAT
+from touchstone_contracts.roles import FOLLOWERS
 from touchstone_contracts.versions import versions
 
-FOLLOWERS = (OPERATOR, SECRETARIAT, REGISTRAR)
-"""Who may follow any case: neither a body nor a member, who would see other people's."""
 HINDRANCES_MAX = 200
 _SELECTORS = ("ids", "subjects", "caused_by", "since")
 _IDS = validate.Length(1, 500)
@@ -84,22 +84,21 @@ class HistoryApi:
             "parked": self.trail.parked(HINDRANCES_MAX + 1),
             "deadlines": self.trail.late_deadlines(self.clock.now(), now, HINDRANCES_MAX + 1),
         }
-        for deadline in found["deadlines"]:
-            deadline["case"] = self.case_of_deadline(deadline["kind"], deadline["key"])
+        for job in found["deadlines"]:
+            job |= self.job_details(job["kind"], job["key"])
         shown = {name: items[:HINDRANCES_MAX] for name, items in found.items()}
         return shown | {"more": any(len(items) > HINDRANCES_MAX for items in found.values())}
 
-    def case_of_deadline(self, kind: str, key: str) -> str | None:
-        """The case that a deadline belongs to. A service that has such deadlines says so."""
-        return None
+    def job_details(self, kind: str, key: str) -> dict[str, Any]:
+        """What else a person should see of a job that is late. A service that has such jobs says so."""
+        return {}
 
 
 def _handlers(service: type) -> dict[str, str]:
-    """The method that handles each event type, in each version that is understood."""
-    entrypoints = (
-        (name, entrypoint)
-        for name in dir(service)
-        for entrypoint in getattr(getattr(service, name), "nameko_entrypoints", ())
-        if isinstance(entrypoint, OnEvent)
-    )
-    return {version.type_name: name for name, entrypoint in entrypoints for version in versions(entrypoint.event_class)}
+    """The durable name of the handler of each event type, in each version that is understood."""
+    return {
+        version.type_name: entrypoint.handler_of(newest)
+        for entrypoint in entrypoints_of(service, OnEvent)
+        for newest in entrypoint.event_classes
+        for version in versions(newest)
+    }

@@ -8,14 +8,14 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 from nameko import config
 from nameko.extensions import DependencyProvider
 
-from touchstone_chassis.auth.tokens import Caller
 from touchstone_chassis.deadletters.api import Why
-from touchstone_chassis.handlers.dependencies import RealTime
 from touchstone_chassis.handlers.events import OnEvent
 from touchstone_chassis.handlers.resources import Resources
+from touchstone_chassis.mongo.server_time import RealTime
 from touchstone_chassis.reconciliation.discrepancies import ACCEPTED, OPEN, SHOWN_MAX, STATES, Counting, Differences
 from touchstone_chassis.reconciliation.ledger import Ledger, ReconciliationDeclarations, queue_lengths
 from touchstone_chassis.rpc.server import command, query
+from touchstone_contracts.callers import Caller
 from touchstone_contracts.events.differences import register
 from touchstone_contracts.moments import Moment
 from touchstone_contracts.roles import OPERATOR
@@ -138,10 +138,10 @@ class LedgerProvider(DependencyProvider):
     def _queues_and_handlers(self) -> dict[str, tuple[str, str]]:
         """Queue and handler of each event type that comes in, in each of its versions."""
         return {
-            version.type_name: (queue, entrypoint.method_name)
+            version.type_name: (queue, entrypoint.handler_of(newest))
             for entrypoint in self.container.entrypoints
             if isinstance(entrypoint, OnEvent)
-            for queue, version in entrypoint.version_in.items()
+            for queue, (version, newest) in entrypoint.received_in.items()
         }
 
 

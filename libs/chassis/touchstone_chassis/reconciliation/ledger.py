@@ -15,7 +15,7 @@ from touchstone_chassis.deadletters.status import DeadLetterStatus, statuses_of
 from touchstone_chassis.pagination import behind, cursor_of, read_cursor
 from touchstone_chassis.unit_of_work.committer import RELAY_GRACE
 from touchstone_chassis.unit_of_work.transaction import INBOX_KEPT
-from touchstone_chassis.unit_of_work.unit import UnitOfWork, deadline_id
+from touchstone_chassis.unit_of_work.unit import UnitOfWork, job_id
 from touchstone_contracts.bookkeeping import DEADLINES, INBOX, OUTBOX
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.errors import InvalidRequest, Unavailable
@@ -192,15 +192,15 @@ class Ledger:
         due = teller(self._unit, key)
         if due is None:
             return "not_due", "Nothing is left to do."
-        if self._unit.find_one(DEADLINES, {"_id": deadline_id(kind, key)}, {"_id": 1}):
+        if self._unit.find_one(DEADLINES, {"_id": job_id(kind, key)}, {"_id": 1}):
             return "there_is_one", "The deadline is there."
         self._unit.schedule(kind, key, *due)
         return None
 
 
-def lacking_deadlines(unit: UnitOfWork, kind: str, keys: Sequence[str]) -> set[str]:
+def missing_jobs(unit: UnitOfWork, kind: str, keys: Sequence[str]) -> set[str]:
     """Those keys that have no deadline of that kind."""
-    wanted = {deadline_id(kind, key): key for key in keys}
+    wanted = {job_id(kind, key): key for key in keys}
     there = {row["_id"] for row in unit.find(DEADLINES, {"_id": {"$in": list(wanted)}}, projection={"_id": 1})}
     return {key for id, key in wanted.items() if id not in there}
 

@@ -52,9 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = load(options.config, os.environ)
         check_files(config)
+        service_class = find_service(options.name)
         fault_points.arm(os.environ, sandbox=config["sandbox"])
         spans.switch_on(os.environ, sandbox=config["sandbox"], service=options.name)
-        service_class = find_service(options.name)
     except ConfigError as error:
         return _misconfigured(error)
     logs.configure(options.name, config["log_level"])

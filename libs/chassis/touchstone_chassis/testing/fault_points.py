@@ -20,7 +20,7 @@ from touchstone_chassis.observability.spans import mark
 PLAN_VARIABLE = "TOUCHSTONE_CRASH_POINTS"
 MARKERS_VARIABLE = "TOUCHSTONE_CRASH_MARKERS"
 
-POINTS = (
+POINTS = [
     "inbox",  # in the transaction, the key of the message is written
     "group",  # in a transaction that holds several units of work, some of it is written
     "domain",  # in the transaction, what the handler saved is written
@@ -35,10 +35,12 @@ POINTS = (
     "rpc_commit",  # a command has run and is not committed
     "rpc_reply",  # a call is done and not answered
     "rpc_ack",  # it is answered, the request not acknowledged
-    "notice_record",  # a notice was made and is not committed
-    "notice_send",  # a notice is about to be sent
-    "notice_mark",  # the mail server took it, and no record says so
-)
+]
+
+
+def declare(*points: str) -> None:
+    """Add a service's own points; its module says so when it is imported."""
+    POINTS.extend(point for point in points if point not in POINTS)
 
 
 class FaultInjected(Exception):

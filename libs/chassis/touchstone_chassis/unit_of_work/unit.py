@@ -53,7 +53,7 @@ class Changes:
         return any(getattr(self, f.name) for f in dataclasses.fields(self))
 
 
-def deadline_id(kind: str, key: str) -> str:
+def job_id(kind: str, key: str) -> str:
     return f"{kind}/{key}"
 
 
@@ -137,7 +137,7 @@ class UnitOfWork:
         """Set the durable deadline `kind`/`key`, replacing an earlier one. What is due runs right after the commit."""
         self.changes.scheduled.append(
             {
-                "_id": deadline_id(kind, key),
+                "_id": job_id(kind, key),
                 "kind": kind,
                 "key": key,
                 "due_at": due_at,
@@ -149,7 +149,7 @@ class UnitOfWork:
         )
 
     def unschedule(self, kind: str, key: str) -> None:
-        self.changes.unscheduled.append(deadline_id(kind, key))
+        self.changes.unscheduled.append(job_id(kind, key))
 
     def next_number(self, name: str, *, first: int = 1) -> int:
         """The next number of a sequence: never given twice, not even when this handler fails (it may leave gaps)."""

@@ -26,7 +26,7 @@ from touchstone.rpc.uris import redacted
 from touchstone_contracts.bookkeeping import BOOKKEEPING_INDEXES, LEASES, MIGRATIONS
 from touchstone_contracts.topology import Index, ServiceTopology
 
-ENTRY_POINTS = "touchstone.topology"
+ENTRY_POINTS = "touchstone.services"
 LEASE_S = 30
 LEASE_WAIT_S = 600
 
@@ -72,9 +72,9 @@ class ProvisionReport:
 
 
 def installed_topologies() -> list[ServiceTopology]:
-    """The topology of every service whose package is installed here, by entry point `touchstone.topology`."""
+    """The topology of every service that is installed here, as its class has it (entry point `touchstone.services`)."""
     found = importlib.metadata.entry_points(group=ENTRY_POINTS)
-    return [entry.load() for entry in sorted(found, key=lambda entry: entry.name)]
+    return [entry.load().topology for entry in sorted(found, key=lambda entry: entry.name)]
 
 
 def provision(

@@ -7,8 +7,7 @@ import datetime
 from typing import Any
 
 from touchstone_contracts.registry import REGISTRY, detail, event
-
-SERVICES = ("membership", "assessment", "certification", "notification")
+from touchstone_contracts.services import SERVICES
 
 
 def register(service: str) -> tuple[Any, Any]:

@@ -16,7 +16,7 @@ from nameko.containers import ServiceContainer
 
 from assessment.catalogue import load_catalogue
 from assessment.service import AssessmentService
-from assessment.topology import INTAKE, TOPOLOGY
+from assessment.topology import INTAKE
 from touchstone.provisioning.provision import provision
 from touchstone_chassis.config import for_nameko, load
 from touchstone_contracts.events import assessment as events
@@ -123,7 +123,7 @@ def issuer(tmp_path: pathlib.Path) -> Issuer:
 @pytest.fixture
 def service(backing: Any, amqp_uri: str, database_prefix: str, issuer: Issuer) -> Iterator[ServiceContainer]:
     """The service, provisioned and consuming."""
-    provision(amqp_uri, backing.mongo_uri, database_prefix, [TOPOLOGY, LISTENER])
+    provision(amqp_uri, backing.mongo_uri, database_prefix, [AssessmentService.topology, LISTENER])
     environment = {
         "AMQP_URI": amqp_uri,
         "MONGO_URI": backing.mongo_uri,

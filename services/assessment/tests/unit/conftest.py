@@ -15,7 +15,7 @@ from assessment.domain.checking import faults as content_faults
 from assessment.report_form import read
 from assessment.service import AssessmentService
 from assessment.store import Auditors, Audits, Bodies, Refusals
-from touchstone_chassis.auth.tokens import Caller
+from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import FieldError
 from touchstone_contracts.roles import ASSESSOR, REGISTRAR, SECRETARIAT
 

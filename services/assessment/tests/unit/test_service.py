@@ -13,9 +13,9 @@ import pytest
 from assessment import schemas
 from assessment.catalogue import Catalogue, load_catalogue
 from assessment.domain.standards import Acceptance
-from touchstone_chassis.auth.tokens import Caller
 from touchstone_chassis.runtime.settings import ConfigError, validated
 from touchstone_chassis.validation import load
+from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import AlreadyExists, InvalidReport, InvalidRequest, NotFound, Unauthenticated
 from touchstone_contracts.roles import ASSESSOR, MEMBER, OPERATOR
 

@@ -19,7 +19,6 @@ from pymongo import MongoClient
 import certification
 from certification.known_mandates import KnownMandates
 from certification.service import CertificationService
-from certification.topology import TOPOLOGY
 from touchstone.provisioning.provision import provision
 from touchstone_chassis.config import for_nameko, load
 from touchstone_chassis.mongo.clock import move
@@ -58,7 +57,7 @@ class Neighbours:
         self.database = MongoClient(config["MONGO_URI"], tz_aware=True)[config["database"]]
 
     def _queues(self) -> list[str]:
-        inward = [event_queue("certification", event.type_name) for event in TOPOLOGY.consumes]  # type: ignore[attr-defined]
+        inward = [event_queue("certification", event.type_name) for event in CertificationService.topology.consumes]  # type: ignore[attr-defined]
         outward = [event_queue("notification", event.type_name) for event in TOLD]  # type: ignore[attr-defined]
         return [*inward, *outward, dead_letter("certification")]
 
@@ -150,7 +149,7 @@ def neighbours(backing: Any, amqp_uri: str, database_prefix: str, tmp_path: path
         "CERTIFICATION_HTTP_PORT": "0",
     }
     config = load(str(PACKAGE / "config.yaml"), environment)
-    provision(amqp_uri, backing.mongo_uri, database_prefix, [*NEIGHBOURS, TOPOLOGY])
+    provision(amqp_uri, backing.mongo_uri, database_prefix, [*NEIGHBOURS, CertificationService.topology])
     around = Neighbours(config, database_prefix, key)
     CertificationService.remembered = KnownMandates()  # a process knows one database
     with nameko.config.patch(for_nameko(config, "certification"), clear=True):

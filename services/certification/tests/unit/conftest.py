@@ -13,8 +13,7 @@ from certification.desk import Desk
 from certification.known_mandates import KnownMandates
 from certification.service import CertificationService
 from certification.store import Cases, Certificates
-from certification.topology import TOPOLOGY
-from touchstone_chassis.auth.tokens import Caller
+from touchstone_contracts.callers import Caller
 from touchstone_contracts.envelope import Envelope
 from touchstone_contracts.errors import AlreadyExists
 from touchstone_contracts.events.assessment import AuditAccepted, CorrectiveActionPlanReviewed
@@ -35,7 +34,7 @@ class MemoryDatabase:
         self.sequences: dict[str, int] = {}
 
     def put(self, collection: str, document: dict) -> None:
-        for index in TOPOLOGY.indexes:
+        for index in CertificationService.topology.indexes:
             if index.collection == collection and index.unique:
                 self._guard(index, collection, document)
         self.collections.setdefault(collection, {})[document["_id"]] = document

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from touchstone_chassis.auth.tokens import Caller
+from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import AlreadyExists, DecisionNotImpartial, IllegalTransition, NotFound
 from touchstone_contracts.values import PlanState
 

@@ -13,7 +13,6 @@ from nameko.containers import ServiceContainer
 from pymongo import MongoClient
 
 from membership.service import MembershipService
-from membership.topology import TOPOLOGY
 from touchstone.auth import keys, tokens
 from touchstone.provisioning.provision import provision
 from touchstone.rpc.client import Client
@@ -68,7 +67,7 @@ def environment(
     backing: Any, amqp_uri: str, database_prefix: str, tmp_path: pathlib.Path, signing: Any
 ) -> dict[str, str]:
     """What membership's config file is filled in with."""
-    provision(amqp_uri, backing.mongo_uri, database_prefix, [TOPOLOGY, LISTENER])
+    provision(amqp_uri, backing.mongo_uri, database_prefix, [MembershipService.topology, LISTENER])
     return {
         "AMQP_URI": amqp_uri,
         "MONGO_URI": backing.mongo_uri,

@@ -19,7 +19,6 @@ from nameko.containers import ServiceContainer
 from pymongo import MongoClient
 
 from notification.service import NotificationService
-from notification.topology import TOPOLOGY
 from touchstone.auth import keys, tokens
 from touchstone.provisioning.provision import provision
 from touchstone.rpc.client import Client
@@ -74,7 +73,7 @@ class Neighbours:
         self._connection = pika.BlockingConnection(pika.URLParameters(uri))
         self._channel = self._connection.channel()
         self._channel.confirm_delivery()
-        consumed = [event_queue("notification", event.type_name) for event in TOPOLOGY.consumes]  # type: ignore[attr-defined]
+        consumed = [event_queue("notification", event.type_name) for event in NotificationService.topology.consumes]  # type: ignore[attr-defined]
         heard = [event_queue("listener", NoticeSent.type_name), dead_letter("notification")]  # type: ignore[attr-defined]
         for queue in (*consumed, *heard):  # a vhost that is not the test's own holds what earlier tests left
             self._channel.queue_purge(queue)
@@ -138,7 +137,7 @@ def environment(
     backing: Any, amqp_uri: str, database_prefix: str, tmp_path: pathlib.Path, signing: Any, mail_server: MailServer
 ) -> dict[str, str]:
     """What notification's config file is filled in with; changed by a test before it asks for `running`."""
-    provision(amqp_uri, backing.mongo_uri, database_prefix, [TOPOLOGY, *NEIGHBOURS])
+    provision(amqp_uri, backing.mongo_uri, database_prefix, [NotificationService.topology, *NEIGHBOURS])
     return {
         "AMQP_URI": amqp_uri,
         "MONGO_URI": backing.mongo_uri,

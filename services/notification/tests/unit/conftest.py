@@ -11,7 +11,7 @@ import pytest
 from notification import mailer
 from notification.service import NotificationService
 from notification.store import Announcements, Contacts, Notices
-from touchstone_chassis.entrypoints import Deadline
+from touchstone_chassis.api import Job
 
 NOON = datetime.datetime(2026, 3, 5, 12, tzinfo=datetime.UTC)
 SETTINGS: dict[str, Any] = {
@@ -118,7 +118,7 @@ class Bench:
 
     def handle(self, handler: str, *arguments: Any) -> Callable[[], None]:
         """Read and decide now; the answer commits, deciding again if somebody else changed the same."""
-        done = (arguments[0].kind, arguments[0].key) if isinstance(arguments[0], Deadline) else None
+        done = (arguments[0].kind, arguments[0].key) if isinstance(arguments[0], Job) else None
         service, unit = self.begin()
         run = getattr(NotificationService, handler).__wrapped__
         run(service, *arguments)
@@ -133,10 +133,10 @@ class Bench:
 
         return commit
 
-    def due(self, kind: str) -> Iterator[Deadline]:
+    def due(self, kind: str) -> Iterator[Job]:
         for (found, key), (due_at, payload) in sorted(self.database.deadlines.items()):
             if found == kind and due_at <= self.now:
-                yield Deadline(found, key, payload, due_at, 1, "claim", f"{found}/{key}")
+                yield Job(found, key, payload, due_at, 1, "claim", f"{found}/{key}")
 
     def run_due(self, *kinds: str) -> None:
         """Run what is due of these kinds until nothing is."""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from notification import schemas
-from notification.topology import TOPOLOGY
+from notification.service import NotificationService
 from touchstone_chassis.config import ConfigError, load
 from touchstone_chassis.runtime.settings import validated
 from touchstone_chassis.validation import load as load_request
@@ -85,6 +85,6 @@ def test_a_question_of_the_wrong_form_is_refused(request_: dict[str, Any]) -> No
 
 
 def test_one_index_guards_that_a_person_is_told_of_an_event_once() -> None:
-    unique = [index for index in TOPOLOGY.indexes if index.unique and index.collection == "notices"]
+    unique = [index for index in NotificationService.topology.indexes if index.unique and index.collection == "notices"]
 
     assert [key for key, _ in unique[0].keys] == ["about", "contact_id"]

@@ -14,7 +14,7 @@ from nameko import config
 from nameko.extensions import SharedExtension
 from pymongo import UpdateOne
 
-from touchstone_chassis.config import DEADLINES_AT_ONCE
+from touchstone_chassis.config import JOBS_AT_ONCE
 from touchstone_chassis.handlers import execution
 from touchstone_chassis.handlers.entrypoint import EntrypointAdapter, Invocation, handled_by
 from touchstone_chassis.handlers.resources import Resources
@@ -32,7 +32,7 @@ BACKOFF_S_MAX = 600
 
 
 @dataclasses.dataclass(frozen=True)
-class Deadline:
+class Job:
     """A deadline that is due. `attempt` counts from 1; a handler that fails or dies is tried again.
 
     `correlation_id` and `causation_id` are those of the handler that set it; a release before them set none.
@@ -55,7 +55,7 @@ class Deadline:
         return Origin(correlation_id, self.causation_id or self.id, trigger=self.id)
 
 
-class DeadlineRunner(SharedExtension):
+class JobQueue(SharedExtension):
     """Claims what is due for all handlers of a service: at each commit that schedules something, and each second.
 
     A replica whose configuration says `run_deadlines: false` claims none and leaves them to the others.
@@ -64,18 +64,18 @@ class DeadlineRunner(SharedExtension):
     resources = Resources()
 
     def __init__(self) -> None:
-        self._handlers: dict[str, OnDeadline] = {}
-        self._running: dict[str, Deadline] = {}  # by claim: one that sets itself anew may be claimed again at once
-        self._slots = Semaphore(DEADLINES_AT_ONCE)
+        self._handlers: dict[str, OnJob] = {}
+        self._running: dict[str, Job] = {}  # by claim: one that sets itself anew may be claimed again at once
+        self._slots = Semaphore(JOBS_AT_ONCE)
         self._wake, self._ended, self._stopped = Event(), Event(), Event()
         self._failing: str | None = None
         self._stopping = False
 
-    def add(self, kind: str, entrypoint: "OnDeadline") -> None:
+    def add(self, kind: str, entrypoint: "OnJob") -> None:
         self._handlers[kind] = entrypoint
 
     def setup(self) -> None:
-        self.resources.deadline_listeners.append(self.wake)
+        self.resources.job_listeners.append(self.wake)
         self.resources.checks.add(
             "deadlines", lambda: (self._failing is None, self._failing or f"{len(self._handlers)} kinds")
         )
@@ -102,7 +102,7 @@ class DeadlineRunner(SharedExtension):
         if not self._wake.ready():
             self._wake.send()
 
-    def done(self, deadline: Deadline) -> None:
+    def done(self, deadline: Job) -> None:
         self._running.pop(deadline.claim, None)
         self._slots.release()
 
@@ -126,7 +126,7 @@ class DeadlineRunner(SharedExtension):
         more = True
         while more and not self.resources.draining:
             free = self._take_slots()
-            claimed: list[Deadline] = []
+            claimed: list[Job] = []
             try:
                 if not self.resources.draining:
                     claimed, more = self._claim(free)
@@ -164,7 +164,7 @@ class DeadlineRunner(SharedExtension):
             {"$set": {"claimed_until": self.resources.time.now() + CLAIM}},
         )
 
-    def _claim(self, limit: int) -> tuple[list[Deadline], bool]:
+    def _claim(self, limit: int) -> tuple[list[Job], bool]:
         """Up to `limit` deadlines that are due and now ours, and whether there may be more."""
         deadlines = self.resources.mongo.database["deadlines"]
         now = self.resources.time.now()
@@ -191,7 +191,7 @@ class DeadlineRunner(SharedExtension):
         ours = deadlines.find({"_id": {"$in": found}, "claim": {"$in": list(claims.values())}})
         return [_deadline(document) for document in ours], len(found) == limit
 
-    def postpone(self, deadline: Deadline) -> None:
+    def postpone(self, deadline: Job) -> None:
         """Give the claim back and try again later."""
         delay_s = min(BACKOFF_S_MAX, 2 ** min(deadline.attempt, 10))
         self.resources.mongo.database["deadlines"].update_one(
@@ -200,8 +200,8 @@ class DeadlineRunner(SharedExtension):
         )
 
 
-def _deadline(document: dict[str, Any]) -> Deadline:
-    return Deadline(
+def _deadline(document: dict[str, Any]) -> Job:
+    return Job(
         document["kind"],
         document["key"],
         document["payload"],
@@ -214,10 +214,10 @@ def _deadline(document: dict[str, Any]) -> Deadline:
     )
 
 
-class OnDeadline(EntrypointAdapter):
+class OnJob(EntrypointAdapter):
     """Handles the deadlines of one kind. What the handler changes and the deadline's end are one commit."""
 
-    runner = DeadlineRunner()
+    runner = JobQueue()
 
     def __init__(self, kind: str, **kwargs: Any):
         super().__init__(**kwargs)
@@ -231,7 +231,7 @@ class OnDeadline(EntrypointAdapter):
         self.runner.drain()
 
     def handle(self, work: Invocation, method: Callable[..., Any], service: Any) -> None:
-        deadline: Deadline = work.subject
+        deadline: Job = work.subject
         structlog.contextvars.clear_contextvars()
         outcome = "handled"
         try:
@@ -258,13 +258,13 @@ class OnDeadline(EntrypointAdapter):
     def broke(self, work: Invocation, error: BaseException) -> None:
         self._postpone(work.subject)
 
-    def _postpone(self, deadline: Deadline) -> None:
+    def _postpone(self, deadline: Job) -> None:
         try:
             self.runner.postpone(deadline)
         except Exception as error:  # the claim lapses by itself
             log.warning("deadline_not_postponed", error=type(error).__name__)
 
 
-def on_deadline(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Handle deadlines of `kind`: the method gets the Deadline."""
-    return handled_by(OnDeadline(kind))
+def on_job(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Handle deadlines of `kind`: the method gets the Job."""
+    return handled_by(OnJob(kind))

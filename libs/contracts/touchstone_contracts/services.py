@@ -1,0 +1,3 @@
+"""The services of Touchstone: the one list of their names."""
+
+SERVICES = ("membership", "assessment", "certification", "notification")
