@@ -25,6 +25,7 @@ PLANTS = {
     "layers": ("certification/store.py", "import certification.service"),
     "chassis-layers": ("touchstone_chassis/amqp/connections.py", "import touchstone_chassis.rpc.server"),
     "chassis-by-its-api": ("membership/service.py", "import touchstone_chassis.rpc.server"),
+    "http-without-nameko": ("touchstone_chassis/validation.py", "import eventlet"),
     "independent-services": ("notification/store.py", "import membership.topology"),
     "pure-domain": ("assessment/topology.py", "import touchstone_chassis"),
     "contracts-stand-alone": ("touchstone_contracts/roles.py", "import pymongo"),

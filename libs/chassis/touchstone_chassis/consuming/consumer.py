@@ -17,7 +17,7 @@ from touchstone_chassis.amqp import connections
 from touchstone_chassis.amqp.channels import ConsumerChannels, QueueNotConsumable
 from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.consuming.dispatcher import Dispatcher
-from touchstone_chassis.health.server import Checks
+from touchstone_chassis.health.checks import Checks
 
 log = structlog.get_logger(__name__)
 

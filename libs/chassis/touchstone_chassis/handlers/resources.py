@@ -13,9 +13,10 @@ from touchstone_chassis.consuming.consumer import QueueConsumer
 from touchstone_chassis.consuming.poison import PoisonDetector
 from touchstone_chassis.consuming.retry import RetryPolicy
 from touchstone_chassis.handlers.idempotency import Answers
+from touchstone_chassis.health.checks import Checks
+from touchstone_chassis.health.database import WritableDatabase
 from touchstone_chassis.health.queue_arguments import QueueArguments
 from touchstone_chassis.health.restore import WholeDatabase
-from touchstone_chassis.health.server import Checks, WritableDatabase
 from touchstone_chassis.lazy import lazy_dependency
 from touchstone_chassis.mongo.circuit_breaker import CircuitBreaker
 from touchstone_chassis.mongo.client import Mongo
