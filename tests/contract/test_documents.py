@@ -19,7 +19,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (RO
 
 
 def dead_links(page: Path) -> list[str]:
-    """Links of a page to files that are not there, or to headings that a page has not. Links elsewhere are not followed."""
+    """Links of a page to files that are not there, or to headings that a page has not. Others are not followed."""
     targets = re.findall(r"\]\(([^)\s]+)[^)]*\)", page.read_text())
     return [target for target in targets if "://" not in target and not leads_somewhere(page, target)]
 
