@@ -127,7 +127,7 @@ def exactly(value: Any) -> Any:
 def good(name: str) -> list[Any]:
     if name.rpartition(".")[0] in NOT_GENERATED:
         return []
-    if name.endswith("schemas.SettingsSchema"):
+    if name.endswith(".SettingsSchema"):
         text = (ROOT / "services" / name.split(".")[0] / "config.yaml").read_text()
         return [yaml.safe_load(re.sub(r"\$\{\w+:([^}]*)\}", r"\1", text))["settings"]]
     if name == "notification.schemas.SmtpSchema":

@@ -24,7 +24,6 @@ import certification.schemas
 import certification.service
 import certification.topology
 import membership.service
-import membership.topology
 import notification.schemas
 import notification.service
 import notification.topology

@@ -8,6 +8,15 @@ from touchstone_devkit.releases.describing import Description
 Described = Mapping[str, Any]
 _GROW, _SHRINK = ("most", "longest"), ("least",)
 _PARTS = ("fields", "items", "keys", "values")
+MOVED = {
+    "membership.schemas._Once": "membership.fields.Once",
+    "membership.schemas._Truth": "membership.fields.Truth",
+    "membership.schemas._country": "membership.fields.known_country",
+    "membership.schemas._language": "membership.fields.known_language",
+    "membership.schemas._one_of_data": "membership.fields.one_of_data",
+    "membership.schemas.": "membership.fields.",
+}
+"""Where field classes and checks that a record names stand now, by how their names began; the first that fits."""
 
 
 def event_problems(old: Described, new: Described) -> list[str]:
@@ -144,9 +153,10 @@ def _incomparable(where: str, old: Description, new: Description) -> Iterator[st
     """Patterns, checks and field classes of our own: a new or another one may refuse what the old one took."""
     if "pattern" in new and new["pattern"] != old.get("pattern"):
         yield f"{where} has another pattern"
-    if more := [check for check in new.get("checks", []) if check not in old.get("checks", [])]:
+    known = [_name_now(check) for check in old.get("checks", [])]
+    if more := [check for check in new.get("checks", []) if check not in known]:
         yield f"{where} is checked by {', '.join(more)}"
-    if "form" in new and new["form"] != old.get("form"):
+    if "form" in new and new["form"] != _name_now(old.get("form", "")):
         yield f"{where} is read by another class, {new['form']}"
         return
     before, now = old.get("own", {}), new.get("own", {})
@@ -156,6 +166,10 @@ def _incomparable(where: str, old: Description, new: Description) -> Iterator[st
         )
         if now[name] != before.get(name) and not wider:
             yield f"{where}: {name} was {before.get(name)!r} and is {now[name]!r}"
+
+
+def _name_now(name: str) -> str:
+    return next((name.replace(old, new, 1) for old, new in MOVED.items() if name.startswith(old)), name)
 
 
 def answer_problems(old: Described, new: Described) -> list[str]:

@@ -1,23 +1,18 @@
-"""Organisations, entities, facilities and contacts: what may change, and what is announced when it does."""
+"""An organisation and its membership: what may change, and what is announced when it does."""
 
 import dataclasses
 import datetime
 import enum
 from typing import Any, Self
 
-from dateutil.relativedelta import relativedelta
-
-from touchstone_contracts.errors import AlreadyExists, FieldError, IllegalTransition, InvalidRequest
+from membership.domain.organisations.obligations import ClassRule
+from touchstone_contracts.errors import FieldError, IllegalTransition, InvalidRequest
 from touchstone_contracts.events.membership import (
-    ContactChanged,
-    EntityRegistered,
-    FacilityRegistered,
     MembershipActivated,
     MembershipReinstated,
     MembershipSuspended,
     OrganisationRegistered,
 )
-from touchstone_contracts.values import Party
 
 
 class State(enum.Enum):
@@ -26,23 +21,6 @@ class State(enum.Enum):
     REGISTERED = "registered"
     ACTIVE = "active"
     SUSPENDED = "suspended"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ClassRule:
-    """What a membership class obliges to; `certification_due_years` is None where no certification is due."""
-
-    code: str
-    name: str
-    group: str
-    must_be_certified: bool
-    certification_due_years: int | None
-
-    def first_certification_due_on(self, joined_on: datetime.date) -> datetime.date | None:
-        """The day by which a member that joined then must hold its first certificate; None where none is due."""
-        if self.certification_due_years is None:
-            return None
-        return joined_on + relativedelta(years=self.certification_due_years)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -136,111 +114,3 @@ class Organisation:
     def _enter(self, state: State, *, at: datetime.datetime, by: str, reasons: tuple[str, ...] = ()) -> None:
         self.state = state
         self.history += (Change(state=state, at=at, by=by, reasons=reasons),)
-
-
-@dataclasses.dataclass(kw_only=True)
-class Entity:
-    """A business unit of a member that seeks certification."""
-
-    id: str
-    member_id: str
-    name: str
-    country: str
-    activities: tuple[str, ...]
-    version: int = 0
-
-    def announce(self) -> list[Any]:
-        return [
-            EntityRegistered(
-                entity_id=self.id,
-                member_id=self.member_id,
-                name=self.name,
-                country=self.country,
-                activities=list(self.activities),
-            )
-        ]
-
-
-@dataclasses.dataclass(kw_only=True)
-class Facility:
-    """A site of an entity."""
-
-    id: str
-    entity_id: str
-    member_id: str
-    name: str
-    country: str
-    activities: tuple[str, ...]
-    version: int = 0
-
-    def announce(self) -> list[Any]:
-        return [
-            FacilityRegistered(
-                facility_id=self.id,
-                entity_id=self.entity_id,
-                member_id=self.member_id,
-                name=self.name,
-                country=self.country,
-                activities=list(self.activities),
-            )
-        ]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ContactDetails:
-    """How a person is reached, and what for."""
-
-    name: str
-    address: str
-    roles: tuple[str, ...]
-    language: str
-    channels: tuple[str, ...]
-    active: bool = True
-
-
-@dataclasses.dataclass(kw_only=True)
-class Contact:
-    """A person who is told on behalf of one party; the party never changes."""
-
-    id: str
-    party: Party
-    details: ContactDetails
-    version: int = 0
-
-    @classmethod
-    def enter(cls, id: str, party: Party, details: ContactDetails) -> tuple[Self, list[Any]]:
-        contact = cls(id=id, party=party, details=details)
-        return contact, [contact.told()]
-
-    def change(self, party: Party, details: ContactDetails) -> list[Any]:
-        """Replace the details; nothing is announced when they are what they were.
-
-        Raises AlreadyExists when the id stands for somebody of another party.
-        """
-        if party != self.party:
-            raise AlreadyExists(
-                f"The contact id {self.id} is taken.",
-                [FieldError("contact_id", "already_exists", f"{self.id} stands for somebody of another party.")],
-            )
-        if details == self.details:
-            return []
-        self.details = details
-        return [self.told()]
-
-    def told(self) -> ContactChanged:
-        return ContactChanged(
-            contact_id=self.id,
-            party=self.party,
-            name=self.details.name,
-            address=self.details.address,
-            roles=list(self.details.roles),
-            language=self.details.language,
-            channels=list(self.details.channels),
-            active=self.details.active,
-        )
-
-
-def masked(address: str) -> str:
-    """The address as it may be shown: `p•••@example.org`."""
-    local, _, domain = address.rpartition("@")
-    return f"{local[:1]}•••@{domain}"

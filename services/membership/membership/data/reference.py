@@ -1,4 +1,4 @@
-"""Reference data that the service ships: membership classes and supply chain activities, each with its source."""
+"""Reads membership classes and supply chain activities from their data files."""
 
 import functools
 import importlib.resources
@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from membership.domain import ClassRule
+from membership.domain.organisations.obligations import ClassRule
 
 
 def _read(name: str) -> dict[str, Any]:
-    return json.loads(importlib.resources.files("membership").joinpath(name).read_text("utf-8"))
+    return json.loads(importlib.resources.files(__package__).joinpath(name).read_text("utf-8"))
 
 
 @functools.cache
