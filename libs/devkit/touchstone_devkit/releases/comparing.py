@@ -9,14 +9,17 @@ Described = Mapping[str, Any]
 _GROW, _SHRINK = ("most", "longest"), ("least",)
 _PARTS = ("fields", "items", "keys", "values")
 MOVED = {
-    "membership.schemas._Once": "membership.fields.Once",
-    "membership.schemas._Truth": "membership.fields.Truth",
-    "membership.schemas._country": "membership.fields.known_country",
-    "membership.schemas._language": "membership.fields.known_language",
-    "membership.schemas._one_of_data": "membership.fields.one_of_data",
-    "membership.schemas.": "membership.fields.",
+    "assessment.forms.": "assessment.fields.",
+    "membership.schemas.Address": "membership.schemas.fields.Address",
+    "membership.schemas.Slug": "membership.schemas.fields.Slug",
+    "membership.schemas.Text": "membership.schemas.fields.Text",
+    "membership.schemas._Once": "membership.schemas.fields.Once",
+    "membership.schemas._Truth": "membership.schemas.fields.Truth",
+    "membership.schemas._country": "membership.schemas.fields.known_country",
+    "membership.schemas._language": "membership.schemas.fields.known_language",
+    "membership.schemas._one_of_data": "membership.schemas.fields.one_of_data",
 }
-"""Where field classes and checks that a record names stand now, by how their names began; the first that fits."""
+"""Where field classes and checks that a record names stand now, by how their names began."""
 
 
 def event_problems(old: Described, new: Described) -> list[str]:

@@ -22,8 +22,8 @@ from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.versions import versions
 from touchstone_devkit.releases.describing import describe
 
-_REPORT_FORMS = "assessment.report_form"
-FORMS = {"assessment": {"report": (_REPORT_FORMS, "ReportForm"), "history": (_REPORT_FORMS, "HistoryForm")}}
+_REPORT = "assessment.schemas.report"
+FORMS = {"assessment": {"report": (_REPORT, "ReportSchema"), "history": (_REPORT, "HistorySchema")}}
 """What a method takes as it comes and reads by itself: service, name, and where its schema stands."""
 FILES = ("events.json", "services.json")
 

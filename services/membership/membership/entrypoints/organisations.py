@@ -21,7 +21,7 @@ from membership.schemas.organisations import (
 from membership.storage.contacts import Contacts
 from membership.storage.organisations import Organisations
 from membership.storage.sites import Entities, Facilities
-from touchstone_chassis.api import DomainClock, Stored, command, query
+from touchstone_chassis.api import Stored, command, query
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.roles import MEMBER, REGISTRAR, SECRETARIAT
 from touchstone_contracts.values import Party, PartyKind
@@ -30,7 +30,7 @@ from touchstone_contracts.values import Party, PartyKind
 class OrganisationEntrypoints:
     """Who is a member, of which class and in what standing."""
 
-    clock = DomainClock()
+    clock: Any
     organisations = Stored(Organisations)
     entities = Stored(Entities)
     facilities = Stored(Facilities)

@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from membership.fields import Address, Once, Slug, Text, Truth, known_language, page_limit
+from membership.schemas.fields import Address, Once, Slug, Text, Truth, known_language, page_limit
 from touchstone_contracts.values import Party, PartyKind
 
 SECRETARIAT_ID = "secretariat"

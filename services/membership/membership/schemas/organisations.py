@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from membership.data.reference import class_rules
-from membership.fields import Slug, Text, country_code, one_of_data, page_limit
+from membership.schemas.fields import Slug, Text, country_code, one_of_data, page_limit
 
 
 class RegisterOrganisation(Schema):

@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from membership.data.reference import activity_codes
-from membership.fields import Once, Slug, Text, country_code, one_of_data
+from membership.schemas.fields import Once, Slug, Text, country_code, one_of_data
 
 
 def _activities() -> fields.Field:
