@@ -22,7 +22,7 @@ from touchstone_devkit.profiling.traces import PATH, Sent
 from touchstone_devkit.system.runner import System
 
 CASE = "a minor, plan approved"
-STANDARD = CHECKOUT / "services/assessment/assessment/standards/ps-3.0.json"
+STANDARD = CHECKOUT / "services/assessment/assessment/data/standards/ps-3.0.json"
 GIVE_UP_S = 120
 BETWEEN_S = 0.03
 """So that what runs beside an audit's way is over before the next one begins."""
