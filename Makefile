@@ -9,7 +9,7 @@ UV = $(or $(wildcard $(BIN)/uv),uv)
 LIBS := contracts chassis client devkit
 SERVICES := membership assessment certification notification
 PACKAGES := $(LIBS:%=libs/%) $(SERVICES:%=services/%)
-LOCKS := dev mongod mail-sink profile client $(SERVICES)
+LOCKS := dev mongod mail-sink client $(SERVICES)
 FAST_TESTS := $(wildcard libs/*/tests/unit services/*/tests/unit tests/contract tests/architecture tests/model/unit) \
 	$(patsubst %,bench/tests/test_%.py,judging children work)
 # Some cases of every kind, with shorter waits: a part of `make test`, and so of every CI run.
