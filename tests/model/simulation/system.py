@@ -17,6 +17,7 @@ import yaml
 from simulation.bus import Bus, Message
 from simulation.process import Crash, Process
 
+import assessment.schemas.settings
 import assessment.service
 import certification.schemas
 import certification.service
@@ -25,7 +26,6 @@ import membership.service
 import notification.schemas
 import notification.service
 import notification.topology
-from assessment.schemas.settings import SettingsSchema as AssessmentSettings
 from notification import mailer
 from touchstone_chassis.handlers import execution
 from touchstone_contracts.callers import Caller
@@ -314,7 +314,7 @@ def _settings() -> dict[str, dict[str, Any]]:
     told = written | plain | {"smtp": smtp, "register_url": None, "retry_delays_s": [10] * 50, "batch": 3}
     return {
         "membership": {},
-        "assessment": AssessmentSettings().load({}),
+        "assessment": assessment.schemas.settings.SettingsSchema().load({}),
         "certification": certification.schemas.SettingsSchema().load({}),
         "notification": notification.schemas.SettingsSchema().load(told),
     }

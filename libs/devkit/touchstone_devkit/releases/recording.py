@@ -6,7 +6,6 @@ import importlib.metadata
 import importlib.resources
 import inspect
 import json
-import pkgutil
 import re
 import textwrap
 from collections.abc import Iterator
@@ -74,7 +73,7 @@ def services() -> dict[str, Any]:
             "methods": methods,
             "messages": {e.queue: _taken(e) for _, e in entrypoints if isinstance(e, OnMessage)},
             "forms": {form: {"arguments": describe(_form(*place))} for form, place in FORMS.get(name, {}).items()},
-            "answers": presented(name) | {f"{n}()": k for n in methods if (k := returned(service, n))},
+            "answers": answers(name) | {f"{n}()": k for n in methods if (k := returned(service, n))},
         }
     return found
 
@@ -99,18 +98,11 @@ def _form(module: str, name: str) -> Any:
     return getattr(importlib.import_module(module), name)()
 
 
-def presented(service: str) -> dict[str, list[str]]:
-    """The field names of what a service's presenters make, by function."""
-    places = (f"{service}.presenters.", f"{service}.answers")
-    found = pkgutil.walk_packages(importlib.import_module(service).__path__, f"{service}.")
-    modules = [module.name for module in found if module.name.startswith(places)]
-    return {function: names for module in modules for function, names in answers(module).items()}
-
-
-def answers(module: str) -> dict[str, list[str]]:
-    """The field names that each function of the module writes into a dictionary, as its text says."""
-    tree = ast.parse(Path(str(importlib.import_module(module).__file__)).read_text())
-    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+def answers(service: str) -> dict[str, list[str]]:
+    """The field names that each function of a service's presenters writes into a dictionary, as its text says."""
+    package = Path(str(importlib.import_module(service).__file__)).parent
+    texts = [path.read_text() for path in (*package.glob("presenters/*.py"), *package.glob("answers.py"))]
+    functions = [node for text in texts for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
     return {f.name: sorted(names) for f in functions if (names := set(_keys(f)))}
 
 
