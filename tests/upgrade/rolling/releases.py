@@ -113,13 +113,13 @@ def following(folder: Path, *, forgets_the_old: bool = False) -> Release:
     _add_an_attribute(folder)
     _add_a_version(folder)
     if forgets_the_old:
-        _replace(folder / "touchstone_contracts" / "certification.py", "def downcast(", "def told_before(")
+        _replace(folder / "touchstone_contracts" / "events" / "certification.py", "def downcast(", "def told_before(")
     return Release("the next", (folder,), queues=("notification.certification.certificate_issued.v2",))
 
 
 def _add_an_attribute(folder: Path) -> None:
     _replace(
-        folder / "touchstone_contracts" / "assessment.py",
+        folder / "touchstone_contracts" / "events" / "assessment.py",
         '    ratings: dict[str, int] = detail("How many criteria got each rating."',
         '    urgency: str = detail("How soon to decide.", example="normal", default="normal")\n'
         '    ratings: dict[str, int] = detail("How many criteria got each rating."',
@@ -149,7 +149,7 @@ _SECOND_VERSION = """
 
 def _add_a_version(folder: Path) -> None:
     """Version 2 calls `scope_text` `scope`; it is published in both."""
-    contracts = folder / "touchstone_contracts" / "certification.py"
+    contracts = folder / "touchstone_contracts" / "events" / "certification.py"
     text = contracts.read_text()
     begin = text.index('@event(\n    "certification.certificate_issued",')
     first = text[begin : text.index("\n\n\n@event(", begin)]
