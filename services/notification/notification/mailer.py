@@ -123,7 +123,7 @@ def _readable(text: bytes | str) -> str:
     return _ADDRESS.sub(lambda found: masked(found.group()), one_line)
 
 
-class Remembered:
+class SentMailCache:
     """Message-IDs that the server took and that are not marked yet, for as long as this process lives.
 
     The commit that marks a notice may fail and be tried again: then the mail is not sent again.

@@ -60,7 +60,7 @@ class NotificationService(OperatorApi):
     announcements = Stored(Announcements)
     notices = Stored(Notices)
 
-    remembered = mailer.Remembered()  # of the process: nameko makes an instance of the class for each worker
+    sent_mail_cache = mailer.SentMailCache()  # of the process: nameko makes an instance of the class for each worker
 
     @on_event(ContactChanged)
     def learn_contact(self, event: ContactChanged, envelope: Envelope) -> None:
@@ -124,13 +124,13 @@ class NotificationService(OperatorApi):
         notice = self.notices.get(deadline.key)
         if notice is None or notice.state is NoticeState.SENT:
             return
-        if notice.state is not NoticeState.PENDING and notice.message_id not in self.remembered:
+        if notice.state is not NoticeState.PENDING and notice.message_id not in self.sent_mail_cache:
             return
         contact = self.contacts.get(notice.contact_id)
         announcement = self.announcements.get(notice.about)
         if announcement is None:
             raise LookupError(f"{notice.id} has lost what it tells of")
-        if contact is None or not (contact.reachable or notice.message_id in self.remembered):
+        if contact is None or not (contact.reachable or notice.message_id in self.sent_mail_cache):
             notice.state = NoticeState.CANCELLED
             self.notices.save(notice)
             return
@@ -224,7 +224,7 @@ class NotificationService(OperatorApi):
             notice, announcement, contact, register_url=self.settings["register_url"]
         )
         outcome: mailer.Outcome = mailer.Taken()
-        if notice.message_id not in self.remembered:
+        if notice.message_id not in self.sent_mail_cache:
             mail = rendering.mail(notice, contact, subject, body, language, settings=self.settings, at=self.clock.now())
             fault_point("notice_send")
             outcome = _send_within(mail, self.settings["smtp"])
@@ -234,7 +234,7 @@ class NotificationService(OperatorApi):
     def _mark(self, notice: Notice, outcome: mailer.Outcome, language: str, digest: str) -> None:
         now = self.clock.now()
         if isinstance(outcome, mailer.Taken):
-            self.remembered.add(notice.message_id)
+            self.sent_mail_cache.add(notice.message_id)
             self.notices.save(notice, notice.taken(at=now, language=language, body_sha256=digest))
             return
         if isinstance(outcome, mailer.Refused):

@@ -20,9 +20,8 @@ from simulation.process import Crash, Process
 import assessment.schemas
 import assessment.service
 import assessment.topology
-import certification.schemas
+import certification.schemas.settings
 import certification.service
-import certification.topology
 import membership.service
 import membership.topology
 import notification.schemas
@@ -318,7 +317,7 @@ def _settings() -> dict[str, dict[str, Any]]:
     return {
         "membership": {},
         "assessment": assessment.schemas.SettingsSchema().load({}),
-        "certification": certification.schemas.SettingsSchema().load({}),
+        "certification": certification.schemas.settings.SettingsSchema().load({}),
         "notification": notification.schemas.SettingsSchema().load(told),
     }
 

@@ -73,7 +73,7 @@ def services() -> dict[str, Any]:
             "methods": methods,
             "messages": {e.queue: _taken(e) for _, e in entrypoints if isinstance(e, OnMessage)},
             "forms": {form: {"arguments": describe(_form(*place))} for form, place in FORMS.get(name, {}).items()},
-            "answers": answers(f"{name}.answers") | {f"{n}()": k for n in methods if (k := returned(service, n))},
+            "answers": answers(name) | {f"{n}()": k for n in methods if (k := returned(service, n))},
         }
     return found
 
@@ -98,10 +98,11 @@ def _form(module: str, name: str) -> Any:
     return getattr(importlib.import_module(module), name)()
 
 
-def answers(module: str) -> dict[str, list[str]]:
-    """The field names that each function of the module writes into a dictionary, as its text says."""
-    tree = ast.parse(Path(str(importlib.import_module(module).__file__)).read_text())
-    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+def answers(service: str) -> dict[str, list[str]]:
+    """The field names that each function of a service's presenters writes into a dictionary, as its text says."""
+    package = Path(str(importlib.import_module(service).__file__)).parent
+    texts = [path.read_text() for path in (*package.glob("presenters/*.py"), *package.glob("answers.py"))]
+    functions = [node for text in texts for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
     return {f.name: sorted(names) for f in functions if (names := set(_keys(f)))}
 
 

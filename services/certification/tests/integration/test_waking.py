@@ -4,9 +4,10 @@ import datetime
 from types import SimpleNamespace
 from typing import Any
 
-from certification import rule_files
-from certification.desk import REVIEW, Desk, Terms
-from certification.known_mandates import KnownMandates
+from certification.application.decide_case import CaseDecision, Terms
+from certification.data import rule_sets
+from certification.storage.jobs import REVIEW
+from certification.storage.mandates import MandateCache
 from touchstone_chassis.handlers import execution
 from touchstone_chassis.unit_of_work.committer import Committer
 from touchstone_chassis.unit_of_work.transaction import CompletionRecord
@@ -47,16 +48,16 @@ def _issue_as_another_replica(database: Any, audit: Any, meanwhile: Any) -> None
     )
     resources: Any = SimpleNamespace(committer=committer, draining=False, availability=SimpleNamespace(away_for_s=0.0))
     unit = UnitOfWork(database)
-    desk = Desk(unit)
+    decision = CaseDecision(unit)
     terms = Terms(
-        rules=rule_files.load(1),
+        rules=rule_sets.load(1),
         first_number=10_001,
         now=datetime.datetime.now(datetime.UTC),
-        known_mandates=KnownMandates(),
+        mandate_cache=MandateCache(),
     )
 
     def handler() -> None:
-        desk.open(audit, "test", terms)
+        decision.open(audit, "test", terms)
         meanwhile()
 
     done = CompletionRecord(inbox="certification.open_case/another-replica")

@@ -114,7 +114,7 @@ class Bench:
         self.now = NOON
         self.mails: list[Any] = []
         self.answer: Callable[[Any], mailer.Outcome] = lambda _mail: mailer.Taken()
-        self.remembered = mailer.Remembered()
+        self.sent_mail_cache = mailer.SentMailCache()
 
     def handle(self, handler: str, *arguments: Any) -> Callable[[], None]:
         """Read and decide now; the answer commits, deciding again if somebody else changed the same."""
@@ -159,7 +159,7 @@ class Bench:
         service: Any = NotificationService()
         service.contacts, service.announcements, service.notices = Contacts(unit), Announcements(unit), Notices(unit)
         service.clock = types.SimpleNamespace(now=lambda: self.now)
-        service.settings, service.remembered = SETTINGS, self.remembered
+        service.settings, service.sent_mail_cache = SETTINGS, self.sent_mail_cache
         return service, unit
 
 

@@ -168,7 +168,7 @@ def test_only_a_refusal_of_the_mail_itself_is_final(code: int, outcome: type) ->
 
 
 def test_what_is_remembered_of_mails_that_were_taken_is_bounded() -> None:
-    remembered = mailer.Remembered(limit=2)
+    remembered = mailer.SentMailCache(limit=2)
 
     for number in range(5):
         remembered.add(str(number))

@@ -9,10 +9,10 @@ import pytest
 from marshmallow import ValidationError
 
 import certification
-from certification import rule_files
-from certification.domain import facts
+from certification.data import rule_sets
+from certification.domain.rules import facts
 
-FILE = pathlib.Path(certification.__file__).parent / "rules" / "rule-set-1.json"
+FILE = pathlib.Path(certification.__file__).parent / "data" / "rule-set-1.json"
 
 
 @pytest.fixture
@@ -25,12 +25,12 @@ def row(document: Any, id: str) -> Any:
 
 
 def test_the_shipped_rule_set_has_the_rows_for_initial_audits_in_their_printed_order(document: Any) -> None:
-    assert [row.id for row in rule_files.parse(document).rows] == ["0", "1", "2a", "2", "2b", "5", "5b", "7"]
+    assert [row.id for row in rule_sets.parse(document).rows] == ["0", "1", "2a", "2", "2b", "5", "5b", "7"]
 
 
 def test_everything_in_the_shipped_rule_set_names_its_source_and_confidence(document: Any) -> None:
     for one in (*document["parameters"].values(), *document["guards"], *document["rows"]):
-        assert one["source"] and one["confidence"] in rule_files.CONFIDENCES
+        assert one["source"] and one["confidence"] in rule_sets.CONFIDENCES
 
 
 def test_what_is_gathered_is_the_whole_vocabulary(build: Any) -> None:
@@ -98,8 +98,8 @@ def test_a_rule_set_that_is_not_sound_is_refused(document: Any, fault: str) -> N
     broken(document, fault)
 
     with pytest.raises(ValidationError):
-        rule_files.parse(document)
+        rule_sets.parse(document)
 
 
 def test_a_rule_set_that_does_not_exist_is_not_taken_for_one() -> None:
-    assert rule_files.exists(1) and not rule_files.exists(2)
+    assert rule_sets.exists(1) and not rule_sets.exists(2)

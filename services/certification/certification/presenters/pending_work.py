@@ -2,8 +2,8 @@
 
 import datetime
 
-from certification.domain.audit import standard_name
-from certification.domain.cases import Case, CaseState
+from certification.domain.audits import standard_name
+from certification.domain.cases.case import Case, CaseState
 from certification.domain.mandates import Mandate
 from touchstone_contracts.pending_work import Waiting
 
@@ -23,7 +23,7 @@ _MISSING: dict[str, tuple[str, str | None]] = {
 _NOT_DECIDABLE = ("a person who clears up what is wrong with the report", _SECRETARIAT)
 
 
-def waiting(
+def pending_work_of(
     case: Case,
     *,
     today: datetime.date,

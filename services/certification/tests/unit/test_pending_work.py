@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from certification import rule_files
-from certification.desk import PLAN_DUE, RESUME
-from certification.domain.rules import Stage
-from certification.waiting import _MISSING
+from certification.data import rule_sets
+from certification.domain.rules.rule_set import Stage
+from certification.presenters.pending_work import _MISSING
+from certification.storage.jobs import PLAN_DUE, RESUME
 from touchstone_contracts.values import PlanState
 
 CASE = "body.r-1"
@@ -41,7 +41,7 @@ class _Trail:
 
 
 def test_every_reason_that_can_hold_a_case_has_its_words() -> None:
-    rules = rule_files.load(1)
+    rules = rule_sets.load(1)
     codes = {guard.code for guard in rules.guards} | {row.waits.code for row in rules.rows if row.waits}
 
     assert codes - set(_MISSING) == UNDECIDABLE

@@ -4,8 +4,8 @@ import dataclasses
 import datetime
 from typing import Any, NamedTuple
 
-from certification.domain.audit import Audit, PlanReview, of_rating, standard_name, took_part, with_reviews
-from certification.domain.certificates import Certificate
+from certification.domain.audits import Audit, PlanReview, of_rating, standard_name, took_part, with_reviews
+from certification.domain.certificates.certificate import Certificate
 from certification.domain.mandates import Mandate
 from certification.domain.members import Member
 from touchstone_contracts.values import Nonconformity, PlanState, Rating
@@ -93,7 +93,7 @@ def gather(
         "accepted_by": audit.accepted_by,
         "accepted_by_audit_party": took_part(audit, audit.accepted_by),
         "member_name": member.profile.legal_name,
-        "member_standing": _standing(member, on),
+        "member_standing": _membership_status(member, on),
         "ps_certificate": "valid" if around.has_ps_certificate else "missing",
         "certificate_held": str(held.record.number) if held else "none",
         "number_wanted": audit.history.number if audit.history and audit.history.number else "none",
@@ -106,7 +106,7 @@ def next_change_on(audit: Audit, member: Member, today: datetime.date) -> dateti
     """The next day on which a guard may judge otherwise by the calendar alone, if there is one; imports have none."""
     if audit.history is not None:
         return None
-    days = [day for day in (audit.standard_open_from, member.standing.effective_on, audit.audited_until) if day > today]
+    days = [day for day in (audit.standard_open_from, member.status.effective_on, audit.audited_until) if day > today]
     return min(days, default=None)
 
 
@@ -150,7 +150,7 @@ def _window(audit: Audit, on: datetime.date) -> str:
     return "closed" if audit.standard_open_until and on > audit.standard_open_until else "open"
 
 
-def _standing(member: Member, on: datetime.date) -> str:
-    if member.standing.good_on(on):
+def _membership_status(member: Member, on: datetime.date) -> str:
+    if member.status.good_on(on):
         return "active"
-    return "not yet active" if member.standing.good else "suspended"
+    return "not yet active" if member.status.good else "suspended"

@@ -1,114 +1,17 @@
-"""The decision table: rows and guards as data, and the evaluator that says what they make of the facts of a case."""
+"""The evaluator: what a rule set makes of the facts of a case, and how it came to that."""
 
 import dataclasses
 import datetime
-import enum
 import functools
-import operator
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from dateutil.relativedelta import relativedelta
 
-from certification.domain.facts import Fact
-from touchstone_contracts.values import Level, Reason
-
-
-class Outcome(enum.Enum):
-    FULL = "full"
-    PROVISIONAL = "provisional"
-    HELD = "held"
-    REFUSED = "refused"
-
-    @property
-    def level(self) -> Level | None:
-        """The level of the certificate that this outcome issues; None when it issues none."""
-        return {Outcome.FULL: Level.FULL, Outcome.PROVISIONAL: Level.PROVISIONAL}.get(self)
-
-
-class Stage(enum.Enum):
-    """When a guard is tested: before every row, or only where a certificate would be issued."""
-
-    REPORT = "report"
-    ISSUE = "issue"
-
-
-OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
-    "eq": operator.eq,
-    "ne": operator.ne,
-    "gt": operator.gt,
-    "ge": operator.ge,
-    "lt": operator.lt,
-    "le": operator.le,
-    "in": lambda found, expected: found in expected,
-    "not_in": lambda found, expected: found not in expected,
-    "intersects": lambda found, expected: not set(found).isdisjoint(expected),
-}
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Test:
-    """One comparison of a fact with what is expected of it."""
-
-    __test__ = False
-
-    fact: str
-    comparison: str
-    expected: Any
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Guard:
-    """A fault: when all its tests hold, the case is held with `code` as the typed reason."""
-
-    id: str
-    stage: Stage
-    imports: bool
-    fault_when: tuple[Test, ...]
-    code: str
-    text: str
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Waits:
-    """Until the end of the day that the fact `until` names, a row holds the case instead of deciding it."""
-
-    until: str
-    code: str
-    text: str
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Row:
-    """One row of the table; `audit_types` None means any. `validity` are the arguments of a relativedelta."""
-
-    id: str
-    audit_types: tuple[str, ...] | None
-    when: tuple[Test, ...]
-    outcome: Outcome
-    code: str
-    text: str
-    validity: Mapping[str, int] | None = None
-    waits: Waits | None = None
-
-    @functools.cached_property
-    def tests(self) -> tuple[Test, ...]:
-        """All that must hold for the row to fire, the kind of audit first."""
-        if self.audit_types is None:
-            return self.when
-        return (Test(fact="audit_type", comparison="in", expected=list(self.audit_types)), *self.when)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RuleSet:
-    """One version of the decision table. Rows are tried in their order; the first that fires decides."""
-
-    number: int
-    title: str
-    parameters: Mapping[str, Any]
-    guards: tuple[Guard, ...]
-    rows: tuple[Row, ...]
+from certification.domain.rules.facts import Fact
+from certification.domain.rules.rule_set import OPERATORS, Guard, Outcome, Row, RuleSet, Stage, Test
+from touchstone_contracts.values import Reason
 
 
 class Tested(NamedTuple):
@@ -129,6 +32,15 @@ class TraceStep(NamedTuple):
     fired: bool
     tested: tuple[Tested, ...]
     findings: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "rule": self.rule,
+            "fired": self.fired,
+            "tested": [one._asdict() for one in self.tested],
+            "findings": list(self.findings),
+        }
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -5,10 +5,11 @@ import datetime
 import enum
 from typing import Any
 
-from certification.domain.audit import Audit, notifies
-from certification.domain.certificates import CertificateRecord
+from certification.domain.audits import Audit, notifies
+from certification.domain.certificates.record import CertificateRecord
 from certification.domain.mandates import Authority
-from certification.domain.rules import Evaluation, Outcome
+from certification.domain.rules.evaluator import Evaluation
+from certification.domain.rules.rule_set import Outcome
 from touchstone_contracts.errors import IllegalTransition
 from touchstone_contracts.events.certification import CertificationHeld, CertificationRefused
 from touchstone_contracts.values import Reason

@@ -9,12 +9,12 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from certification.domain.facts import DATE_FACTS, VOCABULARY
-from certification.domain.rules import OPERATORS, Guard, Outcome, Row, RuleSet, Stage, Test, Waits
+from certification.domain.rules.facts import DATE_FACTS, VOCABULARY
+from certification.domain.rules.rule_set import OPERATORS, Guard, Outcome, Row, RuleSet, Stage, Test, Waits
 from touchstone_contracts.values import AuditType
 
 CONFIDENCES = ("sourced", "recalled", "design", "uncertain")
-_FOLDER = pathlib.Path(__file__).parent / "rules"
+_FOLDER = pathlib.Path(__file__).parent
 _NAMED = validate.Length(1, 100)
 
 
