@@ -30,7 +30,8 @@ from certification.domain.members import Member, MembershipStatus, Profile
 from certification.domain.rules.facts import Surroundings
 from certification.storage.cases import case_document
 from certification.storage.certificates import certificate_document
-from notification.domain import EMAIL, NoticeState, notice_id
+from notification.domain.notices.notice import NoticeState, notice_id
+from notification.domain.recipients.contact import EMAIL
 from touchstone_chassis.validation import field_errors
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import FieldError

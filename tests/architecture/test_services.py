@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SHAPED = ("certification",)
+SHAPED = ("certification", "notification")
 ROOMS = {"domain", "entrypoints", "schemas", "storage"}
 """What every service has. `application`, `presenters`, `data` and others are there where they are needed."""
 INWARD = {"command", "query", "on_event", "on_message", "on_job"}

@@ -24,10 +24,9 @@ import certification.schemas.settings
 import certification.service
 import membership.service
 import membership.topology
-import notification.schemas
+import notification.schemas.settings
 import notification.service
-import notification.topology
-from notification import mailer
+from notification.channels import smtp as mailer
 from touchstone_chassis.handlers import execution
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import Refusal
@@ -318,7 +317,7 @@ def _settings() -> dict[str, dict[str, Any]]:
         "membership": {},
         "assessment": assessment.schemas.SettingsSchema().load({}),
         "certification": certification.schemas.settings.SettingsSchema().load({}),
-        "notification": notification.schemas.SettingsSchema().load(told),
+        "notification": notification.schemas.settings.SettingsSchema().load(told),
     }
 
 

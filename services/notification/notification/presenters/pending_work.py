@@ -3,21 +3,17 @@
 import datetime
 from collections.abc import Iterable
 
-from notification.domain import Announcement, Notice, NoticeState
+from notification.data.notice_rules import RULES
+from notification.domain.notices.announcement import Announcement
+from notification.domain.notices.notice import Notice, NoticeState
 from touchstone_contracts.pending_work import Waiting
 
 UNDELIVERED_SHOWN = datetime.timedelta(days=60)
 """For how long a notice that was given up is shown: nobody can send it any more."""
 _CONTACTS_NAMED_MAX = 3
-_KINDS = {
-    "certificate_issued": "the certificate",
-    "certification_refused": "the refusal",
-    "certification_held": "the hold",
-    "certificate_expired": "the end of the certificate",
-}
 
 
-def waiting_notices(notices: Iterable[tuple[Notice, datetime.datetime | None]]) -> list[Waiting]:
+def unsent_notices(notices: Iterable[tuple[Notice, datetime.datetime | None]]) -> list[Waiting]:
     """For notices that are pending, failed or dead, each with the moment of its next try.
 
     Those that wait in the same way about the same thing are one line.
@@ -29,9 +25,9 @@ def waiting_notices(notices: Iterable[tuple[Notice, datetime.datetime | None]]) 
     return [_waiting(group) for group in groups.values()]
 
 
-def waiting_for_contact(announcement: Announcement) -> list[Waiting]:
+def without_recipient(announcement: Announcement) -> list[Waiting]:
     """One for each party of an announcement that nobody can be told for."""
-    told = _KINDS.get(announcement.type, announcement.type)
+    told = RULES[announcement.type].about if announcement.type in RULES else announcement.type
     return [
         Waiting(
             case=announcement.audit_id,

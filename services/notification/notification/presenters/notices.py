@@ -1,8 +1,9 @@
-"""What notification answers: notices as callers see them, the address looked up where it is kept, and masked."""
+"""What outsiders are shown of notices: the address looked up where it is kept, and masked."""
 
 from typing import Any
 
-from notification.domain import Contact, Notice, masked
+from notification.domain.notices.notice import Notice
+from notification.domain.recipients.contact import Contact, masked
 
 
 def notice(notice: Notice, contact: Contact | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Who must be told of what: decided from the events alone, so that their order of arrival makes no difference.
+"""Recipient resolution: who must be told of what, so that the events' order of arrival makes no difference.
 
 An event is told to everyone who could be told on behalf of a concerned party when it happened. Where a party had nobody
 then, it is told to the first who came along for it, whenever that was. Both are read off the moments that the events
@@ -11,60 +11,10 @@ import datetime
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from notification.domain import EMAIL, Announcement, Arrival, Contact, Notice, NoticeState, Standing, notice_id
-from touchstone_contracts.envelope import Envelope
-from touchstone_contracts.events.certification import (
-    CertificateExpired,
-    CertificateIssued,
-    CertificationHeld,
-    CertificationRefused,
-)
-from touchstone_contracts.events.membership import ContactChanged
-from touchstone_contracts.values import Party, PartyKind
-
-SECRETARIAT = Party(kind=PartyKind.SECRETARIAT, id="secretariat")
-
-CertificateEvent = CertificateIssued | CertificationRefused | CertificationHeld | CertificateExpired
-
-
-def learn(known: Contact | None, event: ContactChanged, envelope: Envelope) -> Contact | None:
-    """The contact after this change, or None when the change was known already. The newest sequence wins."""
-    if known is not None and known.knows(envelope.sequence):
-        return None
-    told = Contact(
-        id=event.contact_id,
-        party=event.party,
-        name=event.name,
-        address=event.address,
-        language=event.language,
-        channels=tuple(event.channels),
-        active=event.active,
-        sequence=envelope.sequence,
-    )
-    standing = Standing(sequence=envelope.sequence, at=envelope.time, reachable=told.reachable)
-    if known is None:
-        return dataclasses.replace(told, standings=(standing,))
-    newest = told if envelope.sequence > known.sequence else known
-    return dataclasses.replace(newest, standings=(*known.standings, standing), version=known.version)
-
-
-def announcement_of(event: CertificateEvent, envelope: Envelope) -> Announcement:
-    """What is to be told of a certificate event, and to which parties: the member, the body and the Secretariat."""
-    facts: dict[str, Any] = type(event).schema.dump(event)  # type: ignore[union-attr]
-    return Announcement(
-        id=envelope.id,
-        type=type(event).local_name,  # type: ignore[union-attr]
-        at=envelope.time,
-        announced=event.notify,
-        parties=(
-            Party(kind=PartyKind.MEMBER, id=event.member_id),
-            Party(kind=PartyKind.BODY, id=event.body_id),
-            SECRETARIAT,
-        ),
-        audit_id=facts.get("audit_id"),
-        certificate_number=facts.get("number"),
-        facts=facts,
-    )
+from notification.domain.notices.announcement import Announcement
+from notification.domain.notices.notice import Notice, NoticeState, notice_id
+from notification.domain.recipients.contact import EMAIL, Arrival, Contact
+from touchstone_contracts.values import Party
 
 
 def who_must_be_told(
@@ -84,7 +34,7 @@ def who_must_be_told(
 
 
 @dataclasses.dataclass(frozen=True)
-class Settlement:
+class Resolution:
     """What must be written so that the right people are told of an announcement; empty when all is as it should be."""
 
     announcement: Announcement | None = None
@@ -93,17 +43,17 @@ class Settlement:
     not_due: Sequence[Notice] = ()
 
 
-def settle(
+def resolve(
     announcement: Announcement,
     contacts: Sequence[Contact],
     notices: Sequence[Notice],
     *,
     at: datetime.datetime,
     message_id_domain: str,
-) -> Settlement:
+) -> Resolution:
     """Compare who must be told with the notices that there are. `contacts` are all that are known of its parties."""
     if not announcement.announced:
-        return Settlement()
+        return Resolution()
     told: dict[str, Contact] = {}
     nobody_until: dict[Party, Arrival | None] = {}
     for party in announcement.parties:
@@ -117,9 +67,9 @@ def settle(
     revived = _turned(existing.values(), NoticeState.NOT_DUE, NoticeState.PENDING, lambda n: n.contact_id in told)
     not_due = _turned(existing.values(), NoticeState.PENDING, NoticeState.NOT_DUE, lambda n: n.contact_id not in told)
     if not (due or revived or not_due) and nobody_until == announcement.nobody_until:
-        return Settlement()
+        return Resolution()
     changed = dataclasses.replace(announcement, nobody_until=nobody_until)
-    return Settlement(changed, [*due, *revived], not_due)
+    return Resolution(changed, [*due, *revived], not_due)
 
 
 def _turned(notices: Iterable[Notice], old: NoticeState, new: NoticeState, wanted: Any) -> list[Notice]:

@@ -1,34 +1,10 @@
-"""What callers may ask notification, and the settings that it starts with."""
+"""The form of the service's own settings."""
 
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from notification.domain import NoticeState
-from touchstone_contracts.values import PartyKind
-
 TLS = ("none", "starttls", "implicit")
-
-_ID = validate.Length(1, 200)
-
-
-class PartySchema(Schema):
-    """`{"kind": "member" | "body" | "secretariat", "id": ...}`."""
-
-    kind = fields.Enum(PartyKind, by_value=True, required=True)
-    id = fields.String(required=True, validate=_ID)
-
-
-class GetNotice(Schema):
-    notice_id = fields.String(required=True, validate=_ID)
-
-
-class ListNotices(Schema):
-    audit_id = fields.String(load_default=None, allow_none=True, validate=_ID)
-    party = fields.Nested(PartySchema, load_default=None, allow_none=True)
-    state = fields.Enum(NoticeState, by_value=True, load_default=None, allow_none=True)
-    limit = fields.Integer(load_default=50, strict=True, validate=validate.Range(1, 200))
-    after = fields.String(load_default=None, allow_none=True, validate=_ID)
 
 
 def _one_line(value: str) -> None:
