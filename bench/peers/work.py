@@ -23,15 +23,18 @@ from assessment.domain.standards import StandardVersion
 from assessment.schemas.report import ReportSchema
 from assessment.schemas.report_hash import report_hash
 from assessment.schemas.report_parsing import ParsedReport
-from certification import rule_files
-from certification.documents import case_document, certificate_document
-from certification.domain.cases import open_case
-from certification.domain.certificates import issue
-from certification.domain.facts import Surroundings
+from certification.application.translation import audit_of
+from certification.data import rule_sets
+from certification.domain.cases.case import open_case
+from certification.domain.cases.verdict import weigh
+from certification.domain.certificates.certificate import issue
 from certification.domain.mandates import Mandate
-from certification.domain.members import Member, Profile, Standing
-from certification.process import audit_of, weigh
-from notification.domain import EMAIL, NoticeState, notice_id
+from certification.domain.members import Member, MembershipStatus, Profile
+from certification.domain.rules.facts import Surroundings
+from certification.storage.cases import case_document
+from certification.storage.certificates import certificate_document
+from notification.domain.notices.notice import NoticeState, notice_id
+from notification.domain.recipients.contact import EMAIL
 from touchstone_chassis.validation import field_errors
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.events.assessment import AuditAccepted
@@ -84,7 +87,7 @@ def decided(
     """The certificate's document with the decided case in it, and CertificateIssued. Raises ValueError if refused."""
     audit = audit_of(AuditAccepted.schema.load(accepted_event))  # type: ignore[attr-defined]
     around = Surroundings(member=_member(member_doc), mandates=_mandates())
-    verdict = weigh(audit, around, rule_files.load(RULE_SET), today=now.date())
+    verdict = weigh(audit, around, rule_sets.load(RULE_SET), today=now.date())
     if verdict is None or verdict.authority is None or verdict.evaluation.outcome.level is None:
         raise ValueError(f"{audit.audit_id} leads to no certificate: {verdict}")
     case = open_case(audit, correlation_id=audit.audit_id, now=now)
@@ -184,7 +187,7 @@ def _member(doc: Mapping[str, Any]) -> Member:
     effective_on = datetime.date.fromisoformat(doc["effective_on"])
     return Member(
         profile=Profile(member_id=doc["_id"], legal_name=doc["legal_name"]),
-        standing=Standing(member_id=doc["_id"], good=doc["good"], effective_on=effective_on),
+        status=MembershipStatus(member_id=doc["_id"], good=doc["good"], effective_on=effective_on),
     )
 
 

@@ -19,14 +19,12 @@ from simulation.process import Crash, Process
 
 import assessment.schemas.settings
 import assessment.service
-import certification.schemas
+import certification.schemas.settings
 import certification.service
-import certification.topology
 import membership.service
-import notification.schemas
+import notification.schemas.settings
 import notification.service
-import notification.topology
-from notification import mailer
+from notification.channels import smtp as mailer
 from touchstone_chassis.handlers import execution
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import Refusal
@@ -315,8 +313,8 @@ def _settings() -> dict[str, dict[str, Any]]:
     return {
         "membership": {},
         "assessment": assessment.schemas.settings.SettingsSchema().load({}),
-        "certification": certification.schemas.SettingsSchema().load({}),
-        "notification": notification.schemas.SettingsSchema().load(told),
+        "certification": certification.schemas.settings.SettingsSchema().load({}),
+        "notification": notification.schemas.settings.SettingsSchema().load(told),
     }
 
 
