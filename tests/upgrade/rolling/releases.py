@@ -126,7 +126,7 @@ def _add_an_attribute(folder: Path) -> None:
     )
     made = folder / "assessment" / "domain" / "audits" / "audit.py"
     _replace(made, "            AuditAccepted(\n", '            AuditAccepted(\n                urgency="high",\n')
-    read = folder / "certification" / "process.py"
+    read = folder / "certification" / "application" / "translation.py"
     _replace(
         read,
         "    return Audit(\n        audit_id=event.audit_id,",
@@ -159,11 +159,11 @@ def _add_a_version(folder: Path) -> None:
     contracts.write_text(
         text.replace(first, both.rstrip("\n")).replace("import datetime\n", "import dataclasses\nimport datetime\n", 1)
     )
-    _replace(folder / "certification" / "domain" / "certificates.py", "scope_text=record", "scope=record")
+    _replace(folder / "certification" / "domain" / "certificates" / "certificate.py", "scope_text=record", "scope=record")
     # What it stores is read by the release before as long as that one may come back: documents change in steps, too.
-    stored = "    facts: dict[str, Any] = type(event).schema.dump(event)  # type: ignore[union-attr]\n"
+    stored = "    facts: dict[str, Any] = type(event).schema.dump(event)\n"
     both = '    if "scope" in facts:\n        facts["scope_text"] = facts["scope"]\n'
-    _replace(folder / "notification" / "process.py", stored, stored + both)
+    _replace(folder / "notification" / "application" / "translation.py", stored, stored + both)
 
 
 def _replace(path: Path, old: str, new: str) -> None:
