@@ -48,7 +48,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(cases.app, name="cases")
 app.command(name="case")(cases.case)
-app.add_typer(reconcile.app, name="reconcile")
+app.command(name="reconcile")(reconcile.command)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 
