@@ -16,7 +16,6 @@ import touchstone_contracts.document  # noqa: F401 - registers the events
 from touchstone.provisioning.provision import installed_topologies
 from touchstone_chassis.handlers.messages import OnMessage
 from touchstone_chassis.rpc.method import Method
-from touchstone_contracts.events import differences
 from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.versions import versions
 from touchstone_devkit.releases.describing import describe
@@ -51,8 +50,8 @@ def _event(event: Any, made: set[str]) -> dict[str, Any]:
 
 
 def _is_published(event: Any, made: set[str]) -> bool:
-    """By code that makes it, by the chassis for every service, or as the copy of a newer version."""
-    return event.__name__ in made or event.__module__ == differences.__name__ or _is_told_by_a_newer_one(event)
+    """By code that makes it, or as the copy of a newer version."""
+    return event.__name__ in made or _is_told_by_a_newer_one(event)
 
 
 def _is_told_by_a_newer_one(event: Any) -> bool:

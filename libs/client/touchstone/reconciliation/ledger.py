@@ -1,4 +1,4 @@
-"""What a reconciliation knows: events, what consumers made of them, facts of the domain, and the differences found."""
+"""What a reconciliation knows: events, what consumers made of them, facts of the domain, discrepancies."""
 
 import dataclasses
 import datetime
@@ -12,7 +12,7 @@ MISSING, PARKED, REPLAYING, DISCARDED = "missing", "parked", "replaying", "disca
 
 @dataclasses.dataclass(frozen=True)
 class Mend:
-    """What may safely be done about a difference: a command of `service`, for these ids or keys."""
+    """What may safely be done about a discrepancy: a command of `service`, for these ids or keys."""
 
     service: str
     method: str
@@ -21,8 +21,8 @@ class Mend:
 
 
 @dataclasses.dataclass(frozen=True)
-class Difference:
-    """Two books that do not agree. `service` is whom it concerns; `about` (ids) and `kind` make it the same one."""
+class Discrepancy:
+    """Two ledgers that do not agree. `service` is whom it concerns; `about` (ids) and `kind` make it the same one."""
 
     service: str
     kind: str
@@ -32,13 +32,13 @@ class Difference:
 
     @property
     def id(self) -> str:
-        return difference_id(self.service, self.kind, self.about)
+        return discrepancy_id(self.service, self.kind, self.about)
 
     def as_report(self) -> dict[str, Any]:
         return {"id": self.id, "kind": self.kind, "about": dict(self.about), "sentence": self.sentence}
 
 
-def difference_id(service: str, kind: str, about: Mapping[str, str]) -> str:
+def discrepancy_id(service: str, kind: str, about: Mapping[str, str]) -> str:
     told = "|".join([service, kind, *(f"{name}={about[name]}" for name in sorted(about))])
     return hashlib.sha256(told.encode()).hexdigest()[:24]
 
@@ -74,8 +74,8 @@ class Waiting:
 
 
 @dataclasses.dataclass
-class Look:
-    """Everything that one look at all services gave."""
+class Snapshot:
+    """What all services said at one look."""
 
     now: datetime.datetime
     grace: datetime.timedelta = datetime.timedelta(seconds=60)
@@ -87,11 +87,6 @@ class Look:
     audits: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     cases: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     announcements: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
-
-    def not_accepted(self, differences: Iterable[Difference]) -> list[Difference]:
-        """Those of the differences that no person accepted as they are."""
-        told = {(d["id"], d["sentence"]) for state in self.states.values() for d in state.get("accepted", ())}
-        return [difference for difference in differences if (difference.id, difference.sentence) not in told]
 
     def handled(self, consumer: str, event: Committed) -> bool:
         """Whether the consumer was asked for the event and has handled it."""
@@ -118,19 +113,19 @@ class Look:
 
 @dataclasses.dataclass
 class Findings:
-    """The differences of one look by id, and the events and audits of which not everything can be said yet."""
+    """The discrepancies of one look by id, and the events and audits of which not everything can be said yet."""
 
-    found: dict[str, Difference] = dataclasses.field(default_factory=dict)
+    found: dict[str, Discrepancy] = dataclasses.field(default_factory=dict)
     undecided: set[str] = dataclasses.field(default_factory=set)
     unfinished: dict[str, Committed] = dataclasses.field(default_factory=dict)
     """Events that a consumer has not handled yet, wherever they are: parked, under way or lost."""
 
-    def add(self, differences: Iterable[Difference]) -> None:
-        self.found |= {difference.id: difference for difference in differences}
+    def add(self, discrepancies: Iterable[Discrepancy]) -> None:
+        self.found |= {discrepancy.id: discrepancy for discrepancy in discrepancies}
 
-    def leaves_open(self, id: str, about: Mapping[str, str]) -> bool:
-        """Whether a difference is there, or may be there: it is not to be called settled."""
-        return id in self.found or bool({about.get("event"), about.get("audit")} & self.undecided)
+    def leaves_open(self, about: Mapping[str, str]) -> bool:
+        """Whether it cannot be said yet that nothing is wrong with what a discrepancy is about."""
+        return bool({about.get("event"), about.get("audit")} & self.undecided)
 
 
 def producer_of(type_name: str) -> str:
