@@ -12,6 +12,7 @@ time in the model, and hooks and snapshots would still be ours. pymongo-inmemory
 """
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -159,16 +160,13 @@ class MemoryCollection:
         return SimpleNamespace(matched_count=matched)
 
     def _matching(self, filter: Mapping[str, Any], sort: Any = None) -> list[dict]:
-        found = [document for document in self._candidates(filter) if matches(document, filter)]
+        id = filter.get("_id")
+        kept = [self.kept[id]] if isinstance(id, str) and id in self.kept else []  # most reads are by id
+        candidates = kept if isinstance(id, str) else list(self.kept.values())
+        found = [bson.decode(stored, AWARE) for stored in candidates if matches(_looked_at(stored), filter)]
         for field, direction in reversed(sort or []):
             found.sort(key=lambda document: value_at(document, field), reverse=direction < 0)
         return found
-
-    def _candidates(self, filter: Mapping[str, Any]) -> Iterator[dict]:
-        """All documents, or the only one that can match: most reads are by id."""
-        id = filter.get("_id")
-        kept = [self.kept[id]] if isinstance(id, str) and id in self.kept else []
-        return (bson.decode(stored, AWARE) for stored in (kept if isinstance(id, str) else self.kept.values()))
 
     def _delete(self, documents: Sequence[dict]) -> Any:
         for document in documents:
@@ -186,6 +184,12 @@ class MemoryCollection:
         same = {field: value_at(document, field) for field, _ in index.keys} | dict(index.partial or {})
         if any(other["_id"] != document["_id"] for other in self._matching(same)):
             raise _duplicate(dict(index.keys))
+
+
+@functools.lru_cache(maxsize=4096)
+def _looked_at(stored: bytes) -> dict:
+    """A document to be compared only: what is handed out may be changed."""
+    return bson.decode(stored, AWARE)
 
 
 def _duplicate(pattern: Mapping[str, int]) -> DuplicateKeyError:

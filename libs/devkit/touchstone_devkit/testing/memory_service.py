@@ -3,10 +3,10 @@
 import dataclasses
 import functools
 import inspect
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
-import orjson
 from pymongo.database import Database
 
 from touchstone_chassis.api import Job, OperatorApi, Stored
@@ -26,11 +26,16 @@ ORIGIN = Origin("cor-1")
 def instance_of(service: type, unit: UnitOfWork, **provided: Any) -> Any:
     """An instance as a worker gets it: repositories over the unit of work, and what is provided by name."""
     instance = service()
-    for name, stored in inspect.getmembers(service, lambda member: isinstance(member, Stored)):
+    for name, stored in _repositories(service):
         setattr(instance, name, stored.repository(unit))
     for name, dependency in provided.items():
         setattr(instance, name, dependency)
     return instance
+
+
+@functools.cache
+def _repositories(service: type) -> list[tuple[str, Stored]]:
+    return inspect.getmembers(service, lambda member: isinstance(member, Stored))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +103,7 @@ class MemoryService:
 
     def events(self, name: str | None = None) -> list[Any]:
         """What was committed, in order, as its consumers will read it; of one class alone, if it is named."""
-        events = [unwrap(orjson.loads(row["body"]))[1] for row in self.documents(OUTBOX)]
+        events = [unwrap(json.loads(row["body"]))[1] for row in self.documents(OUTBOX)]
         return [event for event in events if name in (None, type(event).__name__)]
 
 
