@@ -243,12 +243,3 @@ def test_a_service_that_does_not_answer_is_said_and_the_others_are_shown(
     assert (silent["service"], silent["who"], silent["case"]) == ("certification", "operator", None)
     assert "did not answer" in way["unknown"]["certification"]
     assert [step["service"] for step in way["steps"]][:2] == ["assessment", "assessment"]
-
-
-@pytest.mark.parametrize("role", ["member", "assessor"])
-def test_parties_do_not_see_other_peoples_cases(scheme: Scheme, role: str) -> None:
-    party = {"member": ("--member", "somebody"), "assessor": ("--cab", "somebody")}[role]
-
-    refused = touchstone(scheme, "cases", "stuck", *party, role=role, expect=1)
-
-    assert "forbidden" in refused.stderr

@@ -10,10 +10,10 @@ import pytest
 from simulation import checks, people
 from simulation.checks import Picture
 from simulation.looking import picture_of
-from simulation.memory_mongo import MemoryCollection
 from simulation.system import Fault, Sent, System
 
 from touchstone_chassis.unit_of_work.unit import UnitOfWork
+from touchstone_devkit.testing.memory_mongo import MemoryCollection
 
 AUDIT = "b-1.r-1"
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from simulation import checks, people
 from simulation.looking import picture_of
-from simulation.memory_mongo import MemoryDatabase
 from simulation.system import System
 
 from touchstone_contracts.bookkeeping import VERSIONS_SKIPPED
+from touchstone_devkit.testing.memory_mongo import MemoryDatabase
 
 NUMBERS_SKIPPED = 10_000
 
