@@ -6,6 +6,8 @@ from conformance_groups import GroupConformance, together
 
 from touchstone_devkit.testing.memory_mongo import MemoryDatabase
 
+pytestmark = pytest.mark.usefixtures("fixed_time")
+
 __all__ = ["desk", "together"]
 
 

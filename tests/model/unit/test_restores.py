@@ -13,6 +13,8 @@ from simulation.system import System
 from touchstone_contracts.bookkeeping import VERSIONS_SKIPPED
 from touchstone_devkit.testing.memory_mongo import MemoryDatabase
 
+pytestmark = pytest.mark.usefixtures("fixed_time")
+
 NUMBERS_SKIPPED = 10_000
 
 

@@ -159,7 +159,9 @@ def _add_a_version(folder: Path) -> None:
     contracts.write_text(
         text.replace(first, both.rstrip("\n")).replace("import datetime\n", "import dataclasses\nimport datetime\n", 1)
     )
-    _replace(folder / "certification" / "domain" / "certificates" / "certificate.py", "scope_text=record", "scope=record")
+    _replace(
+        folder / "certification" / "domain" / "certificates" / "certificate.py", "scope_text=record", "scope=record"
+    )
     # What it stores is read by the release before as long as that one may come back: documents change in steps, too.
     stored = "    facts: dict[str, Any] = type(event).schema.dump(event)\n"
     both = '    if "scope" in facts:\n        facts["scope_text"] = facts["scope"]\n'

@@ -8,7 +8,6 @@ import pytest
 from certification.data import rule_sets
 from certification.domain.rules.rule_set import Stage
 from certification.presenters.pending_work import _MISSING
-from certification.storage.jobs import PLAN_DUE, RESUME
 from touchstone_contracts.values import PlanState
 
 CASE = "body.r-1"
