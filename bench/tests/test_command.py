@@ -25,7 +25,7 @@ def start(backing: Backing, results: Path, *options: str) -> "subprocess.Popen[s
         "AMQP_MANAGEMENT_URI": backing.management_uri or "",
         "TOUCHSTONE_BACKING": "environment",
     }
-    command = [sys.executable, "-W", "ignore", str(ROOT / "bench"), "--quick", "--results", str(results), *options]
+    command = [sys.executable, "-W", "ignore", "-m", "bench.command", "--quick", "--results", str(results), *options]
     return subprocess.Popen(
         command,
         env={**os.environ, **environment},
@@ -58,7 +58,7 @@ def test_a_part_is_measured_kept_and_shown(backing: Backing, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
 def test_a_signal_while_a_system_is_up_leaves_no_process(backing: Backing, tmp_path: Path, number: int) -> None:
     results = tmp_path / "results.json"
     command = start(backing, results, "--only", "rpc")

@@ -35,7 +35,7 @@ ISSUED = "certification.certificate_issued.v1"
 SETTLE_S, ROUNDS_MAX = 240, 8
 
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def system(backing: Backing, say: Say) -> Iterator[System]:
 
 
 class Rehearsal:
-    """A workload during which databases are backed up; then they are put back, and the books compared."""
+    """A workload during which databases are backed up; then they are put back, and the ledgers compared."""
 
     def __init__(self, system: System, scheme: Scheme, folder: Path, say: Say) -> None:
         self.system, self.scheme, self._folder, self._say = system, scheme, folder, say
@@ -99,17 +99,17 @@ class Rehearsal:
             done = self.system.run("touchstone", *command, timeout_s=200)
             assert done.stdout.startswith("{"), done.stdout + done.stderr
             told = json.loads(done.stdout)
-            found = [difference for difference in told["found"] if self._of_this_world(difference)]
-            kinds |= {difference["kind"] for difference in found}
+            found = [discrepancy for discrepancy in told["found"] if self._of_this_world(discrepancy)]
+            kinds |= {discrepancy["kind"] for discrepancy in found}
             self._say(f"reconciled: {told['differences']}, {told['mended']} mended, {told['left']} left")
             self.be_quiet()
             if not told["mended"]:
-                self.left = Counter(difference["kind"] for difference in found)
+                self.left = Counter(discrepancy["kind"] for discrepancy in found)
                 return kinds
         raise AssertionError(f"still mending after {ROUNDS_MAX} rounds")
 
     def _of_this_world(self, found: dict[str, Any]) -> bool:
-        """Databases that an earlier test put back leave differences behind."""
+        """Databases that an earlier test put back leave discrepancies behind."""
         own = {message["id"] for message in self.scheme.trail.messages} | set(self.workload.accepted)
         return bool(own & set(found["about"].values()))
 
@@ -179,7 +179,6 @@ def rehearsal(system: System, tmp_path: Path, say: Say) -> Iterator[Rehearsal]:
         yield Rehearsal(system, scheme, tmp_path, say)
 
 
-@pytest.mark.long
 def test_notification_is_told_again_what_it_forgot_and_tells_nobody_twice(rehearsal: Rehearsal) -> None:
     rehearsal.work_and_back_up("notification")
 
@@ -214,7 +213,6 @@ def test_certification_decides_again_what_it_forgot_under_numbers_that_nobody_ha
     assert set(rehearsal.left) == {"event_unknown_upstream", "notices_doubled"}
 
 
-@pytest.mark.long
 def test_what_assessment_forgot_is_handed_in_again_and_decided_once_all_the_same(rehearsal: Rehearsal) -> None:
     rehearsal.work_and_back_up("assessment")
 
@@ -232,7 +230,6 @@ def test_what_assessment_forgot_is_handed_in_again_and_decided_once_all_the_same
     assert "case_without_audit" not in rehearsal.left
 
 
-@pytest.mark.long
 def test_what_membership_says_after_its_restore_counts_though_it_forgot_what_it_said(rehearsal: Rehearsal) -> None:
     rehearsal.work_and_back_up("membership")
     call, member_id = rehearsal.scheme.register.call, rehearsal.world.case.member_id
@@ -257,7 +254,6 @@ def test_what_membership_says_after_its_restore_counts_though_it_forgot_what_it_
     assert "sequence_gap" not in rehearsal.left
 
 
-@pytest.mark.long
 def test_of_all_databases_backed_up_consumers_first_the_others_are_made_to_agree(rehearsal: Rehearsal) -> None:
     rehearsal.work_and_back_up(*CONSUMERS_FIRST)
     numbers_before = set(rehearsal.numbers())

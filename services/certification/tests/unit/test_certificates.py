@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from certification.domain.certificates import Status, UnsoundCertificate, issue, scope_key
-from certification.store import Certificates
+from certification.domain.certificates.certificate import Status, issue
+from certification.domain.certificates.record import UnsoundCertificate, scope_key
+from certification.storage.certificates import Certificates
 from touchstone_contracts.events.certification import CertificateExpired, CertificateIssued
 from touchstone_contracts.values import Place, Scope
 
@@ -87,7 +88,7 @@ def test_a_certificate_comes_back_from_its_document_as_it_was(build: Any, office
     certificate, events = issue(build.record(source="published", notify=False), today=FIRST)
 
     Certificates(unit).enter(certificate, certificate.record, events)
-    unit.commit()
+    office.commit(unit)
 
     assert Certificates(unit).by_number(10_001) == dataclasses.replace(certificate, version=1)
 
