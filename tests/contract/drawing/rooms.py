@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 PICTURE = ROOT / "docs" / "rooms.svg"
 CHASSIS, CLIENT = ROOT / "libs/chassis/touchstone_chassis", ROOT / "libs/client/touchstone"
 CONTRACTS, DEVKIT = ROOT / "libs/contracts/touchstone_contracts", ROOT / "libs/devkit/touchstone_devkit"
-LEFT, MIDDLE, RIGHT, GAP, LINE, LETTER = 360, 560, 300, 8, 14, 5.7
+LEFT, MIDDLE, RIGHT, GAP, LINE, LETTER = 420, 540, 300, 8, 14, 5.7
 HEAD, FOOT = 30, 10
 COLOURS = {"service": "#e8f1fa", "chassis": "#eaf5ea", "client": "#fbf0e2", "contracts": "#f3ebf7", "devkit": "#f0f0f0"}
 STYLE = (
@@ -53,7 +53,7 @@ def words_of(folder: Path, name: str) -> str:
     """The first sentence of a package's or module's docstring; empty where there is none."""
     file = folder / name / "__init__.py" if (folder / name).is_dir() else folder / f"{name}.py"
     text = (ast.get_docstring(ast.parse(file.read_text())) or "") if file.exists() else ""
-    return re.split(r"(?<=[.:])\s*\n|\.(?:\s|$)", text)[0].rstrip(".:").replace("\n", " ")
+    return re.split(r"(?<=[.:])\s*\n|\.(?:\s|$)", text)[0].rstrip(".:").replace("\n", " ").replace("`", "")
 
 
 def rooms_in(folder: Path) -> list[Room]:
@@ -97,10 +97,13 @@ def aggregates(home: Path) -> list[str]:
 
 
 def in_any(homes: dict[str, Path], name: str) -> str:
-    """A room's words in the first service that has it, without that service's name."""
-    told = next((words for home in homes.values() if (words := words_of(home, name))), "")
-    said = re.sub(rf"\b(the )?({'|'.join(homes)})( service)?\b", "the service", told, flags=re.IGNORECASE)
-    return said[:1].upper() + said[1:]
+    """What a room is for in whichever service has it, in short; and who has it, where not all do."""
+    told = {service: words for service, home in homes.items() if (words := words_of(home, name))}
+    first = next(iter(told.values()), "")
+    said = re.split(
+        "[:;]", re.sub(rf"\b(the )?({'|'.join(homes)})( service)?\b", "the service", first, flags=re.IGNORECASE)
+    )[0]
+    return said[:1].upper() + said[1:] + (f" ({', '.join(told)})" if len(told) < len(homes) else "")
 
 
 def in_rows(rooms: Sequence[Room], in_a_row: int) -> list[Row]:
