@@ -29,6 +29,7 @@ EXCEPTED = {
     "eventlet": "counts the time of its sockets and processes",
     "dateutil": "takes the century of years with two digits from it",
     "nameko": "measures its workers",
+    "opentelemetry": "stamps its spans",
 }
 
 
