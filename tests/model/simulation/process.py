@@ -28,8 +28,8 @@ from touchstone_contracts.envelope import unwrap
 from touchstone_contracts.errors import Refusal
 from touchstone_contracts.topology import ServiceTopology, event_queue
 from touchstone_contracts.versions import upcast, versions
-from touchstone_devkit.testing.memory_mongo import MemoryDatabase
-from touchstone_devkit.testing.memory_service import Handler, handlers_of, instance_of
+from touchstone_testing.memory_mongo import MemoryDatabase
+from touchstone_testing.memory_service import Handler, handlers_of, instance_of
 
 CALL_S_MAX = 60
 CLAIM = datetime.timedelta(seconds=6)

@@ -16,7 +16,7 @@ from touchstone_chassis.unit_of_work.unit import UnitOfWork
 from touchstone_contracts.bookkeeping import DEADLINES
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.envelope import Envelope
-from touchstone_devkit.testing.memory_service import MemoryService, done_with, handlers_by_subject
+from touchstone_testing.memory_service import MemoryService, done_with, handlers_by_subject
 
 NOON = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
 SECRETARY = Caller(subject="secretariat-1", role="secretariat")

@@ -11,7 +11,7 @@ import pytest
 from notification.channels import smtp as mailer
 from notification.service import NotificationService
 from touchstone_chassis.api import Job
-from touchstone_devkit.testing.memory_service import MemoryService, done_with
+from touchstone_testing.memory_service import MemoryService, done_with
 
 NOON = datetime.datetime(2026, 3, 5, 12, tzinfo=datetime.UTC)
 SETTINGS: dict[str, Any] = {

@@ -17,7 +17,7 @@ from touchstone_chassis.unit_of_work.transaction import Clash, CompletionRecord,
 from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
 from touchstone_contracts.bookkeeping import DEADLINES, OUTBOX
 from touchstone_contracts.envelope import unwrap
-from touchstone_devkit.testing.memory_mongo import MemoryDatabase
+from touchstone_testing.memory_mongo import MemoryDatabase
 
 NOTHING_TO_NOTE = CompletionRecord()
 ORIGIN = Origin("cor-1")
