@@ -10,7 +10,6 @@ import pytest
 
 from certification.data import rule_sets
 from certification.service import CertificationService
-from certification.storage.mandates import MandateCache
 from touchstone_chassis.unit_of_work.transaction import AlreadyProcessed, CompletionRecord
 from touchstone_chassis.unit_of_work.unit import UnitOfWork
 from touchstone_contracts.bookkeeping import DEADLINES
@@ -39,7 +38,7 @@ class Office(MemoryService):
     def __init__(self) -> None:
         self.clock = SetClock(NOON)
         settings = {"rule_set": 1, "first_certificate_number": 10_001}
-        super().__init__(CertificationService, clock=self.clock, settings=settings, mandate_cache=MandateCache())
+        super().__init__(CertificationService, clock=self.clock, settings=settings)
 
     def deliver(self, event: Any, sequence: int = 1, id: str | None = None) -> None:
         """Handle an event as the chassis does: a message id counts once."""

@@ -34,7 +34,7 @@ class Bench(MemoryService):
         self.mails: list[Any] = []
         self.answer: Callable[[Any], mailer.Outcome] = lambda _mail: mailer.Taken()
         clock = types.SimpleNamespace(now=lambda: self.now)
-        super().__init__(NotificationService, clock=clock, settings=SETTINGS, sent_mail_cache=mailer.SentMailCache())
+        super().__init__(NotificationService, clock=clock, settings=SETTINGS)
 
     def handle(self, handler: str, *arguments: Any) -> Callable[[], None]:
         """Read and decide now; the answer commits, deciding again if somebody else changed the same."""
