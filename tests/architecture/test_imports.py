@@ -24,6 +24,7 @@ PACKAGES = (
 PLANTS = {
     "layers": ("certification/store.py", "import certification.service"),
     "chassis-layers": ("touchstone_chassis/amqp/connections.py", "import touchstone_chassis.rpc.server"),
+    "client-layers": ("touchstone/events/words.py", "import touchstone.cases.history"),
     "chassis-by-its-api": ("membership/service.py", "import touchstone_chassis.rpc.server"),
     "independent-services": ("notification/store.py", "import membership.topology"),
     "pure-domain": ("assessment/topology.py", "import touchstone_chassis"),

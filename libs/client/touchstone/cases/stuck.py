@@ -125,7 +125,7 @@ def _overdue(service: str, item: Mapping[str, Any]) -> Line:
     failed = item["attempt"] - 1
     again = f", next at {item['claimed_until'][:19].replace('T', ' ')}" if item["claimed_until"] else ""
     return Line(
-        case=item["case"],
+        case=item.get("case"),
         service=service,
         state="deadline fails" if failed > 0 else "deadline overdue",
         since=moment(item["due_at"]),
