@@ -12,11 +12,11 @@ from marshmallow import Schema
 from nameko.rpc import rpc
 
 from touchstone_chassis.api import command, on_event, on_message, query
-from touchstone_chassis.deadletters.repository import OnDeadLetter
+from touchstone_chassis.deadletters.consumer import OnDeadLetter
 from touchstone_chassis.handlers.events import OnEvent
 from touchstone_chassis.handlers.messages import OnMessage
-from touchstone_chassis.rpc.server import Method
-from touchstone_chassis.scheduling.job_queue import OnJob
+from touchstone_chassis.rpc.method import Method
+from touchstone_chassis.scheduling.entrypoint import OnJob
 from touchstone_contracts import roles
 from touchstone_contracts.events.assessment import AuditAccepted
 

@@ -26,6 +26,7 @@ PLANTS = {
     "chassis-layers": ("touchstone_chassis/amqp/connections.py", "import touchstone_chassis.rpc.server"),
     "client-layers": ("touchstone/events/words.py", "import touchstone.cases.history"),
     "chassis-by-its-api": ("membership/service.py", "import touchstone_chassis.rpc.server"),
+    "http-without-nameko": ("touchstone_chassis/validation.py", "import eventlet"),
     "independent-services": ("notification/store.py", "import membership.topology"),
     "pure-domain": ("assessment/topology.py", "import touchstone_chassis"),
     "contracts-stand-alone": ("touchstone_contracts/roles.py", "import pymongo"),

@@ -17,7 +17,7 @@ from joserfc.jwk import OctKey, OKPKey
 from touchstone.rpc.blocking import open_connection
 from touchstone.rpc.client import Client
 from touchstone_chassis.handlers.messages import OnMessage
-from touchstone_chassis.rpc.server import Method
+from touchstone_chassis.rpc.method import Method
 from touchstone_contracts import roles
 from touchstone_contracts.errors import Refusal
 from touchstone_devkit.demo.register import SECRETARIAT, Speaker, assessor, member

@@ -27,9 +27,10 @@ from touchstone_chassis.mongo.clock import DomainClock
 from touchstone_chassis.mongo.server_time import RealTime
 from touchstone_chassis.reconciliation.api import ReconciliationApi
 from touchstone_chassis.reconciliation.ledger import Due, ReconciliationDeclarations, missing_jobs
-from touchstone_chassis.rpc.server import command, query
+from touchstone_chassis.rpc.method import command, query
 from touchstone_chassis.runtime.settings import Settings
-from touchstone_chassis.scheduling.job_queue import Job, on_job
+from touchstone_chassis.scheduling.entrypoint import on_job
+from touchstone_chassis.scheduling.job_queue import Job
 from touchstone_chassis.testing.fault_points import declare as declare_fault_points
 from touchstone_chassis.testing.fault_points import fault_point
 from touchstone_chassis.unit_of_work.unit import UnitOfWork

@@ -12,7 +12,7 @@ from marshmallow import Schema
 import touchstone_contracts
 from touchstone_chassis.handlers.events import OnEvent
 from touchstone_chassis.handlers.messages import OnMessage
-from touchstone_chassis.rpc.server import Method
+from touchstone_chassis.rpc.method import Method
 from touchstone_contracts import roles
 from touchstone_contracts.envelope import CONTENT_TYPE
 from touchstone_contracts.topology import RPC_EXCHANGE, event_queue, rpc_queue

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import functools
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,11 +14,14 @@ from pymongo import ReturnDocument
 from simulation.memory_mongo import MemoryDatabase
 
 from touchstone_chassis.api import Stored
-from touchstone_chassis.handlers import commands, execution
+from touchstone_chassis.handlers.commands import Call, CommandExecution, QueryExecution
 from touchstone_chassis.handlers.events import OnEvent
+from touchstone_chassis.handlers.execution import Execution
+from touchstone_chassis.handlers.idempotency import Answers
 from touchstone_chassis.handlers.messages import OnMessage
-from touchstone_chassis.rpc.server import Method
-from touchstone_chassis.scheduling.job_queue import Job, OnJob
+from touchstone_chassis.rpc.method import Method
+from touchstone_chassis.scheduling.entrypoint import OnJob
+from touchstone_chassis.scheduling.job_queue import Job
 from touchstone_chassis.unit_of_work.committer import Committer
 from touchstone_chassis.unit_of_work.transaction import AlreadyProcessed, ClaimLost, CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
@@ -61,6 +65,20 @@ class _EachByAReplica:
         return Committer(self._database, event_time=self._clock.now, committed=lambda _rows, _changes: None)  # type: ignore[arg-type]
 
 
+class _Simulated(Execution):
+    """A handler's run as the service's own, without broker."""
+
+    def __init__(self, resources: Any, unit: UnitOfWork, origin: Origin, call: Any, done: CompletionRecord):
+        super().__init__(resources, unit, origin)
+        self._call, self._done = call, done
+
+    def attempt(self) -> Any:
+        return self._call()
+
+    def completion(self, _result: Any) -> CompletionRecord:
+        return self._done
+
+
 class Process:
     """A service's handlers and what the process remembers; the database outlives it."""
 
@@ -84,25 +102,21 @@ class Process:
     def restart(self) -> None:
         """A fresh process: what was only in memory is gone."""
         committer = _EachByAReplica(self.database, self.clock)
-        mongo = SimpleNamespace(database=self.database)
         here = SimpleNamespace(open_for_s=0.0, trip=lambda: None)
-        self._core: Any = SimpleNamespace(
-            service=self.name, committer=committer, mongo=mongo, draining=False, circuit_breaker=here
+        self._resources: Any = SimpleNamespace(
+            service=self.name, committer=committer, answers=Answers(self.database), draining=False, circuit_breaker=here
         )
         remembered = getattr(self._service, "remembered", None)
         self._remembered = type(remembered)() if remembered is not None else None
-        self._executions: dict[str, commands.Execution] = {}
 
     def call(self, name: str, arguments: dict[str, Any], caller: Caller) -> Any:
         """The answer to a command or query, as a caller reads it. Raises Refusal."""
         handler, unit = self.commands[name], UnitOfWork(self.database)
-        if name not in self._executions:
-            self._executions[name] = commands.Execution(self._core, handler.entrypoint.schema, name)
-        execution, service, until = self._executions[name], self._instance(unit), time.time() + CALL_S_MAX
-        run, arguments = (lambda *given: handler.method(service, *given)), dict(arguments)
+        method = functools.partial(handler.method, self._instance(unit))
+        call = Call(name, handler.entrypoint.schema, dict(arguments), caller, time.time() + CALL_S_MAX)
         if not handler.entrypoint.changes:
-            return orjson.loads(execution.query(run, arguments, caller, unit, until))
-        return orjson.loads(execution.command(run, arguments, caller, unit, Origin(uuid.uuid4().hex), until))
+            return orjson.loads(QueryExecution(self._resources, unit, call, method).run())
+        return orjson.loads(CommandExecution(self._resources, unit, call, method, Origin(uuid.uuid4().hex)).run())
 
     def take_event(self, queue: str, body: bytes) -> None:
         """Handle an event once. Raises what the handler raises."""
@@ -155,14 +169,13 @@ class Process:
         except AlreadyProcessed:
             return
         except Exception:
-            if not self._core.committer.was_processed(inbox_key):
+            if not self._resources.committer.was_processed(inbox_key):
                 raise
 
     def _run(self, handler: Handler, origin: Origin, done: CompletionRecord, *given: Any) -> None:
         unit = UnitOfWork(self.database)
-        service = self._instance(unit)
-        run = lambda: handler.method(service, *given)  # noqa: E731
-        execution.run(self._core, unit, run, origin=origin, complete=lambda _result: done)
+        run = functools.partial(handler.method, self._instance(unit), *given)
+        _Simulated(self._resources, unit, origin, run, done).run()
 
     def _instance(self, unit: UnitOfWork) -> Any:
         service = self._service()

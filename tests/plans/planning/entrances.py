@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
-from touchstone_chassis.deadletters.repository import OnDeadLetter
+from touchstone_chassis.deadletters.consumer import OnDeadLetter
 from touchstone_chassis.handlers.events import OnEvent
 from touchstone_chassis.handlers.messages import OnMessage
-from touchstone_chassis.rpc.server import Method
-from touchstone_chassis.scheduling.job_queue import OnJob
+from touchstone_chassis.rpc.method import Method
+from touchstone_chassis.scheduling.entrypoint import OnJob
 from touchstone_contracts.topology import event_queue
 
 _SAMPLE = re.compile(r"(\w+)\{([^}]*)\} ([0-9.e+]+)")

@@ -43,9 +43,9 @@ def an_accreditation(body_id: str) -> dict[str, Any]:
 
 def lose_the_connection(resources: Any) -> None:
     """As a death of the process looks to the broker."""
-    session = resources.consumer.session
+    session = resources.consumer.channels
     connections.close_quietly(session.connection)
-    eventually(lambda: resources.consumer.session not in (None, session) and resources.consumer._check()[0])
+    eventually(lambda: resources.consumer.channels not in (None, session) and resources.consumer._check()[0])
 
 
 def test_messages_that_were_only_prefetched_are_not_parked_however_often_the_process_dies(bus, resources, database):

@@ -222,7 +222,7 @@ def test_a_rated_batch_goes_out_one_by_one_and_is_no_lag(bus, desk, behaviour, d
     due = [row["recorded_at"] for row in rows]
     assert len(second["replayed"]) == 2 and len(rows) == 3
     assert [round((b - a).total_seconds()) for a, b in itertools.pairwise(due)] == [10, 10]
-    assert resources._check_lag()[0]
+    assert resources.background_relay.check_lag()[0]
 
 
 def test_a_message_comes_back_from_the_queue_until_it_is_kept_and_is_kept_once(bus, desk, behaviour, database):

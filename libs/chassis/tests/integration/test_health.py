@@ -14,13 +14,8 @@ import pytest
 from nameko.containers import ServiceContainer
 from pymongo import MongoClient
 
-from touchstone_chassis.health.server import (
-    CONNECTIONS_MAX,
-    SOCKET_TIMEOUT_S,
-    Health,
-    TransactionLifetime,
-    WritableDatabase,
-)
+from touchstone_chassis.health.database import TransactionLifetime, WritableDatabase
+from touchstone_chassis.health.server import CONNECTIONS_MAX, SOCKET_TIMEOUT_S, Health
 from touchstone_chassis.mongo.client import connect
 from touchstone_devkit.eventually import eventually
 

@@ -67,25 +67,25 @@ def _an_accreditation(body_id: str) -> dict:
 
 @pytest.mark.parametrize("case", UNREADABLE)
 def test_properties_that_cannot_be_read_park_their_message_alone(case, publish, bus, resources, database):
-    session = resources.consumer.session
+    session = resources.consumer.channels
 
     publish(_raw(*UNREADABLE[case]), "", QUEUE)
     bus.publish_event(_an_accreditation("b-1"))
 
     assert eventually(lambda: bus.count(dead_letter("toy")), within_s=5) == 1
     assert eventually(lambda: database["things"].find_one({"_id": "b-1"}), within_s=5)
-    assert resources.consumer.session is session
+    assert resources.consumer.channels is session
 
 
 def test_a_routing_key_that_cannot_be_read_parks_its_message_alone(publish, bus, resources, database):
-    session = resources.consumer.session
+    session = resources.consumer.channels
 
     publish(amqp.Message(b"{}"), "nameko-rpc", b"toy.\xff\xfe")
     bus.publish_event(_an_accreditation("b-1"))
 
     assert eventually(lambda: bus.count(dead_letter("toy")), within_s=5) == 1
     assert eventually(lambda: database["things"].find_one({"_id": "b-1"}), within_s=5)
-    assert resources.consumer.session is session
+    assert resources.consumer.channels is session
 
 
 def test_headers_that_leave_no_room_for_ours_park_their_message_and_hold_no_worker(bus, database):

@@ -234,7 +234,7 @@ def test_the_oldest_that_waits_is_seen_though_it_is_due_later_than_others(resour
         )
 
     count, age_s = resources.relay.pending()
-    ok, detail = resources._check_lag()
+    ok, detail = resources.background_relay.check_lag()
 
     assert count == 2 and 119 <= age_s < 150
     assert not ok and detail.startswith("2 unpublished, oldest 12") and "runbook outbox-lag" in detail

@@ -64,7 +64,7 @@ def test_a_queue_that_is_deleted_under_us_is_missed_and_consumed_again_when_it_i
 
 
 def test_a_channel_that_the_broker_closes_costs_the_other_queues_nothing(bus, resources, database):
-    session: ConsumerChannels = resources.consumer.session
+    session: ConsumerChannels = resources.consumer.channels
     connection = session.connection
     channels = len(connection.channels)
 
@@ -76,5 +76,5 @@ def test_a_channel_that_the_broker_closes_costs_the_other_queues_nothing(bus, re
     assert eventually(lambda: consumers(resources)[0])
     bus.publish_event(an_accreditation("b-1"))
     assert eventually(lambda: database["things"].find_one({"_id": "b-1"}))
-    assert resources.consumer.session is session and session.connection is connection
+    assert resources.consumer.channels is session and session.connection is connection
     assert len(connection.channels) == channels

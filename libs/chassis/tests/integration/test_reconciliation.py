@@ -177,7 +177,7 @@ def test_an_event_goes_out_again_with_its_id_and_it_is_recorded_who_wanted_it(bu
     assert properties.message_id == id and b"b-1" in body
     (action,) = row["republished"]
     assert (action["who"], action["why"]) == ("operator-1", "the queue was deleted")
-    assert resources._check_lag()[0]
+    assert resources.background_relay.check_lag()[0]
 
 
 def test_an_event_that_waits_or_is_too_old_is_not_published_again(bus, desk, database):

@@ -11,7 +11,7 @@ import pytest
 
 from touchstone_chassis.handlers.idempotency import Answers
 from touchstone_chassis.handlers.resources import Resources
-from touchstone_chassis.rpc.server import Method
+from touchstone_chassis.rpc.method import Method
 from touchstone_chassis.unit_of_work.committer import Committer
 from touchstone_devkit.eventually import eventually
 

@@ -13,7 +13,7 @@ import requests
 
 from touchstone_chassis.amqp import connections
 from touchstone_chassis.amqp.publisher import ConfirmingPublisher, Outcome, Outgoing
-from touchstone_chassis.rpc.server import ReplyPublisher
+from touchstone_chassis.rpc.replies import ReplyPublisher
 from touchstone_contracts.addresses import addresses_of, split
 from touchstone_contracts.topology import dead_letter
 from touchstone_devkit.eventually import eventually

@@ -10,7 +10,7 @@ import nameko
 import pytest
 
 from touchstone_chassis.amqp.publisher import ConfirmingPublisher, Outcome, Outgoing
-from touchstone_chassis.consuming.consumer import Delivery
+from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.mongo.client import connect
 from touchstone_chassis.unit_of_work.committer import Committer
 from touchstone_contracts.topology import dead_letter

@@ -11,7 +11,7 @@ from pymongo.errors import ServerSelectionTimeoutError
 from touchstone_chassis.deadletters.api import DeadLetterApi
 from touchstone_chassis.history.api import HistoryApi
 from touchstone_chassis.mongo.server_time import ServerTime, asked_of, machine_time
-from touchstone_chassis.outbox.relay import LEASE, Lease
+from touchstone_chassis.outbox.lease import LEASE, Lease
 from touchstone_chassis.reconciliation.api import ReconciliationApi
 from touchstone_contracts.roles import OPERATOR
 from touchstone_contracts.topology import dead_letter

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from touchstone_chassis.consuming.consumer import Delivery
 from touchstone_chassis.consuming.decoding import BadMessage, decode, text_header, traceparent
+from touchstone_chassis.consuming.delivery import Delivery
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -22,7 +22,7 @@ def _config() -> Any:
 
 def a_delivery(body: bytes, headers: Any = None, content_type: Any = "application/json", **properties: Any) -> Delivery:
     message = amqp.Message(body, application_headers=headers or {}, content_type=content_type, **properties)
-    return Delivery("queue", message, None, None)  # type: ignore[arg-type]
+    return Delivery("queue", message, None)  # type: ignore[arg-type]
 
 
 HEADER_VALUES = st.recursive(

@@ -9,9 +9,9 @@ from nameko import config
 from pymongo.errors import AutoReconnect, NetworkTimeout
 
 from touchstone_chassis.amqp.publisher import Outcome, Outgoing
-from touchstone_chassis.consuming.consumer import Delivery
+from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.consuming.retry import DEFERRALS_MAX, RetryPolicy
-from touchstone_chassis.handlers.entrypoint import EntrypointAdapter, Invocation
+from touchstone_chassis.handlers.entrypoint import Invocation, MessageEntrypoint
 from touchstone_chassis.mongo.circuit_breaker import CircuitBreaker
 from touchstone_chassis.unit_of_work.unit import UnitOfWork
 from touchstone_devkit.eventually import eventually
@@ -29,15 +29,15 @@ class Database:
 
 
 class Connection:
-    """Stands for the consumer, its session and the broker: notes what comes of a delivery."""
+    """Stands for the consumer, its channels and the broker: notes what comes of a delivery."""
 
-    in_flight, draining, last_error = 1, False, None
+    in_flight, draining, closed, last_error = 1, False, False, None
 
     def __init__(self) -> None:
-        self.session, self.done, self.published = self, [], []
+        self.done, self.published = [], []
 
-    def line_up(self, delivery: Delivery) -> None:
-        self.done.append("put off")
+    def defer(self, delivery: Delivery) -> None:
+        delivery.abandon() if delivery.pointless else self.done.append("put off")
 
     def settle(self, message: Any, *, ack: bool) -> None:
         self.done.append("acknowledged" if ack else "rejected")
@@ -67,7 +67,7 @@ def connection() -> Connection:
 def retry_policy(circuit_breaker: CircuitBreaker, connection: Connection) -> Any:
     retry_policy = RetryPolicy()
     retry_policy.circuit_breaker = lambda: circuit_breaker
-    vars(retry_policy).update(publisher=connection, _service="toy")
+    vars(retry_policy).update(publisher=connection, consumer=connection, _service="toy")
     with config.patch({"retry_delays_s": [1, 10]}):
         yield retry_policy
 
@@ -76,7 +76,7 @@ def retry_policy(circuit_breaker: CircuitBreaker, connection: Connection) -> Any
 def delivery(connection: Connection) -> Delivery:
     message = amqp.Message(b"{}", application_headers={}, message_id="m-1")
     message.delivery_info = {"routing_key": "q", "exchange": "", "delivery_tag": 1}
-    return Delivery("q", message, connection, connection)  # type: ignore[arg-type]
+    return Delivery("q", message, connection)  # type: ignore[arg-type]
 
 
 def test_what_fails_time_and_again_though_the_database_is_there_is_retried_and_counted(
@@ -84,7 +84,7 @@ def test_what_fails_time_and_again_though_the_database_is_there_is_retried_and_c
 ):
     defer = [retry_policy.defer(delivery, TOO_SLOW) for _ in range(DEFERRALS_MAX + 1)]
 
-    assert defer == [True] * DEFERRALS_MAX + [False]
+    assert defer == ["put_off"] * DEFERRALS_MAX + ["retried"]
     assert connection.done == ["put off"] * DEFERRALS_MAX + ["acknowledged"]
     assert connection.published == [("toy.retry.1s", 1)]
 
@@ -120,11 +120,11 @@ def test_a_database_that_goes_away_at_the_last_try_is_waited_for(retry_policy, d
         retry_policy.defer(delivery, TOO_SLOW)
     database.there = False
 
-    assert retry_policy.defer(delivery, TOO_SLOW)
+    assert retry_policy.defer(delivery, TOO_SLOW) == "put_off"
     database.there = True
     again = [retry_policy.defer(delivery, TOO_SLOW) for _ in range(DEFERRALS_MAX)]
 
-    assert again == [True] * DEFERRALS_MAX
+    assert again == ["put_off"] * DEFERRALS_MAX
     assert connection.published == []
 
 
@@ -151,9 +151,10 @@ def test_a_drain_leaves_it_to_the_next_process(retry_policy, delivery, connectio
 
 def test_what_was_put_off_is_committed_by_itself_when_it_is_begun_again(retry_policy, delivery):
     begun: list[Invocation] = []
-    entrypoint = EntrypointAdapter()
+    entrypoint = MessageEntrypoint()
     container = SimpleNamespace(spawn_worker=lambda _entrypoint, args, _kwargs: begun.extend(args))
-    vars(entrypoint).update(resources=SimpleNamespace(unit=lambda: UnitOfWork(None)), container=container)
+    resources = SimpleNamespace(unit=lambda: UnitOfWork(None), retry_policy=retry_policy)
+    vars(entrypoint).update(resources=resources, container=container)
 
     entrypoint.spawn(delivery)
     retry_policy.defer(delivery, TOO_SLOW)

@@ -6,14 +6,15 @@ import amqp
 import pytest
 from nameko.exceptions import ContainerBeingKilled
 
-from touchstone_chassis.consuming.consumer import Delivery, QueueConsumer
+from touchstone_chassis.consuming.consumer import QueueConsumer
+from touchstone_chassis.consuming.delivery import Delivery
 
 
 class ConsumerChannels:
     """Stands for a connection; notes what the broker would be told."""
 
     def __init__(self) -> None:
-        self.in_flight, self.told = 1, 0
+        self.in_flight, self.told, self.draining, self.closed = 1, 0, False, False
 
     def settle(self, message: Any, *, ack: bool) -> None:
         self.told += 1
@@ -25,16 +26,15 @@ class ConsumerChannels:
     ids=["the process is ending", "the handler cannot take it"],
 )
 def test_only_a_message_that_cannot_be_taken_is_rejected(error, told):
-    consumer, session = QueueConsumer(), ConsumerChannels()
-    consumer.session = session  # type: ignore[assignment]
+    consumer, channels = QueueConsumer(), ConsumerChannels()
 
     def handler(delivery: Delivery) -> None:
         raise error
 
     consumer.register("q", handler)
-    consumer.line_up(Delivery("q", amqp.Message(b""), consumer, session))  # type: ignore[arg-type]
+    consumer.defer(Delivery("q", amqp.Message(b""), channels))  # type: ignore[arg-type]
     consumer._work.stop()
 
     consumer._work.run()
 
-    assert (session.told, session.in_flight) == (told, 0)
+    assert (channels.told, channels.in_flight) == (told, 0)

@@ -15,7 +15,8 @@ from pymongo.errors import (
 )
 
 from touchstone_chassis.handlers import execution
-from touchstone_chassis.unit_of_work.transaction import Clash, CompletionRecord, IndexViolated
+from touchstone_chassis.handlers.execution import Execution
+from touchstone_chassis.unit_of_work.transaction import Clash, IndexViolated
 from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
 from touchstone_contracts.errors import AlreadyExists, Conflict, DeadlineExceeded, NotFound, Unavailable
 
@@ -52,7 +53,7 @@ class CircuitBreaker:
 
 
 class Parts:
-    """The parts of the core that handling uses."""
+    """The resources that an execution uses."""
 
     def __init__(self, committer: Committing, draining: bool = False, away_for_s: float = 0):
         self.committer, self.draining = committer, draining
@@ -61,15 +62,18 @@ class Parts:
 
 def run(parts: Parts, handler: Any, until: float | None = None, patient: bool = False) -> Any:
     unit = UnitOfWork(None)  # type: ignore[arg-type]
-    return execution.run(
-        parts,  # type: ignore[arg-type]
-        unit,
-        handler,
-        origin=Origin("c"),
-        complete=lambda _result: CompletionRecord(),
-        until=until,
-        patient=patient,
-    )
+    execution = Handling(parts, unit, Origin("c"), until=until)  # type: ignore[arg-type]
+    execution.handler, execution.patient = handler, patient
+    return execution.run()
+
+
+class Handling(Execution):
+    """Runs what a test gives it."""
+
+    handler: Any
+
+    def attempt(self) -> Any:
+        return self.handler()
 
 
 def test_a_clash_runs_the_handler_again_and_commits_once():

@@ -6,7 +6,7 @@ import amqp
 import pytest
 
 from touchstone_chassis.amqp.publisher import Outcome, Outgoing
-from touchstone_chassis.consuming.consumer import Delivery
+from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.consuming.fingerprint import fingerprint
 from touchstone_chassis.consuming.retry import RetryPolicy
 
@@ -14,7 +14,7 @@ from touchstone_chassis.consuming.retry import RetryPolicy
 def a_delivery(body: bytes = b"{}", headers: dict[str, Any] | None = None, **properties: Any) -> Delivery:
     message = amqp.Message(body, application_headers=headers or {}, **properties)
     message.delivery_info = {"routing_key": "q", "exchange": "", "delivery_tag": 1}
-    return Delivery("q", message, Connection(), Connection())  # type: ignore[arg-type]
+    return Delivery("q", message, Connection())  # type: ignore[arg-type]
 
 
 class Connection:

@@ -23,12 +23,11 @@ from marshmallow import ValidationError
 import touchstone_contracts
 from touchstone_chassis.amqp import connections
 from touchstone_chassis.amqp.publisher import Outgoing, is_sendable
-from touchstone_chassis.consuming.consumer import Delivery
 from touchstone_chassis.consuming.decoding import BadMessage, decode, text_header, traceparent
+from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.consuming.retry import attempts_of
 from touchstone_chassis.deadletters.letter import DeadLetter, new_document, parked_again
-from touchstone_chassis.handlers import commands
-from touchstone_chassis.rpc import server
+from touchstone_chassis.rpc import method
 from touchstone_contracts.envelope import CONTENT_TYPE, unwrap
 from touchstone_contracts.errors import DeadlineExceeded, InvalidRequest
 from touchstone_contracts.events import assessment, certification, membership, notification  # noqa: F401 - registers the events
@@ -104,7 +103,7 @@ def deliveries() -> Iterator[tuple[str, Delivery]]:
         properties = {name: chance.choice(VALUES) for name in ("message_id", "reply_to") if chance.random() < 0.3}
         content_type = chance.choice((CONTENT_TYPE, CONTENT_TYPE, CONTENT_TYPE, "application/json", None))
         message = amqp.Message(body, application_headers=headers, content_type=content_type, **properties)
-        yield f"seed {SEED}, input {number}", Delivery("queue", message, None, None)  # type: ignore[arg-type]
+        yield f"seed {SEED}, input {number}", Delivery("queue", message, None)  # type: ignore[arg-type]
 
 
 def test_a_mutated_event_is_an_event_or_is_refused_with_a_reason() -> None:
@@ -135,8 +134,8 @@ def test_a_mutated_call_has_arguments_a_deadline_and_a_context_or_is_refused() -
             text_header(delivery, "nameko.authorization", "authorization")
             traceparent(delivery)
             attempts_of(delivery)
-            commands.check_deadline(server._deadline(delivery))
-            commands.kwargs_of(decode(delivery, CONTENT_TYPE, "application/json"))
+            method._deadline(delivery)
+            method._arguments(decode(delivery, CONTENT_TYPE, "application/json"))
         except (BadMessage, DeadlineExceeded, InvalidRequest):
             continue
         except Exception as error:

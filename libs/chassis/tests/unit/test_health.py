@@ -13,7 +13,9 @@ from pymongo.errors import OperationFailure, ServerSelectionTimeoutError
 from werkzeug.test import Client
 
 from touchstone_chassis.handlers.resources import Resources
-from touchstone_chassis.health.server import WRITTEN_EVERY_S, Checks, Health, TransactionLifetime, WritableDatabase
+from touchstone_chassis.health.checks import Checks
+from touchstone_chassis.health.database import WRITTEN_EVERY_S, TransactionLifetime, WritableDatabase
+from touchstone_chassis.health.server import Health
 
 
 class Container:
@@ -52,7 +54,7 @@ def a_health(started: bool = True, **checks: Any) -> Client:
         health.checks.add(name, check)
     if started:
         health.start()
-    return Client(health.respond)
+    return Client(health.application)
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from typing import Any
 import amqp
 import pytest
 
-from touchstone_chassis.consuming.consumer import Delivery
+from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.consuming.poison import ALONE_FROM, STARTS_MAX, PoisonDetector
 
 
@@ -34,21 +34,19 @@ class RetryPolicy:
 
     def __init__(self) -> None:
         self.given_up: list[str] = []
+        self.consumer = Connection()
 
     def dead_letter(self, delivery: Delivery, reason: str, error: str) -> None:
         self.given_up.append(reason)
 
 
 class Connection:
-    """Stands for the consumer and its session."""
+    """Stands for the consumer and its channels."""
 
-    in_flight, draining = 1, False
+    in_flight, draining, closed = 1, False, False
 
-    def __init__(self) -> None:
-        self.session, self.lined_up = self, 0
-
-    def line_up(self, delivery: Delivery) -> None:
-        self.lined_up += 1
+    def defer(self, delivery: Delivery) -> None:
+        """Handed on again."""
 
 
 @pytest.fixture
@@ -69,8 +67,7 @@ def starts(counts: Counts, retry_policy: RetryPolicy) -> PoisonDetector:
 def a_delivery() -> Delivery:
     message = amqp.Message(b"{}", application_headers={}, message_id="m-1")
     message.delivery_info = {"routing_key": "q", "exchange": "", "delivery_tag": 1, "redelivered": True}
-    connection = Connection()
-    return Delivery("q", message, connection, connection)  # type: ignore[arg-type]
+    return Delivery("q", message, Connection())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("earlier", [0, ALONE_FROM, STARTS_MAX - 1])
@@ -78,12 +75,9 @@ def test_a_message_that_is_only_put_off_is_started_as_often_as_it_takes(starts, 
     counts.count = earlier
     delivery, started = a_delivery(), []
 
-    def defer() -> None:
-        started.append(1)
-        delivery.defer()
-
     for _round in range(3 * STARTS_MAX):
-        starts.run(delivery, defer)
+        with starts.watched(delivery) as admitted:
+            started += [1] if admitted else []
 
     assert len(started) == 3 * STARTS_MAX and retry_policy.given_up == []
     assert counts.count == earlier + 1
@@ -93,6 +87,7 @@ def test_each_new_delivery_is_counted_and_given_up_after_the_last(starts, retry_
     started: list[int] = []
 
     for _death in range(STARTS_MAX + 5):
-        starts.run(a_delivery(), lambda: started.append(1))
+        with starts.watched(a_delivery()) as admitted:
+            started += [1] if admitted else []
 
     assert len(started) == STARTS_MAX and retry_policy.given_up == ["process_died"] * 5

@@ -13,8 +13,8 @@ from nameko.containers import ServiceContainer
 from nameko.extensions import DependencyProvider
 
 from touchstone_chassis.config import ConfigError
-from touchstone_chassis.health.server import Checks
-from touchstone_chassis.runtime import process
+from touchstone_chassis.health.checks import Checks
+from touchstone_chassis.runtime import process, signals
 from touchstone_chassis.runtime.process import DIED, MISCONFIGURED, STOPPED, Run
 
 
@@ -154,7 +154,7 @@ def test_a_signal_is_heard_while_the_hub_sleeps(signum: int) -> None:
     heard = eventlet.event.Event()
     kill_from_outside = f"sleep 0.1; kill -{signum} {os.getpid()}"
 
-    with process._signals_heard(lambda: heard.send("heard"), 60):
+    with signals.signals_heard(lambda: heard.send("heard"), 60):
         os.posix_spawn("/bin/sh", ["sh", "-c", kill_from_outside], os.environ)
         with eventlet.Timeout(10):
             assert heard.wait() == "heard"
@@ -162,9 +162,9 @@ def test_a_signal_is_heard_while_the_hub_sleeps(signum: int) -> None:
 
 def test_a_second_signal_ends_the_process_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     left: list[int] = []
-    monkeypatch.setattr(process, "_leave_now", left.append)
+    monkeypatch.setattr(signals, "leave_now", left.append)
 
-    with process._signals_heard(lambda: None, 60):
+    with signals.signals_heard(lambda: None, 60):
         os.kill(os.getpid(), signal.SIGTERM)
         assert left == []
         os.kill(os.getpid(), signal.SIGINT)

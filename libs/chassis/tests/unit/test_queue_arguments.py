@@ -9,8 +9,8 @@ from eventlet.event import Event
 
 from touchstone_chassis.amqp import connections
 from touchstone_chassis.health import queue_arguments
+from touchstone_chassis.health.checks import CHECK_TIMEOUT_S, Checks
 from touchstone_chassis.health.queue_arguments import COMPARED_EVERY_S, QueueArguments
-from touchstone_chassis.health.server import CHECK_TIMEOUT_S, Checks
 
 WELL = (True, "1 queues are as they should be")
 

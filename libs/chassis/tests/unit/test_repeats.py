@@ -10,9 +10,10 @@ import pytest
 from marshmallow import Schema
 from pymongo.errors import AutoReconnect
 
-from touchstone_chassis.handlers.commands import Execution
+from touchstone_chassis.handlers.commands import Call, CommandExecution
 from touchstone_chassis.unit_of_work.transaction import AnswerStored
 from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
+from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import NotFound, Unavailable
 
 
@@ -43,18 +44,9 @@ class Repeated:
 
 def call(answers: Stored, method: Any = lambda _request, _caller: "second", for_s: float = 3) -> bytes:
     away = SimpleNamespace(open_for_s=0, trip=lambda: None, probe=lambda: None)
-    resources = SimpleNamespace(committer=Repeated(), draining=False, circuit_breaker=away)
-    execution = Execution(resources, Schema(), "method")  # type: ignore[arg-type]
-    execution.__dict__["_answers"] = answers
-    unit, caller = UnitOfWork(None), SimpleNamespace(subject="me")  # type: ignore[arg-type]
-    return execution.command(
-        method,
-        {"idempotency_key": "k"},
-        caller,  # type: ignore[arg-type]
-        unit,
-        Origin("c"),
-        time.time() + for_s,
-    )
+    resources = SimpleNamespace(committer=Repeated(), draining=False, circuit_breaker=away, answers=answers)
+    asked = Call("method", Schema(), {"idempotency_key": "k"}, Caller("me", "secretariat"), time.time() + for_s)
+    return CommandExecution(resources, UnitOfWork(None), asked, method, Origin("c")).run()  # type: ignore[arg-type]
 
 
 def refused(_request: Any, _caller: Any) -> None:

@@ -10,7 +10,7 @@ from eventlet.green import socket
 from nameko import config
 
 from touchstone_chassis.amqp import connections
-from touchstone_chassis.rpc.server import HEAR_S, ReplyPublisher
+from touchstone_chassis.rpc.replies import HEAR_S, ReplyPublisher
 
 
 class Connection:

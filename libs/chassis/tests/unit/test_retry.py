@@ -7,18 +7,17 @@ import eventlet
 import pytest
 
 from touchstone_chassis.amqp.publisher import Outcome, Outgoing
-from touchstone_chassis.consuming.consumer import Delivery
+from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.consuming.retry import RetryPolicy
 
 
 class ConsumerChannels:
     """Stands for the consumer and its session: notes what the broker would be told of a delivery."""
 
-    in_flight, draining = 1, False
+    in_flight, draining, closed = 1, False, False
 
     def __init__(self) -> None:
         self.told: list[str] = []
-        self.session = self
 
     def settle(self, message: Any, *, ack: bool) -> None:
         self.told.append("ack" if ack else "reject")
@@ -42,7 +41,7 @@ def parking_at_a_small_broker() -> RetryPolicy:
 def a_delivery(session: ConsumerChannels) -> Delivery:
     message = amqp.Message(b"{}", application_headers={}, message_id="m-1")
     message.delivery_info = {"routing_key": "q", "exchange": "", "delivery_tag": 1}
-    return Delivery("q", message, session, session)  # type: ignore[arg-type]
+    return Delivery("q", message, session)  # type: ignore[arg-type]
 
 
 def test_what_is_too_large_to_be_published_again_is_dead_lettered_by_the_broker():

@@ -14,7 +14,7 @@ import pytest
 from pymongo import monitoring
 
 from touchstone_chassis.config import ConfigError
-from touchstone_chassis.consuming.consumer import Delivery
+from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.observability import spans
 from touchstone_chassis.testing import fault_points
 from touchstone_chassis.unit_of_work.unit import Origin
@@ -41,7 +41,7 @@ def written(folder: Path) -> list[list[Any]]:
 def a_delivery() -> Delivery:
     headers = {"nameko.correlation_id": "c-1", "nameko.authorization": "a-token"}
     message = amqp.Message(b'{"secret": "a-body"}', message_id="m-1", correlation_id="r-1", application_headers=headers)
-    return Delivery("a.queue", message, None, None, received_at=12.5)  # type: ignore[arg-type]
+    return Delivery("a.queue", message, None, received_at=12.5)  # type: ignore[arg-type]
 
 
 def spin(cpu_s: float) -> None:

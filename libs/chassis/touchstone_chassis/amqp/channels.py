@@ -59,6 +59,9 @@ class ConsumerChannels:
     def __init__(self, uri: str, name: str, heartbeat_s: int):
         self.connection = connections.connect(uri, heartbeat_s=heartbeat_s, name=name)
         self.in_flight = 0
+        self.draining = False
+        """Whether the process takes no more messages: what is not begun is left to others."""
+        self.closed = False
         self.cancelled = False
         self._writing = Semaphore(1)
         self._settled: list[_Settled] = []
@@ -157,6 +160,7 @@ class ConsumerChannels:
 
     def close(self) -> None:
         """Say goodbye, so that the broker has read every acknowledgement; without an answer, leave all the same."""
+        self.closed = True
         try:
             with eventlet.Timeout(CLOSE_S_MAX, _NoAnswer), self._writing:
                 self._tell_settled()

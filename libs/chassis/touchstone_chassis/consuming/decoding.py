@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from nameko import config
 
-from touchstone_chassis.consuming.consumer import Delivery
+from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_contracts.plain import is_plain
 
 DEPTH_MAX = 64

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from touchstone_chassis.consuming.consumer import Delivery
+from touchstone_chassis.consuming.delivery import Delivery
 
 _LIVES = ("touchstone-attempt", "touchstone-replays")
 """A retry and a replay begin a new life of the same message."""

@@ -6,8 +6,8 @@ of that, so that what it gives up without so many starts goes back to its queue 
 
 import contextlib
 import datetime
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from weakref import WeakKeyDictionary
 
 import pymongo
 import structlog
@@ -15,7 +15,7 @@ from eventlet.semaphore import Semaphore
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from touchstone_chassis.consuming.consumer import Delivery
+from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.consuming.fingerprint import fingerprint
 from touchstone_chassis.consuming.retry import RetryPolicy
 from touchstone_chassis.mongo.circuit_breaker import CircuitBreaker
@@ -42,8 +42,9 @@ class PoisonDetector:
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
     ):
         self._counts = database["starts"].with_options(write_concern=RELAXED)
-        self._parking, self._availability, self._now = retry_policy, circuit_breaker, now
+        self._retry_policy, self._circuit_breaker, self._now = retry_policy, circuit_breaker, now
         self._alone = Semaphore(1)
+        self._counted_before: WeakKeyDictionary[Delivery, int] = WeakKeyDictionary()
 
     def of(self, delivery: Delivery, queue: str) -> int:
         """How often a handler was started on it, first deliveries aside. Raises PyMongoError."""
@@ -55,43 +56,54 @@ class PoisonDetector:
         """Whether the message itself is why it was handed out so often. Raises PyMongoError."""
         return self.of(delivery, queue) >= STARTS_MAX
 
-    def run(self, delivery: Delivery, start: Callable[[], Any]) -> Any:
-        """`start` on a message, unless it ended the process too often: then it is parked."""
+    @contextlib.contextmanager
+    def watched(self, delivery: Delivery) -> Iterator[bool]:
+        """Whether to start on a message; if not it is settled or deferred by then, given up where it killed too often.
+
+        What runs inside counts against the message when the process dies of it.
+        """
         if not delivery.redelivered:
-            return start()
-        try:
-            count = self._before(delivery)
-        except PyMongoError as error:
-            return self._uncounted(delivery, start, error)
-        if count >= STARTS_MAX:
-            self._parking.dead_letter(delivery, "process_died", f"the process died {count} times while it was handled")
-            return None
-        with self._alone if count >= ALONE_FROM else contextlib.nullcontext():
-            if delivery.pointless:
-                delivery.abandon()
-                return None
-            try:
-                self._note(delivery, count)
-            except PyMongoError as error:
-                return self._uncounted(delivery, start, error)
-            return start()
-
-    def _before(self, delivery: Delivery) -> int:
-        return self.of(delivery, delivery.queue) if delivery.starts_before is None else delivery.starts_before
-
-    def _note(self, delivery: Delivery, count: int) -> None:
-        """Once for each delivery, however often it is put off and started again: those starts had an end."""
-        if delivery.starts_before is not None:
+            yield True
             return
-        delivery.starts_before = count  # said first: where only the answer is lost, it must not be counted again
-        started = {"$inc": {"count": 1}, "$set": {"queue": delivery.queue, "expires_at": self._now() + KEPT}}
-        with pymongo.timeout(COUNTED_WITHIN_S):
-            self._counts.update_one({"_id": fingerprint(delivery, delivery.queue)}, started, upsert=True)
+        try:
+            count = self._count_before(delivery)
+        except PyMongoError as error:
+            yield self._uncounted(delivery, error)
+            return
+        if count >= STARTS_MAX:
+            reason = f"the process died {count} times while it was handled"
+            self._retry_policy.dead_letter(delivery, "process_died", reason)
+            yield False
+            return
+        with self._alone if count >= ALONE_FROM else contextlib.nullcontext():
+            yield self._counted(delivery, count)
 
-    def _uncounted(self, delivery: Delivery, start: Callable[[], Any], error: PyMongoError) -> Any:
+    def _count_before(self, delivery: Delivery) -> int:
+        known = self._counted_before.get(delivery)
+        return self.of(delivery, delivery.queue) if known is None else known
+
+    def _counted(self, delivery: Delivery, count: int) -> bool:
+        """Whether to start, now that the start is counted: once for each delivery, however often it is deferred and
+        started again, since those starts had an end."""
+        if delivery.pointless:
+            delivery.abandon()
+            return False
+        if delivery in self._counted_before:
+            return True
+        self._counted_before[delivery] = (
+            count  # said first: where only the answer is lost, it must not be counted again
+        )
+        started = {"$inc": {"count": 1}, "$set": {"queue": delivery.queue, "expires_at": self._now() + KEPT}}
+        try:
+            with pymongo.timeout(COUNTED_WITHIN_S):
+                self._counts.update_one({"_id": fingerprint(delivery, delivery.queue)}, started, upsert=True)
+        except PyMongoError as error:
+            return self._uncounted(delivery, error)
+        return True
+
+    def _uncounted(self, delivery: Delivery, error: PyMongoError) -> bool:
         log.info("start_not_counted", queue=delivery.queue, error=type(error).__name__)
-        self._availability.trip()
-        if delivery.is_call:
-            return start()  # its caller is told that the database is away
-        delivery.defer()
-        return None
+        self._circuit_breaker.trip()
+        if not delivery.is_call:  # a caller is told that the database is away
+            self._retry_policy.consumer.defer(delivery)
+        return delivery.is_call

@@ -3,7 +3,8 @@
 import datetime
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import eventlet
 import structlog
@@ -11,7 +12,8 @@ from nameko import config
 from nameko.extensions import SharedExtension
 
 from touchstone_chassis.amqp.publisher import ConfirmingPublisher, Outcome, Outgoing, is_sendable
-from touchstone_chassis.consuming.consumer import Delivery
+from touchstone_chassis.consuming.consumer import QueueConsumer
+from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.consuming.fingerprint import fingerprint, has_own_id
 from touchstone_chassis.lazy import lazy_dependency
 from touchstone_chassis.mongo.circuit_breaker import CircuitBreaker
@@ -44,46 +46,69 @@ KEPT_PROPERTIES = (
 )
 
 
+RETRIED, DEFERRED, DEAD_LETTERED = "retried", "put_off", "dead_lettered"
+"""What became of a message that was not handled, for the metrics."""
+
+
+class _Deferrals(NamedTuple):
+    """How often in a row a delivery failed for want of a database that had been there since the failure before, and
+    how often that database had gone or come by the last one."""
+
+    in_vain: int
+    changes: int
+
+
 class RetryPolicy(SharedExtension):
     """Retries with backoff, then gives up. A message leaves its queue only when the broker has it elsewhere."""
 
+    consumer = QueueConsumer()
     circuit_breaker: Callable[[], CircuitBreaker]
     """Of the database; said by whoever has one."""
+
+    def __init__(self) -> None:
+        self._deferrals: WeakKeyDictionary[Delivery, _Deferrals] = WeakKeyDictionary()
 
     @lazy_dependency
     def publisher(self) -> ConfirmingPublisher:
         return ConfirmingPublisher(
-            config["AMQP_URI"], confirm_timeout_s=config["confirm_timeout_s"], name="touchstone parking"
+            config["AMQP_URI"], confirm_timeout_s=config["confirm_timeout_s"], name="touchstone retry policy"
         )
 
     def stop(self) -> None:
         if "publisher" in self.__dict__:
             self.publisher.close()
 
-    def retry_or_dead_letter(self, delivery: Delivery, error: BaseException) -> None:
+    def retry_or_dead_letter(self, delivery: Delivery, error: BaseException) -> str:
         """Try again after the next delay; after the last one, give up. A database that is away counts as no try."""
         if is_transient(error):
             self.circuit_breaker().probe().wait()
             self.defer(delivery, error)
         else:
-            self._retry_or_give_up(delivery, error)
+            self._retry_or_dead_letter(delivery, error)
+        return RETRIED
 
-    def defer(self, delivery: Delivery, error: BaseException) -> bool:
+    def defer(self, delivery: Delivery, error: BaseException) -> str:
         """Begin again when the database is there, without counting it, however often it goes away.
 
         A transaction that is too long, or a query that is too slow, looks the same from here, and would be begun again
-        for ever. False when it was taken for such a one: it was retried or given up.
+        for ever: one that is taken for such is retried or given up.
         """
         circuit_breaker = self.circuit_breaker()
-        in_vain = delivery.failed_in_vain(circuit_breaker.changes)
+        before = self._deferrals.get(delivery)
+        in_vain = before.in_vain + 1 if before and before.changes == circuit_breaker.changes else 0
+        self._deferrals[delivery] = _Deferrals(in_vain, circuit_breaker.changes)
         if in_vain < DEFERRALS_MAX or delivery.pointless or not circuit_breaker.answers():
-            delivery.defer()
-            return True
-        log.warning("database_was_there", queue=delivery.queue, put_offs=in_vain)
-        self._retry_or_give_up(delivery, error)
-        return False
+            self.consumer.defer(delivery)
+            return DEFERRED
+        log.warning("database_was_there", queue=delivery.queue, deferrals=in_vain)
+        self._retry_or_dead_letter(delivery, error)
+        return RETRIED
 
-    def _retry_or_give_up(self, delivery: Delivery, error: BaseException) -> None:
+    def suspects(self, delivery: Delivery) -> bool:
+        """Whether it failed for want of a database, or perhaps by its own weight: its neighbours should not bear it."""
+        return delivery in self._deferrals
+
+    def _retry_or_dead_letter(self, delivery: Delivery, error: BaseException) -> None:
         attempt = attempts_of(delivery)
         delays_s = config["retry_delays_s"]
         if attempt >= len(delays_s):
@@ -96,7 +121,7 @@ class RetryPolicy(SharedExtension):
         # The retry queue returns the message to the queue that its routing key names.
         self._move(delivery, _copy(delivery, exchange, delivery.queue, delivery.headers | {ATTEMPT: attempt + 1}))
 
-    def dead_letter(self, delivery: Delivery, reason: str, error: BaseException | str) -> None:
+    def dead_letter(self, delivery: Delivery, reason: str, error: BaseException | str) -> str:
         """Dead-letter at once. `reason` is a code; the headers say who gave up, when, and on what."""
         service = self._service
         now = datetime.datetime.now(datetime.UTC).isoformat()
@@ -115,6 +140,7 @@ class RetryPolicy(SharedExtension):
         metrics.DEAD_LETTERS.labels(queue=delivery.queue, reason=reason).inc()
         headers = _without_tokens(delivery.headers) | headers
         self._move(delivery, _copy(delivery, dead_letter(service), delivery.queue, headers))
+        return DEAD_LETTERED
 
     def return_to_queue(self, delivery: Delivery, queue: str) -> bool:
         """Send what the broker gave up back to its queue, as if for the first time.
@@ -156,7 +182,7 @@ class RetryPolicy(SharedExtension):
                 log.error("message_not_copied", queue=delivery.queue, too_large=too_large)
                 return False
             log.warning("message_not_moved", queue=delivery.queue, outcome=outcome.value)
-            if delivery.consumer.draining or not delivery.current:
+            if delivery.pointless:
                 delivery.abandon()  # it stays where it is and is delivered again
                 return True
             if not insist and outcome in (Outcome.RETURNED, Outcome.REFUSED):

@@ -7,12 +7,13 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from touchstone_chassis.deadletters import replay
+from touchstone_chassis.deadletters.consumer import DeadLettersProvider, on_dead_letter
 from touchstone_chassis.deadletters.letter import PARKED, STATES, DeadLetter, json_of
-from touchstone_chassis.deadletters.repository import DeadLetters, DeadLettersProvider, criteria, on_dead_letter
+from touchstone_chassis.deadletters.repository import DeadLetters, criteria
 from touchstone_chassis.mongo.server_time import RealTime
 from touchstone_chassis.observability.redaction import masked, masked_text
 from touchstone_chassis.pagination import cursor_of
-from touchstone_chassis.rpc.server import command, query
+from touchstone_chassis.rpc.method import command, query
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.roles import OPERATOR
 

@@ -22,7 +22,7 @@ from touchstone_chassis.deadletters.letter import (
 )
 from touchstone_chassis.deadletters.status import replay_row
 from touchstone_chassis.observability.redaction import unmasked
-from touchstone_chassis.outbox.relay import message_row
+from touchstone_chassis.unit_of_work.outbox_rows import message_row
 from touchstone_chassis.unit_of_work.transaction import INBOX_KEPT
 from touchstone_chassis.validation import field_errors
 from touchstone_contracts.envelope import amqp_properties, unwrap

@@ -4,13 +4,6 @@ import datetime
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import structlog
-from nameko import config
-from nameko.extensions import DependencyProvider
-
-from touchstone_chassis.amqp.connections import UNREADABLE
-from touchstone_chassis.consuming.consumer import Delivery
-from touchstone_chassis.consuming.retry import KEPT_PROPERTIES
 from touchstone_chassis.deadletters.letter import (
     KEPT_AS,
     PARKED,
@@ -20,23 +13,13 @@ from touchstone_chassis.deadletters.letter import (
     new_document,
     parked_again,
     queue_of,
-    reason_of,
     split,
 )
-from touchstone_chassis.handlers import execution
-from touchstone_chassis.handlers.entrypoint import EntrypointAdapter, Invocation, handled_by
-from touchstone_chassis.handlers.resources import Resources
-from touchstone_chassis.mongo.client import is_transient
-from touchstone_chassis.observability import metrics
 from touchstone_chassis.pagination import behind, cursor_of, read_cursor
-from touchstone_chassis.unit_of_work.committer import RELAY_GRACE
-from touchstone_chassis.unit_of_work.transaction import CompletionRecord
-from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
+from touchstone_chassis.unit_of_work.outbox_rows import RELAY_GRACE
+from touchstone_chassis.unit_of_work.unit import UnitOfWork
 from touchstone_contracts.bookkeeping import DEAD_LETTER_PARTS, DEAD_LETTERS, OUTBOX
 from touchstone_contracts.errors import NotFound
-from touchstone_contracts.topology import dead_letter
-
-log = structlog.get_logger(__name__)
 
 _WITHOUT_BODIES = {"body": 0, "edited_body": 0, "headers": 0, "properties": 0, "unreadable": 0, "actions": 0, "keys": 0}
 
@@ -129,80 +112,3 @@ def criteria(request: dict[str, Any], now: datetime.datetime) -> dict[str, Any]:
         parked_at["$gte"] = moment  # bounds the index; the rest only sorts out the first few
         found["$or"] = behind("parked_at", moment, id)
     return found | ({"parked_at": parked_at} if parked_at else {})
-
-
-class DeadLettersProvider(DependencyProvider):
-    """Gives a worker the DeadLetters of its service, in the worker's unit of work."""
-
-    resources = Resources()
-
-    def get_dependency(self, worker_ctx: Any) -> DeadLetters:
-        unit = worker_ctx.args[0].unit
-        return DeadLetters(unit, self.resources.service, self.resources.consumer.consumes, config["message_bytes_max"])
-
-
-class OnDeadLetter(EntrypointAdapter):
-    """Takes what comes into the service's dead-letter queue. Acknowledged when it is durably kept, and only then.
-
-    What the broker gave up though no handler was at fault goes back to its queue.
-    """
-
-    counted = False
-
-    def setup(self) -> None:
-        self.resources.consumer.register(dead_letter(self.resources.service), self.spawn, last_stop=True)
-
-    def stop(self) -> None:
-        self.resources.consumer.drain()
-
-    def handle(self, work: Invocation, method: Callable[..., Any], service: Any) -> None:
-        delivery: Delivery = work.subject
-        structlog.contextvars.clear_contextvars()
-        found = _given_up(delivery)
-        try:
-            if self._is_innocent(delivery, found) and self.resources.retry_policy.return_to_queue(
-                delivery, queue_of(found) or ""
-            ):
-                return
-            execution.run(
-                self.resources,
-                work.unit,
-                lambda: method(found),
-                origin=Origin(""),
-                complete=lambda _kept: CompletionRecord(),
-            )
-        except execution.Deferred:
-            delivery.defer()
-            return
-        except Exception as error:
-            if is_transient(error):
-                self.resources.circuit_breaker.trip()
-                delivery.defer()
-                return
-            # Rejected, it would be lost: it stays in the queue until the connection closes, and comes again.
-            log.error("dead_letter_not_kept", error=type(error).__name__, exc_info=error)
-            delivery.abandon()
-            return
-        delivery.ack()
-        metrics.DEAD_LETTERS_KEPT.labels(service=self.resources.service).inc()
-
-    def _is_innocent(self, delivery: Delivery, found: DeadLetter) -> bool:
-        """Whether it was only near when processes died: the broker counts each time that it was handed out."""
-        queue = queue_of(found)
-        consumer = self.resources.consumer
-        if reason_of(found) != "delivery_limit" or queue is None or not consumer.consumes(queue):
-            return False
-        if consumer.takes_calls(queue):  # its routing key, which named the method, is gone; and nobody waits any more
-            return False
-        return not self.resources.poison.blames(delivery, queue)
-
-
-def _given_up(delivery: Delivery) -> DeadLetter:
-    properties = {name: delivery.attribute(name) for name in KEPT_PROPERTIES}
-    known = {name: value for name, value in properties.items() if value is not None}
-    return DeadLetter(delivery.body, delivery.headers, known, delivery.attribute(UNREADABLE))
-
-
-def on_dead_letter() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Handle what the service gave up: the method gets the DeadLetter."""
-    return handled_by(OnDeadLetter())

@@ -1,5 +1,6 @@
-"""Connects nameko's workers to our entrypoints: one argument, the work, which knows how it is to be carried out."""
+"""Adapts our entrypoints to nameko's workers: one argument, the invocation, whose entrypoint handles it."""
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ import eventlet
 import structlog
 from nameko.extensions import Entrypoint, register_entrypoint
 
-from touchstone_chassis.consuming.consumer import Delivery
+from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.handlers.resources import Resources
 from touchstone_chassis.unit_of_work.unit import UnitOfWork
 
@@ -18,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 @dataclasses.dataclass
 class Invocation:
-    """What a worker was started for: a message or a deadline, with its own unit of work."""
+    """What a worker was started for: a message or a job, with its own unit of work."""
 
     entrypoint: "EntrypointAdapter"
     subject: Any
@@ -26,25 +27,51 @@ class Invocation:
 
 
 class EntrypointAdapter(Entrypoint):
-    """An entrypoint whose workers carry out a piece of work and settle it themselves, whatever happens."""
+    """An entrypoint that runs the service's method for an invocation, and settles it itself, whatever happens."""
 
     resources = Resources()
-    counted = True
-    """Whether a message that ends the process again and again is given up."""
 
     def spawn(self, subject: Any) -> None:
         """Start a worker; waits while all workers are busy."""
-        work = Invocation(self, subject, self.resources.unit())
-        work.unit.suspect = isinstance(subject, Delivery) and subject.suspect
-        self.container.spawn_worker(self, (work,), {})
+        self.container.spawn_worker(self, (Invocation(self, subject, self.resources.unit()),), {})
 
-    def handle(self, work: Invocation, method: Callable[..., Any], service: Any) -> Any:
-        """Run `method` (bound to the service instance) for the work and settle it. Should not raise."""
+    def admitted(self, invocation: Invocation) -> contextlib.AbstractContextManager[bool]:
+        """Whether to handle it, and what is to surround that."""
+        return contextlib.nullcontext(True)
+
+    def handle(self, invocation: Invocation, method: Callable[..., Any], service: Any) -> None:
+        """Run `method` (bound to the service instance) and settle the invocation. Should not raise."""
         raise NotImplementedError
 
-    def broke(self, work: Invocation, error: BaseException) -> None:
+    def broke(self, invocation: Invocation, error: BaseException) -> None:
         """Settle what `handle` left unsettled by raising: nameko would, and the message would hold its slot."""
         raise NotImplementedError
+
+    def ended(self, invocation: Invocation) -> None:
+        """The worker has ended."""
+
+
+class MessageEntrypoint(EntrypointAdapter):
+    """An entrypoint for messages: one that ends the process again and again is given up."""
+
+    def spawn(self, subject: Any) -> None:
+        invocation = Invocation(self, subject, self.resources.unit())
+        invocation.unit.suspect = self.resources.retry_policy.suspects(subject)
+        self.container.spawn_worker(self, (invocation,), {})
+
+    def stop(self) -> None:
+        self.resources.consumer.drain()
+
+    def admitted(self, invocation: Invocation) -> contextlib.AbstractContextManager[bool]:
+        return self.resources.poison.watched(invocation.subject)
+
+    def broke(self, invocation: Invocation, error: BaseException) -> None:
+        delivery: Delivery = invocation.subject
+        if not delivery.settled:
+            self.resources.retry_policy.retry_or_dead_letter(delivery, error)
+
+    def ended(self, invocation: Invocation) -> None:
+        self.resources.consumer.release(invocation.subject)
 
 
 def handled_by(entrypoint: EntrypointAdapter) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -52,23 +79,22 @@ def handled_by(entrypoint: EntrypointAdapter) -> Callable[[Callable[..., Any]], 
 
     def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(method)
-        def handle(service: Any, work: Invocation) -> Any:
+        def work(service: Any, invocation: Invocation) -> None:
+            adapter = invocation.entrypoint
             try:
-                start = functools.partial(work.entrypoint.handle, work, functools.partial(method, service), service)
-                if isinstance(work.subject, Delivery) and work.entrypoint.counted:
-                    return work.entrypoint.resources.poison.run(work.subject, start)
-                return start()
+                with adapter.admitted(invocation) as admitted:
+                    if admitted:
+                        adapter.handle(invocation, functools.partial(method, service), service)
             except eventlet.greenlet.GreenletExit:  # the container is being killed
                 raise
             except BaseException as error:  # a timer that a handler forgot may go off anywhere
-                log.error("work_broke", method=entrypoint.method_name, error=type(error).__name__, exc_info=error)
-                return work.entrypoint.broke(work, error)
+                log.error("work_broke", method=adapter.method_name, error=type(error).__name__, exc_info=error)
+                adapter.broke(invocation, error)
             finally:
-                if isinstance(work.subject, Delivery):
-                    work.subject.release_slot()
+                adapter.ended(invocation)
 
-        register_entrypoint(handle, entrypoint)
-        return handle
+        register_entrypoint(work, entrypoint)
+        return work
 
     return decorate
 

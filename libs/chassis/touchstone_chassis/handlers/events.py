@@ -7,11 +7,11 @@ from typing import Any
 import structlog
 from marshmallow import ValidationError
 
-from touchstone_chassis.consuming.consumer import Delivery
 from touchstone_chassis.consuming.decoding import BadMessage, decode
+from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.consuming.retry import attempts_of
-from touchstone_chassis.handlers import execution
-from touchstone_chassis.handlers.entrypoint import EntrypointAdapter, Invocation, handled_by
+from touchstone_chassis.handlers.entrypoint import Invocation, MessageEntrypoint, handled_by
+from touchstone_chassis.handlers.execution import Deferred, Execution
 from touchstone_chassis.observability import metrics
 from touchstone_chassis.observability.spans import mark
 from touchstone_chassis.testing.fault_points import fault_point
@@ -28,7 +28,28 @@ RETRIES_MAX = 1000
 """A header says how often a message failed before: believed up to here."""
 
 
-class OnEvent(EntrypointAdapter):
+class EventExecution(Execution):
+    """One event in one handler: done when the inbox holds its id under the handler's durable name."""
+
+    def __init__(
+        self, invocation: Invocation, method: Callable[..., Any], event: Any, envelope: Envelope, handler: str
+    ):
+        resources = invocation.entrypoint.resources
+        origin = Origin(envelope.correlationid, envelope.id, envelope.traceparent, handler)
+        super().__init__(resources, invocation.unit, origin)
+        self._method, self._event, self._envelope = method, event, envelope
+        # The logical handler, not the queue or the version: an event that comes by two queues counts once.
+        self.inbox_key = f"{resources.service}.{handler}/{envelope.id}"
+        self._retries = min(attempts_of(invocation.subject), RETRIES_MAX)
+
+    def attempt(self) -> None:
+        self._method(self._event, self._envelope)
+
+    def completion(self, _result: None) -> CompletionRecord:
+        return CompletionRecord(inbox=self.inbox_key, retries=self._retries)
+
+
+class OnEvent(MessageEntrypoint):
     """Handles some event types, in whichever version one comes. Queues are named from classes, not from the method."""
 
     def __init__(
@@ -51,81 +72,60 @@ class OnEvent(EntrypointAdapter):
         for queue in self.received_in:
             self.resources.consumer.register(queue, self.spawn)
 
-    def stop(self) -> None:
-        self.resources.consumer.drain()
-
-    def handle(self, work: Invocation, method: Callable[..., Any], service: Any) -> None:
-        delivery: Delivery = work.subject
+    def handle(self, invocation: Invocation, method: Callable[..., Any], service: Any) -> None:
+        delivery: Delivery = invocation.subject
         mark("work_started", delivery)
         started = time.monotonic()
         structlog.contextvars.clear_contextvars()
         try:
-            outcome = self._settle(work, delivery, method)
+            outcome = self._settle(invocation, delivery, method)
         except Exception as error:  # nothing that a message does ends the process
             outcome = "retried"
             self.resources.retry_policy.retry_or_dead_letter(delivery, error)
-        metrics.HANDLER_SECONDS.labels(service=self.resources.service, entrypoint=self.method_name).observe(
-            time.monotonic() - started
-        )
-        metrics.MESSAGES_HANDLED.labels(service=self.resources.service, queue=delivery.queue, outcome=outcome).inc()
+        took_s, name = time.monotonic() - started, self.resources.service
+        metrics.HANDLER_SECONDS.labels(service=name, entrypoint=self.method_name).observe(took_s)
+        metrics.MESSAGES_HANDLED.labels(service=name, queue=delivery.queue, outcome=outcome).inc()
 
-    def broke(self, work: Invocation, error: BaseException) -> None:
-        if not work.subject.settled:
-            self.resources.retry_policy.retry_or_dead_letter(work.subject, error)
-
-    def _settle(self, work: Invocation, delivery: Delivery, method: Callable[..., Any]) -> str:
+    def _settle(self, invocation: Invocation, delivery: Delivery, method: Callable[..., Any]) -> str:
+        policy = self.resources.retry_policy
+        version, newest = self.received_in[delivery.queue]
         try:
-            version, newest = self.received_in[delivery.queue]
             envelope, event = unwrap(decode(delivery, CONTENT_TYPE), expected=version)
         except BadMessage as error:
-            self.resources.retry_policy.dead_letter(delivery, error.reason, error)
-            return "dead_lettered"
+            return policy.dead_letter(delivery, error.reason, error)
         except ValidationError as error:
-            self.resources.retry_policy.dead_letter(
-                delivery, "schema", f"fields: {', '.join(sorted(map(str, error.messages_dict)))}"
-            )
-            return "dead_lettered"
+            fields = ", ".join(sorted(map(str, error.messages_dict)))
+            return policy.dead_letter(delivery, "schema", f"fields: {fields}")
         structlog.contextvars.bind_contextvars(correlation_id=envelope.correlationid, event_id=envelope.id)
         try:
             event = upcast(event, newest)
         except Exception as error:  # it would fail each time: a release with another upcaster, or an edit, mends it
-            self.resources.retry_policy.dead_letter(delivery, "upcast", error)
-            return "dead_lettered"
+            return policy.dead_letter(delivery, "upcast", error)
         mark("decoded")
-        return self._handle(work, delivery, lambda: method(event, envelope), envelope, self.handler_of(newest))
-
-    def _handle(
-        self, work: Invocation, delivery: Delivery, handler: Callable[[], Any], envelope: Envelope, name: str
-    ) -> str:
-        # The logical handler, not the queue or the version: an event that comes by two queues counts once.
-        inbox_key = f"{self.resources.service}.{name}/{envelope.id}"
-        origin = Origin(envelope.correlationid, envelope.id, envelope.traceparent, name)
-        done = CompletionRecord(inbox=inbox_key, retries=min(attempts_of(delivery), RETRIES_MAX))
+        execution = EventExecution(invocation, method, event, envelope, self.handler_of(newest))
         try:
-            execution.run(self.resources, work.unit, handler, origin=origin, complete=lambda _result: done)
+            execution.run()
         except AlreadyProcessed:
             delivery.ack()
             return "repeated"
-        except execution.Deferred as defer:
-            return "defer" if self.resources.retry_policy.defer(delivery, defer.__cause__ or defer) else "retried"
+        except Deferred as deferred:
+            return policy.defer(delivery, deferred.__cause__ or deferred)
         except Exception as error:
-            return self._failed(delivery, inbox_key, error)
+            return self._failed(delivery, execution, error)
         fault_point("before_ack")
         delivery.ack()
         mark("settled")
         return "handled"
 
-    def _failed(self, delivery: Delivery, inbox_key: str, error: Exception) -> str:
+    def _failed(self, delivery: Delivery, execution: EventExecution, error: Exception) -> str:
         # A repeat may well break a rule of the domain. While the database is away this raises: tried again later.
-        if self.resources.committer.was_processed(inbox_key):
+        if self.resources.committer.was_processed(execution.inbox_key):
             delivery.ack()
             return "repeated"
         log.error("event_handler_failed", handler=self.method_name, error=type(error).__name__, exc_info=error)
         if isinstance(error, Refusal) and not error.retryable:
-            self.resources.retry_policy.dead_letter(delivery, error.code, error)
-            return "dead_lettered"
-        self.resources.retry_policy.retry_or_dead_letter(delivery, error)
-        return "retried"
+            return self.resources.retry_policy.dead_letter(delivery, error.code, error)
+        return self.resources.retry_policy.retry_or_dead_letter(delivery, error)
 
 
 def on_event(

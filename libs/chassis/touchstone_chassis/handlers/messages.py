@@ -10,10 +10,11 @@ import structlog
 from marshmallow import Schema
 
 from touchstone_chassis import validation
-from touchstone_chassis.consuming.consumer import Delivery
 from touchstone_chassis.consuming.decoding import BadMessage, decode, text_header, traceparent
-from touchstone_chassis.handlers import commands, execution
-from touchstone_chassis.handlers.entrypoint import EntrypointAdapter, Invocation, handled_by
+from touchstone_chassis.consuming.delivery import Delivery
+from touchstone_chassis.handlers.authorization import authenticate, checked_roles
+from touchstone_chassis.handlers.entrypoint import Invocation, MessageEntrypoint, handled_by
+from touchstone_chassis.handlers.execution import Deferred, Execution
 from touchstone_chassis.observability import metrics
 from touchstone_chassis.observability.spans import mark
 from touchstone_chassis.testing.fault_points import fault_point
@@ -25,54 +26,57 @@ from touchstone_contracts.errors import Refusal, Unauthenticated
 log = structlog.get_logger(__name__)
 
 
-class OnMessage(EntrypointAdapter):
+class MessageExecution(Execution):
+    """One message in one handler: done when the inbox holds its sender's id for it."""
+
+    def __init__(self, invocation: Invocation, call: Callable[[], Any], inbox_key: str, origin: Origin):
+        super().__init__(invocation.entrypoint.resources, invocation.unit, origin)
+        self._call, self._inbox_key = call, inbox_key
+
+    def attempt(self) -> None:
+        self._call()
+
+    def completion(self, _result: None) -> CompletionRecord:
+        return CompletionRecord(inbox=self._inbox_key)
+
+
+class OnMessage(MessageEntrypoint):
     """Takes the messages of one queue as commands, once for each message id."""
 
     def __init__(
         self, queue: str, schema: Schema, roles: Sequence[str], refused: str, handler: str | None = None, **kwargs: Any
     ):
         super().__init__(**kwargs)
-        self._handler = handler
-        self.queue, self.schema, self.refused = queue, schema, refused
-        self.roles = commands.checked_roles(roles, public_allowed=False)
+        self.queue, self.schema, self.refused, self._handler = queue, schema, refused, handler
+        self.roles = checked_roles(roles, public_allowed=False)
 
     def setup(self) -> None:
         self.resources.consumer.register(self.queue, self.spawn)
 
-    def stop(self) -> None:
-        self.resources.consumer.drain()
-
-    def handle(self, work: Invocation, method: Callable[..., Any], service: Any) -> None:
-        delivery: Delivery = work.subject
+    def handle(self, invocation: Invocation, method: Callable[..., Any], service: Any) -> None:
+        delivery: Delivery = invocation.subject
+        policy = self.resources.retry_policy
         mark("work_started", delivery)
         structlog.contextvars.clear_contextvars()
         try:
-            outcome = self._settle(work, delivery, method, getattr(service, self.refused))
+            outcome = self._settle(invocation, delivery, method, getattr(service, self.refused))
         except BadMessage as bad:
-            outcome = "dead_lettered"
-            self.resources.retry_policy.dead_letter(delivery, bad.reason, bad)
-        except execution.Deferred as defer:
-            outcome = "defer" if self.resources.retry_policy.defer(delivery, defer.__cause__ or defer) else "retried"
+            outcome = policy.dead_letter(delivery, bad.reason, bad)
+        except Deferred as deferred:
+            outcome = policy.defer(delivery, deferred.__cause__ or deferred)
         except Exception as error:
-            outcome = "retried"
             log.error("message_handler_failed", handler=self.method_name, error=type(error).__name__, exc_info=error)
-            self.resources.retry_policy.retry_or_dead_letter(delivery, error)
+            outcome = policy.retry_or_dead_letter(delivery, error)
         metrics.MESSAGES_HANDLED.labels(service=self.resources.service, queue=self.queue, outcome=outcome).inc()
 
-    def broke(self, work: Invocation, error: BaseException) -> None:
-        if not work.subject.settled:
-            self.resources.retry_policy.retry_or_dead_letter(work.subject, error)
-
     def _settle(
-        self, work: Invocation, delivery: Delivery, method: Callable[..., Any], refused: Callable[..., Any]
+        self, invocation: Invocation, delivery: Delivery, method: Callable[..., Any], refused: Callable[..., Any]
     ) -> str:
         body = decode(delivery, "application/json")
         mark("decoded")
-        message_id = delivery.attribute("message_id")
-        if not isinstance(message_id, str) or not 1 <= len(message_id) <= 200:
-            raise BadMessage("no_message_id", "a message needs a message_id of 1 to 200 characters")
+        message_id = _message_id(delivery)
         correlation_id = text_header(delivery, "nameko.correlation_id", length_max=100) or message_id
-        origin = commands.new_origin(correlation_id, message_id, traceparent(delivery), trigger=self.method_name, by="")
+        origin = Origin(correlation_id, message_id, traceparent(delivery), self.method_name)
         structlog.contextvars.bind_contextvars(correlation_id=origin.correlation_id)
         caller: Caller | None = None
         inbox_key = self._inbox_key(caller, message_id)
@@ -81,7 +85,8 @@ class OnMessage(EntrypointAdapter):
             origin = dataclasses.replace(origin, by=caller.subject)
             inbox_key = self._inbox_key(caller, message_id)
             request = validation.load(self.schema, body)
-            self._run(work, lambda: method(request, caller, message_id), inbox_key, origin)
+            call = functools.partial(method, request, caller, message_id)
+            MessageExecution(invocation, call, inbox_key, origin).run()
         except AlreadyProcessed:
             pass
         except Refusal as refusal:
@@ -89,7 +94,7 @@ class OnMessage(EntrypointAdapter):
                 raise
             if not self.resources.committer.was_processed(inbox_key):
                 record = functools.partial(refused, body, caller, refusal, message_id)
-                self._record(work, record, inbox_key, origin)
+                _record(MessageExecution(invocation, record, inbox_key, origin))
             delivery.ack()
             return "refused"
         fault_point("before_ack")
@@ -103,25 +108,23 @@ class OnMessage(EntrypointAdapter):
         return f"{self.resources.service}.{handler}/{sender}/{message_id}"
 
     def _authenticate(self, delivery: Delivery) -> Caller:
-        caller = commands.authenticate(
-            self.resources, text_header(delivery, "authorization", "nameko.authorization"), self.roles
-        )
+        token = text_header(delivery, "authorization", "nameko.authorization")
+        caller = authenticate(self.resources, token, self.roles)
         if caller is None:
             raise Unauthenticated("This message needs a token.")
         return caller
 
-    def _record(self, work: Invocation, handler: Callable[[], Any], inbox_key: str, origin: Origin) -> None:
-        with contextlib.suppress(AlreadyProcessed):
-            self._run(work, handler, inbox_key, origin)
 
-    def _run(self, work: Invocation, handler: Callable[[], Any], inbox_key: str, origin: Origin) -> None:
-        execution.run(
-            self.resources,
-            work.unit,
-            handler,
-            origin=origin,
-            complete=lambda _result: CompletionRecord(inbox=inbox_key),
-        )
+def _message_id(delivery: Delivery) -> str:
+    message_id = delivery.attribute("message_id")
+    if not isinstance(message_id, str) or not 1 <= len(message_id) <= 200:
+        raise BadMessage("no_message_id", "a message needs a message_id of 1 to 200 characters")
+    return message_id
+
+
+def _record(refusal: MessageExecution) -> None:
+    with contextlib.suppress(AlreadyProcessed):
+        refusal.run()
 
 
 def on_message(

@@ -1,13 +1,9 @@
-"""Assembles what every handler of a service needs: database, committer, relay, retry_policy, callers and clock."""
+"""Assembles what every handler of a service needs: database, committer, relay, retry policy, callers and clock."""
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
-import eventlet
 import structlog
-from eventlet.event import Event
-from eventlet.queue import LightQueue
 from nameko import config
 from nameko.extensions import SharedExtension
 
@@ -16,16 +12,18 @@ from touchstone_chassis.auth.tokens import Verifier
 from touchstone_chassis.consuming.consumer import QueueConsumer
 from touchstone_chassis.consuming.poison import PoisonDetector
 from touchstone_chassis.consuming.retry import RetryPolicy
+from touchstone_chassis.handlers.idempotency import Answers
+from touchstone_chassis.health.checks import Checks
+from touchstone_chassis.health.database import WritableDatabase
 from touchstone_chassis.health.queue_arguments import QueueArguments
 from touchstone_chassis.health.restore import WholeDatabase
-from touchstone_chassis.health.server import Checks, WritableDatabase
 from touchstone_chassis.lazy import lazy_dependency
 from touchstone_chassis.mongo.circuit_breaker import CircuitBreaker
 from touchstone_chassis.mongo.client import Mongo
 from touchstone_chassis.mongo.clock import clock_for
 from touchstone_chassis.mongo.server_time import DatabaseTime
-from touchstone_chassis.observability import metrics
-from touchstone_chassis.outbox.relay import WINDOW_MAX, Relay, relay_quietly
+from touchstone_chassis.outbox.background import BackgroundRelay
+from touchstone_chassis.outbox.relay import Relay
 from touchstone_chassis.unit_of_work.committer import Committer
 from touchstone_chassis.unit_of_work.dataloader import DataLoader
 from touchstone_chassis.unit_of_work.sequences import Sequences
@@ -40,11 +38,6 @@ from touchstone_contracts.topology import (
 
 log = structlog.get_logger(__name__)
 
-RELAYS = 2
-"""One publishes while the other notes what was published."""
-HANDED_OVER_MAX = 5_000
-"""Outbox rows that wait in memory for the relay; while the broker takes nothing, the sweep finds the others stored."""
-
 
 class Resources(SharedExtension):
     """What entrypoints share. Everything is made when first used, after the process was monkey-patched."""
@@ -56,10 +49,6 @@ class Resources(SharedExtension):
     checks = Checks()
 
     def __init__(self) -> None:
-        self._committed_rows: LightQueue = LightQueue()
-        self._relayed = [Event() for _ in range(RELAYS)]
-        self._stop_sweeping = Event()
-        self._stopping = False
         self.job_listeners: list[Any] = []
 
     @lazy_dependency
@@ -84,6 +73,12 @@ class Resources(SharedExtension):
         self._publisher = publisher
         return Relay(self.mongo.database, publisher, self.time.now)
 
+    @lazy_dependency
+    def background_relay(self) -> BackgroundRelay:
+        return BackgroundRelay(
+            lambda: self.relay, sweep_every_s=config["sweep_interval_s"], lag_limit_s=config["outbox_lag_limit_s"]
+        )
+
     @property
     def service(self) -> str:
         return self.container.service_name
@@ -104,6 +99,10 @@ class Resources(SharedExtension):
         return PoisonDetector(self.mongo.database, self.retry_policy, self.circuit_breaker, self.time.now)
 
     @lazy_dependency
+    def answers(self) -> Answers:
+        return Answers(self.mongo.database)
+
+    @lazy_dependency
     def reader(self) -> DataLoader:
         return DataLoader(self.mongo.database)
 
@@ -115,7 +114,7 @@ class Resources(SharedExtension):
         return UnitOfWork(self.mongo.database, self.reader, self.sequences)
 
     def setup(self) -> None:
-        self.checks.add("outbox_lag", self._check_lag)
+        self.checks.add("outbox_lag", self.background_relay.check_lag)
         whole = WholeDatabase(lambda: self.mongo.database)
         self.checks.add("restore", whole)
         if not whole.known():
@@ -125,56 +124,22 @@ class Resources(SharedExtension):
         self.consumer.start_only_when(lambda timeout_s: self.circuit_breaker.wait(timeout_s))
 
     def start(self) -> None:
-        for number, relayed in enumerate(self._relayed):
-            run = functools.partial(self._relay_committed, relayed)
-            self.container.spawn_managed_thread(run, identifier=f"relay-{number}")
-        self.container.spawn_managed_thread(self._sweep, identifier="outbox-sweep")
+        self.background_relay.start(self.container.spawn_managed_thread)
 
     def stop(self) -> None:
-        """Publish what the last handlers committed; what cannot be published now is swept by another replica."""
-        self._stopping = True
-        self._committed_rows.put(None)
-        self._stop_sweeping.send()
-        with eventlet.Timeout(config["confirm_timeout_s"], False):
-            for relayed in self._relayed:
-                relayed.wait()
-        if "availability" in self.__dict__:
+        if "background_relay" in self.__dict__:
+            self.background_relay.stop(config["confirm_timeout_s"])
+        if "circuit_breaker" in self.__dict__:
             self.circuit_breaker.stop()
         if "relay" in self.__dict__:
             self._publisher.close()
         self.mongo.close()
 
     def _after_commit(self, rows: Sequence[dict], changes: Changes) -> None:
-        if self._committed_rows.qsize() + len(rows) <= HANDED_OVER_MAX:
-            for row in rows:
-                self._committed_rows.put(row)
-        if any(deadline["due_at"] <= self.clock.now() for deadline in changes.scheduled):
+        self.background_relay.put(rows)
+        if any(job["due_at"] <= self.clock.now() for job in changes.scheduled):
             for wake in self.job_listeners:
                 wake()
-
-    def _relay_committed(self, relayed: Event) -> None:
-        last = False
-        while not last:
-            rows = [self._committed_rows.get()]
-            while len(rows) < WINDOW_MAX and self._committed_rows.qsize():
-                rows.append(self._committed_rows.get())
-            last = None in rows
-            try:
-                relay_quietly(self.relay, [row for row in rows if row is not None])
-            except (Exception, eventlet.Timeout) as error:  # the rows are stored: the sweep takes them
-                log.error("relay_failed", error=type(error).__name__)
-        self._committed_rows.put(None)  # for the other one
-        relayed.send()
-
-    def _sweep(self) -> None:
-        while not self._stopping:
-            with eventlet.Timeout(config["sweep_interval_s"], False):
-                self._stop_sweeping.wait()
-            try:
-                while not self._stopping and self.relay.sweep() >= WINDOW_MAX:
-                    pass
-            except (Exception, eventlet.Timeout) as error:  # database or broker away: at the next turn
-                log.warning("sweep_failed", error=type(error).__name__)
 
     def _expected_queues(self) -> dict[str, dict[str, Any]]:
         """The arguments of every queue that the service consumes or parks messages in."""
@@ -184,12 +149,3 @@ class Resources(SharedExtension):
             expected[retry_queue(service, delay_s)] = retry_queue_arguments(delay_s)
         expected[dead_letter(service)] = dead_letter_arguments()
         return expected
-
-    def _check_lag(self) -> tuple[bool, str]:
-        count, age_s = self.relay.pending()
-        metrics.OUTBOX_PENDING.set(count)
-        metrics.OUTBOX_OLDEST_AGE_S.set(age_s)
-        waiting, limit_s = f"{count} unpublished, oldest {age_s:.0f} s", config["outbox_lag_limit_s"]
-        if age_s <= limit_s:
-            return True, waiting
-        return False, f"{waiting}, limit {limit_s:.0f} s: see whether the broker takes messages, runbook outbox-lag"

@@ -9,7 +9,7 @@ from touchstone_chassis.handlers.events import OnEvent
 from touchstone_chassis.handlers.stored import Stored
 from touchstone_chassis.history.reader import EventHistory
 from touchstone_chassis.mongo.server_time import RealTime
-from touchstone_chassis.rpc.server import query
+from touchstone_chassis.rpc.method import query
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.moments import Moment
 from touchstone_contracts.roles import FOLLOWERS

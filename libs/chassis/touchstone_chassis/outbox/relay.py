@@ -1,7 +1,6 @@
-"""Publishes what was committed: right after the commit, and by a sweep whatever a crash or an absent broker left."""
+"""Moves rows of the outbox to the broker: what was just committed, and by a sweep what a crash or outage left."""
 
 import datetime
-import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,48 +8,22 @@ import orjson
 import structlog
 from pymongo import UpdateOne
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from touchstone_chassis.amqp.publisher import ConfirmingPublisher, Outcome, Outgoing
 from touchstone_chassis.mongo.client import RELAXED
 from touchstone_chassis.mongo.server_time import machine_time
 from touchstone_chassis.observability import metrics
 from touchstone_chassis.observability.spans import mark
+from touchstone_chassis.outbox.lease import Lease
 from touchstone_chassis.testing.fault_points import fault_point
-from touchstone_chassis.unit_of_work.committer import OUTBOX_KEPT, RELAY_GRACE
+from touchstone_chassis.unit_of_work.outbox_rows import OUTBOX_KEPT
 from touchstone_contracts.envelope import amqp_properties
 
 log = structlog.get_logger(__name__)
 
 WINDOW_MAX = 200
-LEASE = datetime.timedelta(seconds=10)
 BACKOFF_S_MAX = 60
 COUNTED_MAX = 1_000
-
-
-class Lease:
-    """A right that one replica holds at a time, until it lets it lapse."""
-
-    def __init__(self, database: Database, name: str, now: Callable[[], datetime.datetime] = machine_time):
-        """`now` must be the same for all replicas, or one whose clock is fast takes what others hold."""
-        self._leases, self._name, self._owner, self._now = database["leases"], name, uuid.uuid4().hex, now
-
-    def take(self) -> bool:
-        """Whether the lease is ours for the next ten seconds."""
-        now = self._now()
-        try:
-            self._leases.find_one_and_update(
-                {"_id": self._name, "$or": [{"owner": self._owner}, {"until": {"$lt": now}}]},
-                {"$set": {"owner": self._owner, "until": now + LEASE}},
-                upsert=True,
-            )
-        except DuplicateKeyError:
-            return False
-        return True
-
-    def give_back(self) -> None:
-        """Let others have it at once."""
-        self._leases.update_one({"_id": self._name, "owner": self._owner}, {"$set": {"until": self._now()}})
 
 
 class Relay:
@@ -160,36 +133,8 @@ def _without_body(row: dict[str, Any], done: dict[str, Any]) -> UpdateOne:
     return UpdateOne({"_id": row["_id"]}, {"$set": done | happened_at, "$unset": {"body": ""}})
 
 
-def message_row(
-    id: str, queue: str, body: bytes, *, properties: dict[str, Any], headers: dict[str, Any], due: datetime.datetime
-) -> dict[str, Any]:
-    """An outbox row for a message to one queue, with properties and headers of its own, to go out from `due` on."""
-    return {
-        "_id": id,
-        "exchange": "",
-        "routing_key": queue,
-        "type": str(properties.get("type") or ""),
-        "body": body,
-        "properties": properties,
-        "headers": headers,
-        "personal": False,
-        "pending": True,
-        "attempts": 0,
-        "recorded_at": due,
-        "next_attempt_at": due + RELAY_GRACE,
-    }
-
-
 def _outgoing(row: dict[str, Any]) -> Outgoing:
     if "properties" in row:
         return Outgoing(row["exchange"], row["routing_key"], row["body"], row["_id"], row["properties"], row["headers"])
     properties = amqp_properties(id=row["_id"], type=row["type"], correlation_id=row["correlation_id"])
     return Outgoing(row["exchange"], row["routing_key"], row["body"], row["_id"], properties)
-
-
-def relay_quietly(relay: Relay, rows: Sequence[dict[str, Any]]) -> None:
-    """Publish; a database that is away leaves the rows to the sweep."""
-    try:
-        relay.publish(rows)
-    except PyMongoError as error:
-        log.warning("outbox_not_marked", error=type(error).__name__, rows=len(rows))

@@ -14,7 +14,7 @@ from touchstone_chassis.handlers.resources import Resources
 from touchstone_chassis.mongo.server_time import RealTime
 from touchstone_chassis.reconciliation.discrepancies import ACCEPTED, OPEN, SHOWN_MAX, STATES, Counting, Differences
 from touchstone_chassis.reconciliation.ledger import Ledger, ReconciliationDeclarations, queue_lengths
-from touchstone_chassis.rpc.server import command, query
+from touchstone_chassis.rpc.method import command, query
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.events.differences import register
 from touchstone_contracts.moments import Moment

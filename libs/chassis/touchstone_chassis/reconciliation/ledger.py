@@ -13,7 +13,7 @@ from nameko import config
 from touchstone_chassis.amqp import connections
 from touchstone_chassis.deadletters.status import DeadLetterStatus, statuses_of
 from touchstone_chassis.pagination import behind, cursor_of, read_cursor
-from touchstone_chassis.unit_of_work.committer import RELAY_GRACE
+from touchstone_chassis.unit_of_work.outbox_rows import RELAY_GRACE
 from touchstone_chassis.unit_of_work.transaction import INBOX_KEPT
 from touchstone_chassis.unit_of_work.unit import UnitOfWork, job_id
 from touchstone_contracts.bookkeeping import DEADLINES, INBOX, OUTBOX

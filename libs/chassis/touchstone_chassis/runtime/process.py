@@ -15,11 +15,9 @@ import faulthandler
 import importlib.metadata
 import os
 import signal
-import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from types import FrameType
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import eventlet.event
@@ -29,18 +27,18 @@ from eventlet.hubs import get_hub
 from nameko.containers import ServiceContainer
 
 from touchstone_chassis.config import ConfigError, check_files, for_nameko, load
+from touchstone_chassis.health.checks import Checks
 from touchstone_chassis.health.restore import HalfRestored
-from touchstone_chassis.health.server import Checks
 from touchstone_chassis.observability import logs, spans
+from touchstone_chassis.runtime.signals import DIED, leave_now, signals_heard
 from touchstone_chassis.testing import fault_points
 
 log = structlog.get_logger(__name__)
 
-STOPPED, DIED, MISCONFIGURED = 0, 1, 2
+STOPPED, MISCONFIGURED = 0, 2
 """Exit codes: stopped when asked to; died of a fault or could not drain in time; the config cannot be used."""
 
 STOP_WHILE_STARTING_S = 3.0
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,10 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # where it is at work, to stderr: names and lines, no values
     nameko.config.setup(for_nameko(config, options.name))
     run = Run(ServiceContainer(service_class), config["drain_s"])
-    with _signals_heard(run.stop, config["drain_s"]):
+    with signals_heard(run.stop, config["drain_s"]):
         code = run.until_it_ends()
         spans.switch_off()
-        _leave_now(code)  # without a turn for whatever is still at work: it must not commit or acknowledge any more
+        leave_now(code)  # without a turn for whatever is still at work: it must not commit or acknowledge any more
     return code
 
 
@@ -159,50 +157,6 @@ def _let_garbage_wait() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-
-
-@contextmanager
-def _signals_heard(act: Callable[[], None], limit_s: float) -> Iterator[None]:
-    """Call `act` in a green thread at the first SIGTERM or SIGINT; a second one ends the process at once.
-
-    A Python signal handler may not switch green threads, and the hub may be asleep in poll(): the wakeup descriptor
-    is what rouses it. Where a handler that never gives way keeps the hub from its turn, a thread below Python ends the
-    process a second after `limit_s`.
-    """
-    received: list[int] = []
-
-    def handler(signum: int, frame: FrameType | None) -> None:
-        received.append(signum)
-        if len(received) > 1:
-            _leave_now(DIED)
-        faulthandler.dump_traceback_later(limit_s + 1, exit=True)
-
-    reader, writer = socket.socketpair()
-    writer.setblocking(False)
-
-    def listen() -> None:
-        reader.recv(1)
-        act()
-
-    listener = eventlet.spawn(listen)
-    previous_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    previous = {signum: signal.signal(signum, handler) for signum in _SIGNALS}
-    try:
-        yield
-    finally:
-        signal.set_wakeup_fd(previous_fd)
-        for signum, old in previous.items():
-            signal.signal(signum, old)
-        faulthandler.cancel_dump_traceback_later()
-        listener.kill()
-        reader.close()
-        writer.close()
-
-
-def _leave_now(code: int) -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
 
 
 def _log_what_the_hub_swallows() -> None:

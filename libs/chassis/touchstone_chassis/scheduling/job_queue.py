@@ -1,4 +1,4 @@
-"""Durable deadlines: due documents in MongoDB that one replica claims and handles, however long they waited."""
+"""The durable job queue: due documents in MongoDB that one replica claims and handles, however long they waited."""
 
 import dataclasses
 import datetime
@@ -15,11 +15,7 @@ from nameko.extensions import SharedExtension
 from pymongo import UpdateOne
 
 from touchstone_chassis.config import JOBS_AT_ONCE
-from touchstone_chassis.handlers import execution
-from touchstone_chassis.handlers.entrypoint import EntrypointAdapter, Invocation, handled_by
 from touchstone_chassis.handlers.resources import Resources
-from touchstone_chassis.observability import metrics
-from touchstone_chassis.unit_of_work.transaction import ClaimLost, CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin
 
 log = structlog.get_logger(__name__)
@@ -33,7 +29,7 @@ BACKOFF_S_MAX = 600
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """A deadline that is due. `attempt` counts from 1; a handler that fails or dies is tried again.
+    """A job that is due. `attempt` counts from 1; one whose handler fails or dies is tried again.
 
     `correlation_id` and `causation_id` are those of the handler that set it; a release before them set none.
     """
@@ -50,7 +46,7 @@ class Job:
 
     @property
     def origin(self) -> Origin:
-        """What it leads to was caused by the message that set it; where none did, by the deadline itself."""
+        """What it leads to was caused by the message that set it; where none did, by the job itself."""
         correlation_id = self.payload.get("correlation_id") or self.correlation_id or self.id
         return Origin(correlation_id, self.causation_id or self.id, trigger=self.id)
 
@@ -64,15 +60,15 @@ class JobQueue(SharedExtension):
     resources = Resources()
 
     def __init__(self) -> None:
-        self._handlers: dict[str, OnJob] = {}
+        self._handlers: dict[str, Callable[[Job], None]] = {}
         self._running: dict[str, Job] = {}  # by claim: one that sets itself anew may be claimed again at once
         self._slots = Semaphore(JOBS_AT_ONCE)
         self._wake, self._ended, self._stopped = Event(), Event(), Event()
         self._failing: str | None = None
         self._stopping = False
 
-    def add(self, kind: str, entrypoint: "OnJob") -> None:
-        self._handlers[kind] = entrypoint
+    def add(self, kind: str, spawn: Callable[[Job], None]) -> None:
+        self._handlers[kind] = spawn
 
     def setup(self) -> None:
         self.resources.job_listeners.append(self.wake)
@@ -82,8 +78,8 @@ class JobQueue(SharedExtension):
 
     def start(self) -> None:
         if self._handlers and config["run_deadlines"]:
-            self.container.spawn_managed_thread(self._run, identifier="deadlines")
-            self.container.spawn_managed_thread(self._renew, identifier="deadline-claims")
+            self.container.spawn_managed_thread(self._run, identifier="jobs")
+            self.container.spawn_managed_thread(self._renew, identifier="job-claims")
         else:
             self._ended.send()
 
@@ -102,8 +98,8 @@ class JobQueue(SharedExtension):
         if not self._wake.ready():
             self._wake.send()
 
-    def done(self, deadline: Job) -> None:
-        self._running.pop(deadline.claim, None)
+    def done(self, job: Job) -> None:
+        self._running.pop(job.claim, None)
         self._slots.release()
 
     def _run(self) -> None:
@@ -133,9 +129,9 @@ class JobQueue(SharedExtension):
             finally:
                 for _ in range(free - len(claimed)):
                     self._slots.release()
-            for deadline in claimed:
-                self._running[deadline.claim] = deadline
-                self._handlers[deadline.kind].spawn(deadline)
+            for job in claimed:
+                self._running[job.claim] = job
+                self._handlers[job.kind](job)
 
     def _take_slots(self) -> int:
         """All that are free, once there is one."""
@@ -158,7 +154,7 @@ class JobQueue(SharedExtension):
     def _renew_claims(self) -> None:
         if not self._running:
             return
-        ids = [deadline.id for deadline in self._running.values()]
+        ids = [job.id for job in self._running.values()]
         self.resources.mongo.database["deadlines"].update_many(
             {"_id": {"$in": ids}, "claim": {"$in": list(self._running)}},
             {"$set": {"claimed_until": self.resources.time.now() + CLAIM}},
@@ -189,18 +185,18 @@ class JobQueue(SharedExtension):
             ordered=False,
         )
         ours = deadlines.find({"_id": {"$in": found}, "claim": {"$in": list(claims.values())}})
-        return [_deadline(document) for document in ours], len(found) == limit
+        return [_job(document) for document in ours], len(found) == limit
 
-    def postpone(self, deadline: Job) -> None:
+    def postpone(self, job: Job) -> None:
         """Give the claim back and try again later."""
-        delay_s = min(BACKOFF_S_MAX, 2 ** min(deadline.attempt, 10))
+        delay_s = min(BACKOFF_S_MAX, 2 ** min(job.attempt, 10))
         self.resources.mongo.database["deadlines"].update_one(
-            {"_id": deadline.id, "claim": deadline.claim},
+            {"_id": job.id, "claim": job.claim},
             {"$set": {"claimed_until": self.resources.time.now() + datetime.timedelta(seconds=delay_s)}},
         )
 
 
-def _deadline(document: dict[str, Any]) -> Job:
+def _job(document: dict[str, Any]) -> Job:
     return Job(
         document["kind"],
         document["key"],
@@ -212,59 +208,3 @@ def _deadline(document: dict[str, Any]) -> Job:
         document.get("correlation_id"),
         document.get("causation_id"),
     )
-
-
-class OnJob(EntrypointAdapter):
-    """Handles the deadlines of one kind. What the handler changes and the deadline's end are one commit."""
-
-    runner = JobQueue()
-
-    def __init__(self, kind: str, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.kind = kind
-
-    def setup(self) -> None:
-        self.runner.add(self.kind, self)
-
-    def stop(self) -> None:
-        self.resources.consumer.drain()
-        self.runner.drain()
-
-    def handle(self, work: Invocation, method: Callable[..., Any], service: Any) -> None:
-        deadline: Job = work.subject
-        structlog.contextvars.clear_contextvars()
-        outcome = "handled"
-        try:
-            execution.run(
-                self.resources,
-                work.unit,
-                lambda: method(deadline),
-                origin=deadline.origin,
-                complete=lambda _result: CompletionRecord(claim=(deadline.id, deadline.claim)),
-                patient=True,  # what it sent outside may be known to this process alone
-            )
-        except ClaimLost:
-            outcome = "lost"
-        except execution.Deferred:
-            outcome = "abandoned"
-        except Exception as error:
-            outcome = "failed"
-            log.error("deadline_handler_failed", kind=deadline.kind, key=deadline.key, exc_info=error)
-            self._postpone(deadline)
-        finally:
-            self.runner.done(deadline)
-        metrics.DEADLINES_RUN.labels(kind=deadline.kind, outcome=outcome).inc()
-
-    def broke(self, work: Invocation, error: BaseException) -> None:
-        self._postpone(work.subject)
-
-    def _postpone(self, deadline: Job) -> None:
-        try:
-            self.runner.postpone(deadline)
-        except Exception as error:  # the claim lapses by itself
-            log.warning("deadline_not_postponed", error=type(error).__name__)
-
-
-def on_job(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Handle deadlines of `kind`: the method gets the Job."""
-    return handled_by(OnJob(kind))

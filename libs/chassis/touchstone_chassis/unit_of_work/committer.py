@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import eventlet
-import orjson
 import pymongo
 import structlog
 from pymongo.database import Database
@@ -17,6 +16,7 @@ from touchstone_chassis.mongo.server_time import machine_time
 from touchstone_chassis.observability import metrics
 from touchstone_chassis.observability.spans import mark
 from touchstone_chassis.testing.fault_points import fault_point
+from touchstone_chassis.unit_of_work.outbox_rows import RELAY_GRACE, event_rows
 from touchstone_chassis.unit_of_work.transaction import (
     BatchItem,
     CompletionRecord,
@@ -25,16 +25,10 @@ from touchstone_chassis.unit_of_work.transaction import (
     Outdated,
     TransactionWriter,
 )
-from touchstone_chassis.unit_of_work.unit import Changes, Emitted, Origin, UnitOfWork
-from touchstone_contracts.envelope import amqp_properties, wrap
-from touchstone_contracts.topology import events_exchange
-from touchstone_contracts.versions import older_copies
+from touchstone_chassis.unit_of_work.unit import Changes, Origin, UnitOfWork
 
 log = structlog.get_logger(__name__)
 
-OUTBOX_KEPT = datetime.timedelta(days=60)
-RELAY_GRACE = datetime.timedelta(seconds=5)
-"""How long the committing process has for publishing a row before a sweep takes it."""
 GROUP_MAX = 64
 LINGER_S = 0.003
 """How long a group waits for more units, when the one before it held more than one: alone, nobody waits."""
@@ -87,7 +81,10 @@ class Committer:
         # A message that had nothing to change is noted too: else it counts as lost, and is sent again for ever.
         if not changes and completion == CompletionRecord():
             return
-        rows = [row for emitted in changes.emitted for row in self._rows(emitted, origin)] + changes.messages
+        time, now = self._event_time, self._now
+        rows = [
+            row for e in changes.emitted for row in event_rows(e, origin, time=time(), now=now())
+        ] + changes.messages
         entry = BatchItem(changes, rows, completion, origin, alone=unit.suspect)
         mark("commit_asked")
         self._waiting.append(entry)
@@ -194,50 +191,6 @@ class Committer:
         collection = self._database[outdated.collection].with_options(read_concern=LATEST)
         ids = [document["_id"] for _entry, document in outdated.owned]
         return {found["_id"]: found["version"] for found in collection.find({"_id": {"$in": ids}}, {"version": 1})}
-
-    def _rows(self, emitted: Emitted, origin: Origin) -> list[dict[str, Any]]:
-        """The event's row, and one for each older version in which it is still published: one id, counted once."""
-        row = self._row(emitted, emitted.event, origin)
-        return [row, *(_copy(self._row(emitted, older, origin)) for older in older_copies(emitted.event))]
-
-    def _row(self, emitted: Emitted, event: Any, origin: Origin) -> dict[str, Any]:
-        now = self._now()
-        message = wrap(
-            event,
-            id=emitted.id,
-            time=self._event_time(),
-            sequence=emitted.sequence,
-            correlation_id=origin.correlation_id,
-            causation_id=origin.causation_id,
-            traceparent=origin.traceparent,
-        )
-        return {
-            "_id": emitted.id,
-            "exchange": events_exchange(event.producer),
-            "routing_key": event.routing_key,
-            "type": event.type_name,
-            "subject": message["subject"],
-            "sequence": emitted.sequence,
-            "correlation_id": origin.correlation_id,
-            "causation_id": origin.causation_id,
-            "trigger": origin.trigger,
-            "by": origin.by,
-            "body": orjson.dumps(message),
-            "personal": event.personal,
-            "pending": True,
-            "attempts": 0,
-            "recorded_at": now,
-            "next_attempt_at": now + RELAY_GRACE,
-        }
-
-
-def _copy(row: dict[str, Any]) -> dict[str, Any]:
-    """The row of an event in an older version: with an id of its own, and the properties that name the event's id.
-
-    It leaves the outbox once it is published; the row of the event itself stays as long as any other.
-    """
-    properties = amqp_properties(id=row["_id"], type=row["type"], correlation_id=row["correlation_id"])
-    return row | {"_id": f"{row['_id']}/{row['type']}", "properties": properties, "headers": {}}
 
 
 def _fail(entries: Sequence[BatchItem], error: BaseException) -> None:

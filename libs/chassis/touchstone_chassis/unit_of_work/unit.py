@@ -128,7 +128,7 @@ class UnitOfWork:
         self.changes.deleted.append((collection, id))
 
     def send(self, row: dict) -> None:
-        """Publish a message that is no event of ours: `row` goes to the outbox as it is (see `outbox.message_row`)."""
+        """Publish a message that is no event of ours: `row` goes to the outbox as it is (see `message_row`)."""
         self.changes.messages.append(row)
 
     def schedule(

@@ -15,7 +15,7 @@ from typing import Any
 import touchstone_contracts.document  # noqa: F401 - registers the events
 from touchstone.provisioning.provision import installed_topologies
 from touchstone_chassis.handlers.messages import OnMessage
-from touchstone_chassis.rpc.server import Method
+from touchstone_chassis.rpc.method import Method
 from touchstone_contracts.events import differences
 from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.versions import versions

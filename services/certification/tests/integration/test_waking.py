@@ -1,13 +1,14 @@
 """That a case is not forgotten that came while what it needs was being issued, on a real broker and database."""
 
 import datetime
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 from certification import rule_files
 from certification.desk import REVIEW, Desk, Terms
 from certification.known_mandates import KnownMandates
-from touchstone_chassis.handlers import execution
+from touchstone_chassis.handlers.execution import Execution
 from touchstone_chassis.unit_of_work.committer import Committer
 from touchstone_chassis.unit_of_work.transaction import CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
@@ -45,7 +46,9 @@ def _issue_as_another_replica(database: Any, audit: Any, meanwhile: Any) -> None
     committer = Committer(
         database, event_time=lambda: datetime.datetime.now(datetime.UTC), committed=lambda _rows, _changes: None
     )
-    resources: Any = SimpleNamespace(committer=committer, draining=False, availability=SimpleNamespace(away_for_s=0.0))
+    resources: Any = SimpleNamespace(
+        committer=committer, draining=False, circuit_breaker=SimpleNamespace(open_for_s=0.0)
+    )
     unit = UnitOfWork(database)
     desk = Desk(unit)
     terms = Terms(
@@ -59,5 +62,15 @@ def _issue_as_another_replica(database: Any, audit: Any, meanwhile: Any) -> None
         desk.open(audit, "test", terms)
         meanwhile()
 
-    done = CompletionRecord(inbox="certification.open_case/another-replica")
-    execution.run(resources, unit, handler, origin=Origin("test"), complete=lambda _result: done)
+    Opening(resources, unit, Origin("test"), handler).run()
+
+
+class Opening(Execution):
+    """A handler's run in another replica."""
+
+    def __init__(self, resources: Any, unit: UnitOfWork, origin: Origin, handler: Callable[[], None]):
+        super().__init__(resources, unit, origin)
+        self.attempt = handler  # type: ignore[method-assign]
+
+    def completion(self, _result: None) -> CompletionRecord:
+        return CompletionRecord(inbox="certification.open_case/another-replica")

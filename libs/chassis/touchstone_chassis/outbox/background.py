@@ -1,0 +1,88 @@
+"""Runs the relay beside a service's handlers: at once for what was just committed, and by a sweep for the rest."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import eventlet
+import structlog
+from eventlet.event import Event
+from eventlet.queue import LightQueue
+
+from touchstone_chassis.observability import metrics
+from touchstone_chassis.outbox.relay import WINDOW_MAX, Relay
+
+log = structlog.get_logger(__name__)
+
+RELAYS = 2
+"""One publishes while the other notes what was published."""
+HANDED_OVER_MAX = 5_000
+"""Rows that wait in memory for the relay; while the broker takes nothing, the sweep finds the others stored."""
+
+
+class BackgroundRelay:
+    """Green threads that publish; what fails in one is left to the sweep of any replica."""
+
+    def __init__(self, relay: Callable[[], Relay], *, sweep_every_s: float, lag_limit_s: float):
+        """`relay` makes it, or gives it, when it is first needed."""
+        self._relay, self._sweep_every_s, self._lag_limit_s = relay, sweep_every_s, lag_limit_s
+        self._rows: LightQueue = LightQueue()
+        self._relayed = [Event() for _ in range(RELAYS)]
+        self._stop_sweeping = Event()
+        self._stopping = False
+
+    def start(self, spawn: Callable[..., Any]) -> None:
+        """`spawn` starts a green thread by its `identifier`, as a nameko container does."""
+        for number, relayed in enumerate(self._relayed):
+            spawn(functools.partial(self._publish_all, relayed), identifier=f"relay-{number}")
+        spawn(self._sweep, identifier="outbox-sweep")
+
+    def put(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Publish rows that were just committed."""
+        if self._rows.qsize() + len(rows) <= HANDED_OVER_MAX:
+            for row in rows:
+                self._rows.put(row)
+
+    def stop(self, within_s: float) -> None:
+        """Publish what the last handlers committed; what cannot be published now is swept by another replica."""
+        self._stopping = True
+        self._rows.put(None)
+        self._stop_sweeping.send()
+        with eventlet.Timeout(within_s, False):
+            for relayed in self._relayed:
+                relayed.wait()
+
+    def check_lag(self) -> tuple[bool, str]:
+        """A check for readiness: whether the oldest row that waits for the broker is young enough."""
+        count, age_s = self._relay().pending()
+        metrics.OUTBOX_PENDING.set(count)
+        metrics.OUTBOX_OLDEST_AGE_S.set(age_s)
+        waiting = f"{count} unpublished, oldest {age_s:.0f} s"
+        if age_s <= self._lag_limit_s:
+            return True, waiting
+        runbook = "see whether the broker takes messages, runbook outbox-lag"
+        return False, f"{waiting}, limit {self._lag_limit_s:.0f} s: {runbook}"
+
+    def _publish_all(self, relayed: Event) -> None:
+        last = False
+        while not last:
+            rows = [self._rows.get()]
+            while len(rows) < WINDOW_MAX and self._rows.qsize():
+                rows.append(self._rows.get())
+            last = None in rows
+            try:
+                self._relay().publish([row for row in rows if row is not None])
+            except (Exception, eventlet.Timeout) as error:  # the rows are stored: the sweep takes them
+                log.warning("relay_failed", error=type(error).__name__, rows=len(rows))
+        self._rows.put(None)  # for the other one
+        relayed.send()
+
+    def _sweep(self) -> None:
+        while not self._stopping:
+            with eventlet.Timeout(self._sweep_every_s, False):
+                self._stop_sweeping.wait()
+            try:
+                while not self._stopping and self._relay().sweep() >= WINDOW_MAX:
+                    pass
+            except (Exception, eventlet.Timeout) as error:  # database or broker away: at the next turn
+                log.warning("sweep_failed", error=type(error).__name__)
