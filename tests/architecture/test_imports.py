@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from touchstone_contracts.services import SERVICES
+
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / ".importlinter"
-SERVICES = ("membership", "assessment", "certification", "notification")
 PACKAGES = (
     ROOT / "libs/contracts/touchstone_contracts",
     ROOT / "libs/chassis/touchstone_chassis",
