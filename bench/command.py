@@ -28,7 +28,7 @@ from bench.work_given import GivenWork
 from touchstone_devkit.backing.choosing import NoBacking, start_backing
 from touchstone_devkit.folders import CHECKOUT
 
-STANDARDS = CHECKOUT / "services" / "assessment" / "assessment" / "standards"
+STANDARDS = CHECKOUT / "services" / "assessment" / "assessment" / "data" / "standards"
 PEERS_OF = {
     "throughput": lambda chosen: plan.SUBJECTS,
     "latency": lambda chosen: chosen.latency_subjects,

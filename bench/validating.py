@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from assessment.report_form import ReportForm, read
+from assessment.schemas.report import ReportSchema
+from assessment.schemas.report_parsing import parse_report
 
 AT_ONCE = 20
 """Reports before it is the other's turn: what disturbs the machine then disturbs both."""
@@ -40,10 +41,10 @@ def main() -> None:
     parser.add_argument("--audits", type=int, required=True)
     given = parser.parse_args()
     report = json.loads(Path(os.environ["BENCH_REPORT"]).read_text())
-    form = ReportForm()
-    assert not read(report).faults, "the report has faults"
-    assert dict(read(report).content) == dict(form.load(report)), "the two do not read the same"
-    print(json.dumps(compared(read, form.load, report, given.audits)))
+    schema = ReportSchema()
+    assert not parse_report(report).faults, "the report has faults"
+    assert dict(parse_report(report).content) == dict(schema.load(report)), "the two do not read the same"
+    print(json.dumps(compared(parse_report, schema.load, report, given.audits)))
 
 
 if __name__ == "__main__":

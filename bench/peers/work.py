@@ -15,11 +15,14 @@ import pymongo
 from marshmallow import ValidationError
 
 from assessment.domain.accreditation import Auditor, Body, Grant
-from assessment.domain.audit import Audit, audit_id_of
-from assessment.domain.checking import Facts, faults
+from assessment.domain.audits.audit import Audit, audit_id_of
+from assessment.domain.audits.report import summarise
+from assessment.domain.report_checks.checklist import faults
+from assessment.domain.report_checks.facts import Facts
 from assessment.domain.standards import StandardVersion
-from assessment.domain.summary import summarise
-from assessment.report_form import Draft, ReportForm, report_hash
+from assessment.schemas.report import ReportSchema
+from assessment.schemas.report_hash import report_hash
+from assessment.schemas.report_parsing import ParsedReport
 from certification import rule_files
 from certification.documents import case_document, certificate_document
 from certification.domain.cases import open_case
@@ -37,7 +40,7 @@ from touchstone_contracts.events.certification import CertificateIssued
 from touchstone_contracts.roles import ASSESSOR
 
 RULE_SET = 1
-_FORM = ReportForm()
+_FORM = ReportSchema()
 _CENTURY = datetime.date(2000, 1, 1), datetime.date(2099, 12, 31)
 
 
@@ -54,8 +57,8 @@ def submitted(
     """
     if caller.role != ASSESSOR:
         raise PermissionError("Only an assessor submits reports.")
-    draft = _read(report)
-    standard = _standards().get((draft.text("standard", "code") or "", draft.text("standard", "version") or ""))
+    parsed = _read(report)
+    standard = _standards().get((parsed.text("standard", "code") or "", parsed.text("standard", "version") or ""))
     facts = Facts(
         standard=standard,
         body=Body(body_doc["_id"], body_doc["name"], _grants(body_doc)) if body_doc else None,
@@ -64,11 +67,11 @@ def submitted(
         judged_on=now.date(),
         audited_by=now.date(),
     )
-    wrong = draft.with_content_faults(faults(draft.content, facts))
+    wrong = parsed.with_content_faults(faults(parsed.content, facts))
     if wrong:
         raise ValueError("; ".join(f"{fault.path}: {fault.message}" for fault in wrong))
     assert standard is not None and facts.body is not None
-    summary = summarise(draft.content, standard)
+    summary = summarise(parsed.content, standard)
     audit = Audit(id=audit_id_of(summary.body_id, summary.report_id), summary=summary)
     audit.submit(summary, report_hash(report), by=caller.subject, at=now)
     (accepted,) = audit.accept_by_configuration(at=now, standard=standard, body_name=facts.body.name)
@@ -168,14 +171,14 @@ def _known(report: Mapping[str, Any], contacts: int) -> dict[tuple[str, str], li
     }
 
 
-def _read(report: Any) -> Draft:
+def _read(report: Any) -> ParsedReport:
     """As marshmallow reads it, whatever faster ways Touchstone itself has."""
     try:
-        return Draft(content=dict(_FORM.load(report)), faults=[])
+        return ParsedReport(content=dict(_FORM.load(report)), faults=[])
     except ValidationError as error:
         content = error.valid_data if isinstance(error.valid_data, dict) else {}
         found: list[FieldError] = field_errors(error.normalized_messages())
-        return Draft(content=content, faults=found)
+        return ParsedReport(content=content, faults=found)
 
 
 def _notice(issued: Any, contact: Mapping[str, Any], now: datetime.datetime) -> dict[str, Any]:
@@ -221,7 +224,7 @@ def _grants(doc: Mapping[str, Any]) -> tuple[Grant, ...]:
 
 @functools.cache
 def _standards() -> Mapping[tuple[str, str], StandardVersion]:
-    from assessment.catalogue import load_catalogue  # heavy, and only the assessing process needs it
+    from assessment.data.catalogue import load_catalogue  # heavy, and only the assessing process needs it
 
     return load_catalogue().versions
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from touchstone_devkit.releases import comparing
 from touchstone_devkit.releases.comparing import (
     answer_problems,
     delivery_problems,
@@ -267,6 +268,19 @@ def test_a_method_that_takes_less_than_before_is_refused(edit: Edit, problem: st
 )
 def test_a_method_that_takes_more_than_before_is_let_be(edit: Edit) -> None:
     assert request_problems(services(METHOD), services(edited(METHOD, edit))) == []
+
+
+@pytest.mark.parametrize(("now", "is_the_same"), [("new.fields.Text", True), ("new.fields.Line", False)])
+def test_a_field_class_and_a_check_are_known_again_where_they_moved_to(
+    monkeypatch: pytest.MonkeyPatch, now: str, is_the_same: bool
+) -> None:
+    monkeypatch.setattr(comparing, "MOVED", {"toy.Text": "new.fields.Text", "toy.once": "new.fields.once"})
+    moved = edited(METHOD, lambda m: m["arguments"]["text"].update(form=now))
+    moved["arguments"]["names"]["checks"] = ["new.fields.once"]
+
+    problems = request_problems(services(METHOD), services(moved))
+
+    assert problems == ([] if is_the_same else [f"yard.get(text) is read by another class, {now}"])
 
 
 def test_a_method_a_message_a_form_and_a_service_that_are_gone_are_seen() -> None:

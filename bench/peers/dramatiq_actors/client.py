@@ -10,7 +10,7 @@ from typing import Any
 from dramatiq import Message
 from quorum import ASSESSMENT, QuorumBroker
 
-from assessment.domain.audit import audit_id_of
+from assessment.domain.audits.audit import audit_id_of
 
 
 class Client:

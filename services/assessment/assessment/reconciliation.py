@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from assessment.store import AUDITS, Unit
+from assessment.storage.audits import AUDITS
+from assessment.storage.unit_of_work import Unit
 from touchstone_chassis.api import ReconciliationDeclarations
 from touchstone_contracts.events.assessment import (
     AuditAccepted,
@@ -21,7 +22,7 @@ def audits(unit: Unit, keys: Sequence[str]) -> list[dict[str, Any]]:
     return [{"audit_id": d["_id"], "state": d["state"], "accepted_at": d["accepted_at"]} for d in found]
 
 
-COMPARABLE = ReconciliationDeclarations(
+DECLARATIONS = ReconciliationDeclarations(
     facts={"audits": audits},
     announced_in_full=[[AuditReportSubmitted, AuditReportReturned, AuditAccepted, CorrectiveActionPlanReviewed]],
 )

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from membership.store import CONTACTS, Contacts, Unit
+from membership.storage.contacts import CONTACTS, Contacts
+from membership.storage.unit_of_work import Unit
 from touchstone_chassis.api import ReconciliationDeclarations
 from touchstone_contracts.events.membership import (
     ContactChanged,
@@ -26,7 +27,7 @@ def present_contact(unit: Unit, contact_id: str) -> tuple[ContactChanged, int] |
     return (contact.told(), contact.version) if contact else None
 
 
-COMPARABLE = ReconciliationDeclarations(
+DECLARATIONS = ReconciliationDeclarations(
     facts={"contacts": contact_versions},
     announced_in_full=[
         [OrganisationRegistered, MembershipActivated, MembershipSuspended, MembershipReinstated],

@@ -5,9 +5,10 @@ import datetime
 import functools
 from typing import Any
 
-from simulation.system import INTAKE, REGISTRARS, System, body
+from simulation.system import REGISTRARS, System, body
 
-from assessment.catalogue import load_catalogue
+from assessment.data.catalogue import load_catalogue
+from assessment.entrypoints.audits import INTAKE
 
 MEMBERS = ("m-1", "m-2")
 ENTITIES = ("m-1-works", "m-1-mill", "m-2-works")

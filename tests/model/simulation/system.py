@@ -17,17 +17,15 @@ import yaml
 from simulation.bus import Bus, Message
 from simulation.process import Crash, Process
 
-import assessment.schemas
 import assessment.service
-import assessment.topology
 import certification.schemas
 import certification.service
 import certification.topology
 import membership.service
-import membership.topology
 import notification.schemas
 import notification.service
 import notification.topology
+from assessment.schemas.settings import SettingsSchema as AssessmentSettings
 from notification import mailer
 from touchstone_chassis.handlers import execution
 from touchstone_contracts.callers import Caller
@@ -38,7 +36,6 @@ BEGIN = datetime.datetime(2026, 3, 2, 9, tzinfo=datetime.UTC)
 STEP = datetime.timedelta(milliseconds=250)
 MOVES_MAX = 5_000
 SECRETARY, REGISTRARS = Caller("secretariat-1", SECRETARIAT), Caller("registrar-1", REGISTRAR)
-INTAKE = assessment.topology.INTAKE
 BOOKKEEPING = {"inbox", "outbox", "idempotency", "deadlines", "sequences"}
 Move = Callable[[], None]
 
@@ -317,7 +314,7 @@ def _settings() -> dict[str, dict[str, Any]]:
     told = written | plain | {"smtp": smtp, "register_url": None, "retry_delays_s": [10] * 50, "batch": 3}
     return {
         "membership": {},
-        "assessment": assessment.schemas.SettingsSchema().load({}),
+        "assessment": AssessmentSettings().load({}),
         "certification": certification.schemas.SettingsSchema().load({}),
         "notification": notification.schemas.SettingsSchema().load(told),
     }

@@ -124,7 +124,7 @@ def _add_an_attribute(folder: Path) -> None:
         '    urgency: str = detail("How soon to decide.", example="normal", default="normal")\n'
         '    ratings: dict[str, int] = detail("How many criteria got each rating."',
     )
-    made = folder / "assessment" / "domain" / "audit.py"
+    made = folder / "assessment" / "domain" / "audits" / "audit.py"
     _replace(made, "            AuditAccepted(\n", '            AuditAccepted(\n                urgency="high",\n')
     read = folder / "certification" / "process.py"
     _replace(

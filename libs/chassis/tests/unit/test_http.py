@@ -7,13 +7,14 @@ import pytest
 from werkzeug.test import Client
 
 from touchstone_chassis.http import Routes, json_response, status_of
-from touchstone_contracts.errors import FieldError, IllegalTransition, InvalidRequest, NotFound, Refusal, Unavailable
-
-
-class Strange(Refusal):
-    """A refusal that the table does not name."""
-
-    code = "strange"
+from touchstone_contracts.errors import (
+    FieldError,
+    IllegalTransition,
+    InvalidReport,
+    InvalidRequest,
+    NotFound,
+    Unavailable,
+)
 
 
 def refuse() -> None:
@@ -54,7 +55,7 @@ def test_other_paths_and_methods_are_told_so(client):
         (InvalidRequest("One thing is wrong."), 400),
         (Unavailable("Not now."), 503),
         (IllegalTransition("It is decided."), 409),
-        (Strange("Two things are wrong.", [FieldError("name", "required", "Missing.")]), 422),
+        (InvalidReport("One thing is wrong.", [FieldError("name", "required", "Missing.")]), 422),
     ],
 )
 def test_each_refusal_has_one_status(refusal, status):

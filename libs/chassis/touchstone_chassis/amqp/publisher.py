@@ -10,6 +10,7 @@ import eventlet
 from eventlet.semaphore import Semaphore
 
 from touchstone_chassis.amqp import connections
+from touchstone_chassis.observability import tracing
 from touchstone_chassis.testing.fault_points import fault_point
 
 PERSISTENT = 2
@@ -120,6 +121,7 @@ class ConfirmingPublisher:
                 self._window.tag_of[self._published] = message.tag
                 connections.publish(channel, frame, message.exchange, message.routing_key)
         fault_point("relay_publish")
+        tracing.event("sent")
         while self._window.tag_of:
             assert self._connection is not None
             self._connection.drain_events()

@@ -11,7 +11,6 @@ from touchstone_chassis import validation
 from touchstone_chassis.handlers.execution import Execution
 from touchstone_chassis.handlers.idempotency import answer_id, body_hash, checked_key
 from touchstone_chassis.handlers.resources import Resources
-from touchstone_chassis.observability.spans import mark
 from touchstone_chassis.testing.fault_points import fault_point
 from touchstone_chassis.unit_of_work.transaction import AnswerStored, Clash, CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
@@ -55,7 +54,6 @@ class CommandExecution(Execution):
         assert call.caller is not None  # a command is never public
         self._arguments = dict(call.arguments)
         key = checked_key(self._arguments.pop("idempotency_key", None))
-        mark("command", key)
         self._id, self._hash = answer_id(call.caller.subject, call.method_name, key), body_hash(self._arguments)
         self._tried = False
 
@@ -81,9 +79,7 @@ class CommandExecution(Execution):
         if self._tried and self.stored() is not None:
             raise AnswerStored(self._id)
         self._tried = True
-        mark("looked_up")
         request = validation.load(self._call.schema, self._arguments)
-        mark("validated")
         return dumps(self._method(request, self._call.caller))
 
     def completion(self, answer: bytes) -> CompletionRecord:

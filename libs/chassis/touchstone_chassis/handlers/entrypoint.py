@@ -12,6 +12,8 @@ from nameko.extensions import Entrypoint, register_entrypoint
 
 from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.handlers.resources import Resources
+from touchstone_chassis.handlers.tracing import message_span
+from touchstone_chassis.observability import tracing
 from touchstone_chassis.unit_of_work.unit import UnitOfWork
 
 log = structlog.get_logger(__name__)
@@ -39,6 +41,10 @@ class EntrypointAdapter(Entrypoint):
         """Whether to handle it, and what is to surround that."""
         return contextlib.nullcontext(True)
 
+    def span(self, invocation: Invocation) -> contextlib.AbstractContextManager[None]:
+        """What a trace shows of it."""
+        return tracing.NOTHING
+
     def handle(self, invocation: Invocation, method: Callable[..., Any], service: Any) -> None:
         """Run `method` (bound to the service instance) and settle the invocation. Should not raise."""
         raise NotImplementedError
@@ -65,6 +71,9 @@ class MessageEntrypoint(EntrypointAdapter):
     def admitted(self, invocation: Invocation) -> contextlib.AbstractContextManager[bool]:
         return self.resources.poison.watched(invocation.subject)
 
+    def span(self, invocation: Invocation) -> contextlib.AbstractContextManager[None]:
+        return message_span(invocation.subject)
+
     def broke(self, invocation: Invocation, error: BaseException) -> None:
         delivery: Delivery = invocation.subject
         if not delivery.settled:
@@ -84,7 +93,8 @@ def handled_by(entrypoint: EntrypointAdapter) -> Callable[[Callable[..., Any]], 
             try:
                 with adapter.admitted(invocation) as admitted:
                     if admitted:
-                        adapter.handle(invocation, functools.partial(method, service), service)
+                        with adapter.span(invocation):
+                            adapter.handle(invocation, functools.partial(method, service), service)
             except eventlet.greenlet.GreenletExit:  # the container is being killed
                 raise
             except BaseException as error:  # a timer that a handler forgot may go off anywhere

@@ -12,8 +12,7 @@ from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.consuming.retry import attempts_of
 from touchstone_chassis.handlers.entrypoint import Invocation, MessageEntrypoint, handled_by
 from touchstone_chassis.handlers.execution import Deferred, Execution
-from touchstone_chassis.observability import metrics
-from touchstone_chassis.observability.spans import mark
+from touchstone_chassis.observability import metrics, tracing
 from touchstone_chassis.testing.fault_points import fault_point
 from touchstone_chassis.unit_of_work.transaction import AlreadyProcessed, CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin
@@ -74,7 +73,6 @@ class OnEvent(MessageEntrypoint):
 
     def handle(self, invocation: Invocation, method: Callable[..., Any], service: Any) -> None:
         delivery: Delivery = invocation.subject
-        mark("work_started", delivery)
         started = time.monotonic()
         structlog.contextvars.clear_contextvars()
         try:
@@ -85,6 +83,7 @@ class OnEvent(MessageEntrypoint):
         took_s, name = time.monotonic() - started, self.resources.service
         metrics.HANDLER_SECONDS.labels(service=name, entrypoint=self.method_name).observe(took_s)
         metrics.MESSAGES_HANDLED.labels(service=name, queue=delivery.queue, outcome=outcome).inc()
+        tracing.outcome(outcome)
 
     def _settle(self, invocation: Invocation, delivery: Delivery, method: Callable[..., Any]) -> str:
         policy = self.resources.retry_policy
@@ -101,7 +100,6 @@ class OnEvent(MessageEntrypoint):
             event = upcast(event, newest)
         except Exception as error:  # it would fail each time: a release with another upcaster, or an edit, mends it
             return policy.dead_letter(delivery, "upcast", error)
-        mark("decoded")
         execution = EventExecution(invocation, method, event, envelope, self.handler_of(newest))
         try:
             execution.run()
@@ -114,7 +112,6 @@ class OnEvent(MessageEntrypoint):
             return self._failed(delivery, execution, error)
         fault_point("before_ack")
         delivery.ack()
-        mark("settled")
         return "handled"
 
     def _failed(self, delivery: Delivery, execution: EventExecution, error: Exception) -> str:

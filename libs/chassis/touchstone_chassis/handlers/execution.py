@@ -12,7 +12,7 @@ from pymongo.errors import ConnectionFailure, NetworkTimeout
 
 from touchstone_chassis.handlers.resources import Resources
 from touchstone_chassis.mongo.client import is_transient
-from touchstone_chassis.observability.spans import mark
+from touchstone_chassis.observability import tracing
 from touchstone_chassis.unit_of_work.committer import COMMIT_S_MAX
 from touchstone_chassis.unit_of_work.transaction import (
     AlreadyProcessed,
@@ -88,14 +88,14 @@ class Execution:
             began = time.monotonic()
             try:
                 with self._database_time():
-                    mark("handler_begun")
+                    tracing.event("handler_begun")
                     try:
                         result = self.attempt()
                     except (Exception, eventlet.greenlet.GreenletExit):
                         raise
                     except BaseException as error:  # nameko would neither acknowledge nor reject: the slot were lost
                         raise HandlerBroke(f"{type(error).__name__}: {error}") from None
-                    mark("handler_done")
+                    tracing.event("handler_done")
                     self._commit(result)
                 return result
             except (AlreadyProcessed, AnswerStored, ClaimLost):

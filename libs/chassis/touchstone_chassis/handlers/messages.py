@@ -15,8 +15,7 @@ from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.handlers.authorization import authenticate, checked_roles
 from touchstone_chassis.handlers.entrypoint import Invocation, MessageEntrypoint, handled_by
 from touchstone_chassis.handlers.execution import Deferred, Execution
-from touchstone_chassis.observability import metrics
-from touchstone_chassis.observability.spans import mark
+from touchstone_chassis.observability import metrics, tracing
 from touchstone_chassis.testing.fault_points import fault_point
 from touchstone_chassis.unit_of_work.transaction import AlreadyProcessed, CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin
@@ -56,7 +55,6 @@ class OnMessage(MessageEntrypoint):
     def handle(self, invocation: Invocation, method: Callable[..., Any], service: Any) -> None:
         delivery: Delivery = invocation.subject
         policy = self.resources.retry_policy
-        mark("work_started", delivery)
         structlog.contextvars.clear_contextvars()
         try:
             outcome = self._settle(invocation, delivery, method, getattr(service, self.refused))
@@ -68,12 +66,12 @@ class OnMessage(MessageEntrypoint):
             log.error("message_handler_failed", handler=self.method_name, error=type(error).__name__, exc_info=error)
             outcome = policy.retry_or_dead_letter(delivery, error)
         metrics.MESSAGES_HANDLED.labels(service=self.resources.service, queue=self.queue, outcome=outcome).inc()
+        tracing.outcome(outcome)
 
     def _settle(
         self, invocation: Invocation, delivery: Delivery, method: Callable[..., Any], refused: Callable[..., Any]
     ) -> str:
         body = decode(delivery, "application/json")
-        mark("decoded")
         message_id = _message_id(delivery)
         correlation_id = text_header(delivery, "nameko.correlation_id", length_max=100) or message_id
         origin = Origin(correlation_id, message_id, traceparent(delivery), self.method_name)
@@ -99,7 +97,6 @@ class OnMessage(MessageEntrypoint):
             return "refused"
         fault_point("before_ack")
         delivery.ack()
-        mark("settled")
         return "handled"
 
     def _inbox_key(self, caller: Caller | None, message_id: str) -> str:

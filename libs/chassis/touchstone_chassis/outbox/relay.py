@@ -1,19 +1,20 @@
 """Moves rows of the outbox to the broker: what was just committed, and by a sweep what a crash or outage left."""
 
+import contextlib
 import datetime
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
 import structlog
+from opentelemetry.trace import Link, SpanKind
 from pymongo import UpdateOne
 from pymongo.database import Database
 
 from touchstone_chassis.amqp.publisher import ConfirmingPublisher, Outcome, Outgoing
 from touchstone_chassis.mongo.client import RELAXED
 from touchstone_chassis.mongo.server_time import machine_time
-from touchstone_chassis.observability import metrics
-from touchstone_chassis.observability.spans import mark
+from touchstone_chassis.observability import metrics, tracing
 from touchstone_chassis.outbox.lease import Lease
 from touchstone_chassis.testing.fault_points import fault_point
 from touchstone_chassis.unit_of_work.outbox_rows import OUTBOX_KEPT
@@ -47,23 +48,29 @@ class Relay:
 
         Gives how many were confirmed.
         """
-        confirmed = 0
-        for start in range(0, len(rows), WINDOW_MAX):
-            window = rows[start : start + WINDOW_MAX]
-            fault_point("relay_claim")
-            mark("publish_begun", window)
-            outcomes = self._publisher.publish([_outgoing(row) for row in window])
+        return sum(self._publish(rows[start : start + WINDOW_MAX]) for start in range(0, len(rows), WINDOW_MAX))
+
+    def _publish(self, window: Sequence[dict[str, Any]]) -> int:
+        fault_point("relay_claim")
+        messages = [_outgoing(row) for row in window]
+        attributes: tracing.Attributes = {
+            "messaging.system": "rabbitmq",
+            "messaging.operation.type": "send",
+            "messaging.batch.message_count": len(messages),
+        }
+        with tracing.span("publish", SpanKind.PRODUCER, attributes=attributes, links=map(_link, messages)):
+            outcomes = self._publisher.publish(messages)
             fault_point("relay_confirm")
+            tracing.event("confirmed")
             for outcome in outcomes:
                 metrics.PUBLISHED.labels(outcome=outcome.value).inc()
-            confirmed += outcomes.count(Outcome.CONFIRMED)
             self._mark_published([r for r, o in zip(window, outcomes, strict=True) if o is Outcome.CONFIRMED])
-            fault_point("relay_mark")
-            self._try_again_soon([r for r, o in zip(window, outcomes, strict=True) if o is Outcome.UNKNOWN])
-            for row, outcome in zip(window, outcomes, strict=True):
-                if outcome not in (Outcome.CONFIRMED, Outcome.UNKNOWN):
-                    self._postpone(row, outcome)
-        return confirmed
+        fault_point("relay_mark")
+        self._try_again_soon([r for r, o in zip(window, outcomes, strict=True) if o is Outcome.UNKNOWN])
+        for row, outcome in zip(window, outcomes, strict=True):
+            if outcome not in (Outcome.CONFIRMED, Outcome.UNKNOWN):
+                self._postpone(row, outcome)
+        return outcomes.count(Outcome.CONFIRMED)
 
     def sweep(self) -> int:
         """Publish the rows that are due, if the lease can be had; how many there were, or 0 when none was taken."""
@@ -138,3 +145,11 @@ def _outgoing(row: dict[str, Any]) -> Outgoing:
         return Outgoing(row["exchange"], row["routing_key"], row["body"], row["_id"], row["properties"], row["headers"])
     properties = amqp_properties(id=row["_id"], type=row["type"], correlation_id=row["correlation_id"])
     return Outgoing(row["exchange"], row["routing_key"], row["body"], row["_id"], properties)
+
+
+def _link(message: Outgoing) -> Link:
+    """To the span that a message follows from, as its envelope says; what is no event need not even be JSON."""
+    stated = None
+    with contextlib.suppress(ValueError, AttributeError):
+        stated = orjson.loads(message.body).get("traceparent")
+    return tracing.link(stated, message.properties.get("message_id", ""))

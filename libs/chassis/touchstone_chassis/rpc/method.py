@@ -1,5 +1,6 @@
 """The entrypoints for calls: nameko's wire protocol, with deadlines, callers, repeatable commands and one error."""
 
+import contextlib
 import re
 import time
 import uuid
@@ -15,8 +16,8 @@ from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.handlers.authorization import authenticate, checked_roles
 from touchstone_chassis.handlers.commands import Call, CommandExecution, QueryExecution
 from touchstone_chassis.handlers.entrypoint import Invocation, MessageEntrypoint, handled_by
-from touchstone_chassis.observability import metrics
-from touchstone_chassis.observability.spans import mark
+from touchstone_chassis.handlers.tracing import call_span
+from touchstone_chassis.observability import metrics, tracing
 from touchstone_chassis.rpc.replies import reply_to_of
 from touchstone_chassis.rpc.server import RpcServer
 from touchstone_chassis.testing.fault_points import fault_point
@@ -43,9 +44,11 @@ class Method(MessageEntrypoint):
     def setup(self) -> None:
         self.server.add(self.method_name, self.spawn)
 
+    def span(self, invocation: Invocation) -> contextlib.AbstractContextManager[None]:
+        return call_span(self.resources.service, self.method_name, invocation.subject)
+
     def handle(self, invocation: Invocation, method: Callable[..., Any], service: Any) -> None:
         delivery: Delivery = invocation.subject
-        mark("work_started", delivery)
         structlog.contextvars.clear_contextvars()
         started = time.monotonic()
         if not reply_to_of(delivery):
@@ -67,9 +70,9 @@ class Method(MessageEntrypoint):
         self.server.replies.send(delivery, result, error)
         fault_point("rpc_ack")
         delivery.ack()
-        mark("settled")
         took_s, outcome = time.monotonic() - started, error.code if error else "ok"
         metrics.RPC_REQUESTS.labels(method=self.method_name, outcome=outcome).inc()
+        tracing.outcome(outcome)
         metrics.HANDLER_SECONDS.labels(service=self.resources.service, entrypoint=self.method_name).observe(took_s)
 
     def broke(self, invocation: Invocation, error: BaseException) -> None:
@@ -82,9 +85,7 @@ class Method(MessageEntrypoint):
         until = _deadline(delivery)
         if time.time() > until:
             raise DeadlineExceeded("The deadline passed before anything was done.")
-        mark("decoded")
         caller = authenticate(self.resources, text_header(delivery, "nameko.authorization"), self.roles)
-        mark("authenticated")
         call = Call(self.method_name, self.schema, arguments, caller, until)
         if not self.changes:
             return QueryExecution(self.resources, invocation.unit, call, method).run()

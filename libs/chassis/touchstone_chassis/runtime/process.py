@@ -29,7 +29,7 @@ from nameko.containers import ServiceContainer
 from touchstone_chassis.config import ConfigError, check_files, for_nameko, load
 from touchstone_chassis.health.checks import Checks
 from touchstone_chassis.health.restore import HalfRestored
-from touchstone_chassis.observability import logs, spans
+from touchstone_chassis.observability import logs, tracing
 from touchstone_chassis.runtime.signals import DIED, leave_now, signals_heard
 from touchstone_chassis.testing import fault_points
 
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_files(config)
         service_class = find_service(options.name)
         fault_points.arm(os.environ, sandbox=config["sandbox"])
-        spans.switch_on(os.environ, sandbox=config["sandbox"], service=options.name)
+        tracing.switch_on(os.environ, sandbox=config["sandbox"], service=options.name)
     except ConfigError as error:
         return _misconfigured(error)
     logs.configure(options.name, config["log_level"])
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run = Run(ServiceContainer(service_class), config["drain_s"])
     with signals_heard(run.stop, config["drain_s"]):
         code = run.until_it_ends()
-        spans.switch_off()
+        tracing.switch_off()
         leave_now(code)  # without a turn for whatever is still at work: it must not commit or acknowledge any more
     return code
 

@@ -1,5 +1,6 @@
 """The entrypoint for jobs: what the handler changes and the job's end are one commit."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +8,8 @@ import structlog
 
 from touchstone_chassis.handlers.entrypoint import EntrypointAdapter, Invocation, handled_by
 from touchstone_chassis.handlers.execution import Deferred, Execution
-from touchstone_chassis.observability import metrics
+from touchstone_chassis.handlers.tracing import job_span
+from touchstone_chassis.observability import metrics, tracing
 from touchstone_chassis.scheduling.job_queue import Job, JobQueue
 from touchstone_chassis.unit_of_work.transaction import ClaimLost, CompletionRecord
 
@@ -47,6 +49,9 @@ class OnJob(EntrypointAdapter):
         self.resources.consumer.drain()
         self.jobs.drain()
 
+    def span(self, invocation: Invocation) -> contextlib.AbstractContextManager[None]:
+        return job_span(self.method_name, invocation.subject.id, invocation.subject.origin.correlation_id)
+
     def handle(self, invocation: Invocation, method: Callable[..., Any], service: Any) -> None:
         job: Job = invocation.subject
         structlog.contextvars.clear_contextvars()
@@ -64,6 +69,7 @@ class OnJob(EntrypointAdapter):
         finally:
             self.jobs.done(job)
         metrics.DEADLINES_RUN.labels(kind=job.kind, outcome=outcome).inc()
+        tracing.outcome(outcome)
 
     def broke(self, invocation: Invocation, error: BaseException) -> None:
         self._postpone(invocation.subject)

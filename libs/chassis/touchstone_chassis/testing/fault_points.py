@@ -15,7 +15,6 @@ from pathlib import Path
 import eventlet
 
 from touchstone_chassis.config import ConfigError
-from touchstone_chassis.observability.spans import mark
 
 PLAN_VARIABLE = "TOUCHSTONE_CRASH_POINTS"
 MARKERS_VARIABLE = "TOUCHSTONE_CRASH_MARKERS"
@@ -89,7 +88,6 @@ _traps: dict[str, _Trap] = {}
 
 def fault_point(point: str) -> None:
     """Say that the process has come to `point`. Does what the test run asked for there, which may be to raise."""
-    mark(point)
     if _traps and point in _traps:
         _traps[point].spring()
 

@@ -1,6 +1,7 @@
 """Commits units of work: whatever waits when a commit is done goes into the next transaction together."""
 
 import collections
+import dataclasses
 import datetime
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,8 +14,7 @@ from pymongo.errors import PyMongoError
 
 from touchstone_chassis.mongo.client import DURABLE, LATEST, SNAPSHOT, is_transient
 from touchstone_chassis.mongo.server_time import machine_time
-from touchstone_chassis.observability import metrics
-from touchstone_chassis.observability.spans import mark
+from touchstone_chassis.observability import metrics, tracing
 from touchstone_chassis.testing.fault_points import fault_point
 from touchstone_chassis.unit_of_work.outbox_rows import RELAY_GRACE, event_rows
 from touchstone_chassis.unit_of_work.transaction import (
@@ -81,12 +81,13 @@ class Committer:
         # A message that had nothing to change is noted too: else it counts as lost, and is sent again for ever.
         if not changes and completion == CompletionRecord():
             return
+        if here := tracing.traceparent():
+            origin = dataclasses.replace(origin, traceparent=here)
         time, now = self._event_time, self._now
         rows = [
             row for e in changes.emitted for row in event_rows(e, origin, time=time(), now=now())
         ] + changes.messages
         entry = BatchItem(changes, rows, completion, origin, alone=unit.suspect)
-        mark("commit_asked")
         self._waiting.append(entry)
         if not self._at_work:
             self._at_work = True
@@ -158,8 +159,17 @@ class Committer:
                 return
 
     def _write(self, entries: list[BatchItem]) -> None:
-        origins = [entry.origin for entry in entries]
-        mark("group_begun", origins)
+        links = (tracing.link(entry.origin.traceparent) for entry in entries)
+        with tracing.database_span("commit", "", len(entries), links):
+            self._transact(entries)
+        fault_point("after_commit")
+        metrics.COMMIT_GROUP.observe(len(entries))
+        soon = self._now() + RELAY_GRACE
+        for entry in entries:
+            self._hand_over(entry, soon)
+            entry.settled.send(True)
+
+    def _transact(self, entries: list[BatchItem]) -> None:
         # A duplicate key must leave the callback as an exception: the server has aborted the transaction by then, and
         # committing it would be retried for two minutes.
         with pymongo.timeout(COMMIT_S_MAX), self._database.client.start_session() as session:
@@ -171,13 +181,6 @@ class Committer:
                 )
             except Outdated as outdated:
                 raise outdated.blame(self._versions(outdated)) from None
-        mark("group_committed", origins)
-        fault_point("after_commit")
-        metrics.COMMIT_GROUP.observe(len(entries))
-        soon = self._now() + RELAY_GRACE
-        for entry in entries:
-            self._hand_over(entry, soon)
-            entry.settled.send(True)
 
     def _hand_over(self, entry: BatchItem, soon: datetime.datetime) -> None:
         """What is to go later is left to the sweep, and so is all where this fails: it is committed."""

@@ -11,7 +11,7 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from touchstone_chassis.mongo.client import is_transient
-from touchstone_chassis.observability.spans import mark
+from touchstone_chassis.observability import tracing
 
 READ_S_MAX = 10.0
 """For those who set no limit; the driver's own is shorter as long as it reaches a server."""
@@ -35,6 +35,7 @@ class NotReadInTime(PyMongoError):
 class _Asked:
     values: tuple[str, ...]
     answer: Event = dataclasses.field(default_factory=Event)
+    traceparent: str | None = dataclasses.field(default_factory=tracing.traceparent)
 
 
 class _TooMany(Exception):
@@ -53,14 +54,12 @@ class _BatchedQuery:
         self._last_askers = 1
 
     def find(self, values: tuple[str, ...], within_s: float) -> list[dict]:
-        mark("read_asked", self._collection.name)
         asked = _Asked(values)
         self._waiting.append(asked)
         if not self._at_work:
             self._at_work = True
             eventlet.spawn(self._answer_all)
         answer: list[dict] | None = asked.answer.wait(timeout=within_s)
-        mark("read_done", self._collection.name)
         if answer is None:
             raise NotReadInTime(f"{self._collection.name} was not read within {within_s:g} s")
         return answer
@@ -93,11 +92,16 @@ class _BatchedQuery:
             raise
 
     def _give(self, asked: Sequence[_Asked]) -> None:
+        links = (tracing.link(one.traceparent) for one in asked)
         if len(asked) == 1:
             (one,) = asked
-            one.answer.send(list(self._collection.find(self._filter(one.values), self._projection, limit=self._limit)))
+            with tracing.database_span("find", self._collection.name, 1, links):
+                found_alone = list(self._collection.find(self._filter(one.values), self._projection, limit=self._limit))
+            one.answer.send(found_alone)
             return
-        found = self._found_together(list(dict.fromkeys(value for one in asked for value in one.values)), len(asked))
+        values = list(dict.fromkeys(value for one in asked for value in one.values))
+        with tracing.database_span("find", self._collection.name, len(asked), links):
+            found = self._found_together(values, len(asked))
         for one in asked:
             mine = [document for value in one.values for document in found.get(value, ())]
             # Whoever reads may change what is read.

@@ -1,5 +1,6 @@
 """Gives numbers of sequences: all that are asked for at the same time with one change of the counter."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,8 +9,14 @@ from eventlet.event import Event
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
-from touchstone_chassis.observability.spans import mark
+from touchstone_chassis.observability import tracing
 from touchstone_chassis.unit_of_work.dataloader import READ_S_MAX, NotReadInTime
+
+
+@dataclasses.dataclass(eq=False)
+class _Asked:
+    number: Event = dataclasses.field(default_factory=Event)
+    traceparent: str | None = dataclasses.field(default_factory=tracing.traceparent)
 
 
 class Sequences:
@@ -17,19 +24,17 @@ class Sequences:
 
     def __init__(self, database: Database):
         self._database = database
-        self._waiting: dict[tuple[str, int], list[Event]] = {}
+        self._waiting: dict[tuple[str, int], list[_Asked]] = {}
 
     def next_number(self, name: str, *, first: int, within_s: float = READ_S_MAX) -> int:
         """The next number; the sequence begins with `first`. Raises NotReadInTime or another PyMongoError."""
-        mark("read_asked", "number")
         waiting = self._waiting.get((name, first))
         if waiting is None:
             waiting = self._waiting[name, first] = []
             eventlet.spawn(self._give_all, name, first)
-        number = Event()
-        waiting.append(number)
-        given: int | None = number.wait(timeout=within_s)
-        mark("read_done", "number")
+        asked = _Asked()
+        waiting.append(asked)
+        given: int | None = asked.number.wait(timeout=within_s)
         if given is None:  # what it is given later is a gap
             raise NotReadInTime(f"no number of {name} within {within_s:g} s")
         return given
@@ -49,17 +54,19 @@ class Sequences:
         finally:
             del self._waiting[name, first]
 
-    def _give(self, waiting: Sequence[Event], name: str, first: int) -> None:
+    def _give(self, waiting: Sequence[_Asked], name: str, first: int) -> None:
         try:
-            last = self._advance(name, first, len(waiting))
+            links = (tracing.link(asked.traceparent) for asked in waiting)
+            with tracing.database_span("find_one_and_update", "sequences", len(waiting), links):
+                last = self._advance(name, first, len(waiting))
         except BaseException as error:
-            for number in waiting:
-                number.send_exception(error)
+            for asked in waiting:
+                asked.number.send_exception(error)
             if not isinstance(error, Exception):
                 raise
         else:
-            for given, number in enumerate(waiting, last - len(waiting) + 1):
-                number.send(given)
+            for number, asked in enumerate(waiting, last - len(waiting) + 1):
+                asked.number.send(number)
 
     def _advance(self, name: str, first: int, count: int) -> int:
         counter = self._increase(name, count)

@@ -13,6 +13,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
+from touchstone_chassis.observability import tracing
 from touchstone_chassis.testing.fault_points import fault_point
 from touchstone_chassis.unit_of_work.unit import Changes, Origin
 
@@ -137,6 +138,7 @@ class TransactionWriter:
             self._insert_many(self._database["outbox"], rows)
             fault_point("outbox")
         fault_point("before_commit")
+        tracing.event("written")
 
     def _complete(self, entries: Sequence[BatchItem]) -> None:
         noted = [(e, _inbox_document(e.completion, self._now)) for e in entries if e.completion.inbox]

@@ -1,7 +1,7 @@
 """Hands audits in, one at a time or by many at once, and waits until the notices about all of them are recorded."""
 
+import dataclasses
 import json
-import os
 import threading
 import time
 import uuid
@@ -10,129 +10,109 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psutil
 from pymongo import MongoClient
 
 from touchstone.rpc.client import Client
 from touchstone_devkit.demo.register import Register
-from touchstone_devkit.demo.worlds import World, a_world, stage
+from touchstone_devkit.demo.worlds import a_world, stage
+from touchstone_devkit.eventually import eventually
 from touchstone_devkit.folders import CHECKOUT
-from touchstone_devkit.profiling.assembling import PATH, Load, Sent
+from touchstone_devkit.profiling.traces import PATH, Sent
 from touchstone_devkit.system.runner import System
 
 CASE = "a minor, plan approved"
-STANDARD = CHECKOUT / "services/assessment/assessment/standards/ps-3.0.json"
+STANDARD = CHECKOUT / "services/assessment/assessment/data/standards/ps-3.0.json"
 GIVE_UP_S = 120
 BETWEEN_S = 0.03
 """So that what runs beside an audit's way is over before the next one begins."""
-TOKEN_USED_S = 60.0
 
 
-def standards_with_automatic_acceptance(folder: Path) -> Path:
-    """A folder for the assessment service's `standards_folder`, where nobody has to accept a report."""
-    folder.mkdir(parents=True, exist_ok=True)
+def environment(folder: Path) -> dict[str, str]:
+    """For services that write traces into `folder`/traces, accept reports by themselves and send no mail."""
     standard = json.loads(STANDARD.read_text(encoding="utf-8"))
     standard["acceptance"] |= {"value": "automatic"}
-    (folder / STANDARD.name).write_text(json.dumps(standard), encoding="utf-8")
-    return folder
+    for name in ("traces", "standards"):
+        (folder / name).mkdir()
+    (folder / "standards" / STANDARD.name).write_text(json.dumps(standard), encoding="utf-8")
+    return {
+        "TOUCHSTONE_TRACES": str(folder / "traces"),
+        "OTEL_SPAN_LINK_COUNT_LIMIT": "512",  # of a window of the relay, or a read for many
+        "ASSESSMENT_STANDARDS_FOLDER": str(folder / "standards"),
+        "NOTIFICATION_RUN_DEADLINES": "false",
+    }
 
 
-def one_person_for_each_party(world: World) -> World:
-    firsts = {(c["party"]["kind"], c["party"]["id"]): c for c in reversed(world.setup["contacts"])}
-    return World(world.case, world.setup | {"contacts": list(firsts.values())})
+@dataclasses.dataclass(frozen=True)
+class Load:
+    """What was handed in, how long all of it took, and the CPU time (ms) of each service for one audit."""
+
+    title: str
+    sent: list[Sent]
+    wall_s: float
+    cpu_ms: Mapping[str, float]
+
+
+class _Traced(Client):
+    """A client whose calls begin the trace that their thread says."""
+
+    of_thread = threading.local()
+
+    def _headers(self, correlation_id: str, until: float) -> dict[str, Any]:
+        trace = self.of_thread.trace
+        return super()._headers(correlation_id, until) | {"traceparent": f"00-{trace}-{trace[:16]}-01"}
 
 
 class Submitters:
-    """Clients of one running system, with a member, a body and people of their own."""
+    """Whoever hands in to one running system, which is told of a member, a body, and a person of each party."""
 
     def __init__(self, system: System) -> None:
-        self._system = system
-        self._world = one_person_for_each_party(a_world(CASE, uuid.uuid4().hex[:6]))
-        self._notices_each = len(self._world.setup["contacts"])
+        self._system, self._world = system, a_world(CASE, uuid.uuid4().hex[:6])
+        people = {(c["party"]["kind"], c["party"]["id"]): c for c in reversed(self._world.setup["contacts"])}
+        self._world.setup["contacts"] = list(people.values())
+        self._client = _Traced(system.amqp_uri, self._token, timeout_s=60)
         self._mongo: MongoClient = MongoClient(system.mongo_uri)
-        self._local = threading.local()
-        self._clients: list[Client] = []
-        self._handed_in = 0
-
-    def stage(self) -> None:
-        """Make the system know everybody; returns when the contacts have come through."""
-        with Register(self._system.amqp_uri, self._system.token) as register:
+        with Register(system.amqp_uri, system.token) as register:
             stage(register, self._world)
-        contacts = self._mongo[self._system.database("notification")]["contacts"]
-        _wait_until(lambda: contacts.count_documents({}) >= self._notices_each, "contacts")
+        self._wait_for("contacts", len(people))
+        self._expected, self._notices_each = 0, len(people)
 
-    def one_at_a_time(self, count: int) -> Load:
-        """The next one is handed in when the notices about the one before are recorded."""
-        sent = []
-        begun, cpu = time.monotonic(), self._cpu_s()
-        for _ in range(count):
-            sent.append(self._submit(self._next_index()))
-            self._wait_for_notices()
-            time.sleep(BETWEEN_S)
-        return Load(sent, time.monotonic() - begun, self._since(cpu))
-
-    def together(self, count: int, submitters: int) -> Load:
-        """Each of the submitters hands in its next one as soon as it has the answer to the one before."""
-        indices = [self._next_index() for _ in range(count)]
-        begun, cpu = time.monotonic(), self._cpu_s()
+    def hand_in(self, count: int, submitters: int = 1) -> Load:
+        """Each hands in its next one when the one before is answered; one alone, when its notices are recorded."""
+        begun, before = time.monotonic(), self._cpu_ms()
         with ThreadPoolExecutor(submitters) as pool:
-            sent = list(pool.map(self._submit, indices))
-        self._wait_for_notices()
-        return Load(sent, time.monotonic() - begun, self._since(cpu))
+            sent = list(pool.map(self._submit_and_wait if submitters == 1 else self._submit, range(count)))
+        self._expected += count * self._notices_each
+        self._wait_for("notices", self._expected)
+        spent = {hop: (ms - before[hop]) / count for hop, ms in self._cpu_ms().items()}
+        title = "one at a time" if submitters == 1 else f"{submitters} submitters"
+        return Load(title, sent, time.monotonic() - begun, spent)
 
     def close(self) -> None:
-        for client in self._clients:
-            client.close()
+        self._client.close()
         self._mongo.close()
 
-    def _submit(self, index: int) -> Sent:
-        entity = {"id": f"works-{index}", "name": f"Fictional works {index} (example)", "country": "DE"}
-        report = self._world.conforming(report_id=f"profile-{index}", entity=entity)
-        key, client = uuid.uuid4().hex, self._client()
-        begun = time.time_ns()
-        client.call("assessment", "submit_audit_report", report=report, idempotency_key=key)
-        return Sent(key, begun, time.time_ns())
+    def _submit(self, _number: int) -> Sent:
+        trace = self._client.of_thread.trace = uuid.uuid4().hex
+        entity = {"id": f"works-{trace}", "name": f"Fictional works {trace} (example)", "country": "DE"}
+        report = self._world.conforming(report_id=f"profile-{trace}", entity=entity)
+        begun = time.time()
+        self._client.call("assessment", "submit_audit_report", report=report)
+        return Sent(trace, begun * 1000, time.time() * 1000)
 
-    def _client(self) -> Client:
-        """This thread's own, with a token that is used for a while, as callers do."""
-        if not hasattr(self._local, "client"):
-            self._local.client = Client(self._system.amqp_uri, self._token, timeout_s=60)
-            self._clients.append(self._local.client)
-        client: Client = self._local.client
-        return client
+    def _submit_and_wait(self, number: int) -> Sent:
+        sent = self._submit(number)
+        self._wait_for("notices", self._expected + (number + 1) * self._notices_each)
+        time.sleep(BETWEEN_S)
+        return sent
 
     def _token(self) -> str:
-        if time.monotonic() > getattr(self._local, "token_until", 0.0):
-            body = self._world.body
-            self._local.token = self._system.token(body.role, sub=body.sub, cab=body.cab)
-            self._local.token_until = time.monotonic() + TOKEN_USED_S
-        token: str = self._local.token
-        return token
+        return self._system.token(self._world.body.role, sub=self._world.body.sub, cab=self._world.body.cab)
 
-    def _next_index(self) -> int:
-        self._handed_in += 1
-        return self._handed_in
+    def _wait_for(self, collection: str, count: int) -> None:
+        kept = self._mongo[self._system.database("notification")][collection]
+        eventually(lambda: kept.estimated_document_count() >= count, within_s=GIVE_UP_S, every_s=0.005)
 
-    def _wait_for_notices(self) -> None:
-        notices = self._mongo[self._system.database("notification")]["notices"]
-        expected = self._handed_in * self._notices_each
-        _wait_until(lambda: notices.estimated_document_count() >= expected, f"{expected} notices")
-
-    def _cpu_s(self) -> dict[str, float]:
-        return {service: cpu_seconds(self._system.processes[service].pid or 0) for service, _ in PATH}
-
-    def _since(self, before: Mapping[str, float]) -> dict[str, float]:
-        return {service: spent - before[service] for service, spent in self._cpu_s().items()}
-
-
-def cpu_seconds(pid: int) -> float:
-    """CPU time that a process has had so far, in user and kernel mode."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _wait_until(condition: Any, what: str) -> None:
-    until = time.monotonic() + GIVE_UP_S
-    while not condition():
-        if time.monotonic() > until:
-            raise SystemExit(f"there were no {what} within {GIVE_UP_S} s")
-        time.sleep(0.005)
+    def _cpu_ms(self) -> dict[str, float]:
+        processes = {hop: psutil.Process(self._system.processes[hop].pid) for hop in PATH}
+        return {hop: sum(process.cpu_times()[:2]) * 1000 for hop, process in processes.items()}

@@ -8,6 +8,18 @@ from touchstone_devkit.releases.describing import Description
 Described = Mapping[str, Any]
 _GROW, _SHRINK = ("most", "longest"), ("least",)
 _PARTS = ("fields", "items", "keys", "values")
+MOVED = {
+    "assessment.forms.": "assessment.fields.",
+    "membership.schemas.Address": "membership.schemas.fields.Address",
+    "membership.schemas.Slug": "membership.schemas.fields.Slug",
+    "membership.schemas.Text": "membership.schemas.fields.Text",
+    "membership.schemas._Once": "membership.schemas.fields.Once",
+    "membership.schemas._Truth": "membership.schemas.fields.Truth",
+    "membership.schemas._country": "membership.schemas.fields.known_country",
+    "membership.schemas._language": "membership.schemas.fields.known_language",
+    "membership.schemas._one_of_data": "membership.schemas.fields.one_of_data",
+}
+"""Where field classes and checks that a record names stand now, by how their names began."""
 
 
 def event_problems(old: Described, new: Described) -> list[str]:
@@ -144,9 +156,10 @@ def _incomparable(where: str, old: Description, new: Description) -> Iterator[st
     """Patterns, checks and field classes of our own: a new or another one may refuse what the old one took."""
     if "pattern" in new and new["pattern"] != old.get("pattern"):
         yield f"{where} has another pattern"
-    if more := [check for check in new.get("checks", []) if check not in old.get("checks", [])]:
+    known = [_name_now(check) for check in old.get("checks", [])]
+    if more := [check for check in new.get("checks", []) if check not in known]:
         yield f"{where} is checked by {', '.join(more)}"
-    if "form" in new and new["form"] != old.get("form"):
+    if "form" in new and new["form"] != _name_now(old.get("form", "")):
         yield f"{where} is read by another class, {new['form']}"
         return
     before, now = old.get("own", {}), new.get("own", {})
@@ -156,6 +169,10 @@ def _incomparable(where: str, old: Description, new: Description) -> Iterator[st
         )
         if now[name] != before.get(name) and not wider:
             yield f"{where}: {name} was {before.get(name)!r} and is {now[name]!r}"
+
+
+def _name_now(name: str) -> str:
+    return next((name.replace(old, new, 1) for old, new in MOVED.items() if name.startswith(old)), name)
 
 
 def answer_problems(old: Described, new: Described) -> list[str]:

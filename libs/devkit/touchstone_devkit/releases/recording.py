@@ -6,6 +6,7 @@ import importlib.metadata
 import importlib.resources
 import inspect
 import json
+import pkgutil
 import re
 import textwrap
 from collections.abc import Iterator
@@ -21,8 +22,8 @@ from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.versions import versions
 from touchstone_devkit.releases.describing import describe
 
-_REPORT_FORMS = "assessment.report_form"
-FORMS = {"assessment": {"report": (_REPORT_FORMS, "ReportForm"), "history": (_REPORT_FORMS, "HistoryForm")}}
+_REPORT = "assessment.schemas.report"
+FORMS = {"assessment": {"report": (_REPORT, "ReportSchema"), "history": (_REPORT, "HistorySchema")}}
 """What a method takes as it comes and reads by itself: service, name, and where its schema stands."""
 FILES = ("events.json", "services.json")
 
@@ -73,7 +74,7 @@ def services() -> dict[str, Any]:
             "methods": methods,
             "messages": {e.queue: _taken(e) for _, e in entrypoints if isinstance(e, OnMessage)},
             "forms": {form: {"arguments": describe(_form(*place))} for form, place in FORMS.get(name, {}).items()},
-            "answers": answers(f"{name}.answers") | {f"{n}()": k for n in methods if (k := returned(service, n))},
+            "answers": presented(name) | {f"{n}()": k for n in methods if (k := returned(service, n))},
         }
     return found
 
@@ -96,6 +97,14 @@ def _taken(entrypoint: Any) -> dict[str, Any]:
 
 def _form(module: str, name: str) -> Any:
     return getattr(importlib.import_module(module), name)()
+
+
+def presented(service: str) -> dict[str, list[str]]:
+    """The field names of what a service's presenters make, by function."""
+    places = (f"{service}.presenters.", f"{service}.answers")
+    found = pkgutil.walk_packages(importlib.import_module(service).__path__, f"{service}.")
+    modules = [module.name for module in found if module.name.startswith(places)]
+    return {function: names for module in modules for function, names in answers(module).items()}
 
 
 def answers(module: str) -> dict[str, list[str]]:

@@ -14,9 +14,9 @@ from joserfc.jwk import KeySet, OKPKey
 from joserfc.jwt import encode
 from nameko.containers import ServiceContainer
 
-from assessment.catalogue import load_catalogue
+from assessment.data.catalogue import load_catalogue
+from assessment.entrypoints.audits import INTAKE
 from assessment.service import AssessmentService
-from assessment.topology import INTAKE
 from touchstone.provisioning.provision import provision
 from touchstone_chassis.config import for_nameko, load
 from touchstone_contracts.events import assessment as events

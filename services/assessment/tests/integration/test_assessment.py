@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from assessment.topology import INTAKE
+from assessment.entrypoints.audits import INTAKE
 from touchstone_contracts.envelope import unwrap
 from touchstone_contracts.events.assessment import (
     AuditAccepted,

@@ -8,13 +8,15 @@ from typing import Any
 import bson
 import pytest
 
-from assessment.catalogue import Catalogue, load_catalogue
+from assessment.data.catalogue import Catalogue, load_catalogue
 from assessment.domain.accreditation import Auditor, Body, Grant
-from assessment.domain.checking import Facts
-from assessment.domain.checking import faults as content_faults
-from assessment.report_form import read
+from assessment.domain.report_checks.checklist import faults as content_faults
+from assessment.domain.report_checks.facts import Facts
+from assessment.schemas.report_parsing import parse_report
 from assessment.service import AssessmentService
-from assessment.store import Auditors, Audits, Bodies, Refusals
+from assessment.storage.accreditation import Auditors, Bodies
+from assessment.storage.audits import Audits
+from assessment.storage.refusals import Refusals
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import FieldError
 from touchstone_contracts.roles import ASSESSOR, REGISTRAR, SECRETARIAT
@@ -84,9 +86,9 @@ def rate(report: dict[str, Any], criterion: str, rating: str, **details: Any) ->
 
 def find_faults(report: Any, **changes: Any) -> list[FieldError]:
     """What is wrong with a report, before anybody looks into a database."""
-    draft = read(report)
+    parsed = parse_report(report)
     known = {
-        "standard": CATALOGUE.find(draft.text("standard", "code"), draft.text("standard", "version")),
+        "standard": CATALOGUE.find(parsed.text("standard", "code"), parsed.text("standard", "version")),
         "body": Body(id="dnv", name="DNV", grants=(a_grant(),)),
         "auditors": {
             id: Auditor(id=id, name=id, grants=(a_grant(body_ids=("dnv",)),)) for id in ("auditor-1", "auditor-2")
@@ -95,7 +97,7 @@ def find_faults(report: Any, **changes: Any) -> list[FieldError]:
         "judged_on": NOW.date(),
         "audited_by": NOW.date(),
     }
-    return draft.with_content_faults(content_faults(draft.content, Facts(**known | changes)))
+    return parsed.with_content_faults(content_faults(parsed.content, Facts(**known | changes)))
 
 
 class UnitInMemory:

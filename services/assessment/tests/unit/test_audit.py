@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from assessment.catalogue import load_catalogue
-from assessment.domain.audit import Audit, State, audit_id_of
-from assessment.domain.summary import Summary, overall_maturity, summarise
-from assessment.report_form import read
+from assessment.data.catalogue import load_catalogue
+from assessment.domain.audits.audit import Audit, State, audit_id_of
+from assessment.domain.audits.report import Summary, overall_maturity, summarise
+from assessment.schemas.report_parsing import parse_report
 from touchstone_contracts.errors import AlreadyExists, DecisionNotImpartial, IllegalTransition, InvalidRequest
 from touchstone_contracts.events.assessment import (
     AuditAccepted,
@@ -28,7 +28,7 @@ Building = Callable[..., dict[str, Any]]
 
 def summary_of(report: dict[str, Any]) -> Summary:
     assert STANDARD is not None
-    return summarise(read(report).content, STANDARD)
+    return summarise(parse_report(report).content, STANDARD)
 
 
 @pytest.fixture

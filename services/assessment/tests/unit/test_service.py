@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
-from assessment import schemas
-from assessment.catalogue import Catalogue, load_catalogue
+from assessment.data.catalogue import Catalogue, load_catalogue
 from assessment.domain.standards import Acceptance
+from assessment.schemas.accreditation import AccreditBody, RegisterAuditor
+from assessment.schemas.audits import GetAudit, ListAudits, ReturnAuditReport
+from assessment.schemas.corrective_actions import ReviewCorrectiveActionPlan
+from assessment.schemas.settings import SettingsSchema
 from touchstone_chassis.runtime.settings import ConfigError, validated
 from touchstone_chassis.validation import load
 from touchstone_contracts.callers import Caller
@@ -191,9 +194,7 @@ def test_a_body_and_a_member_see_their_own_audits_only(office: Any, a_report: Bu
 def test_a_body_reviews_plans_of_its_own_audits_only(office: Any, a_report: Building, rated: Building) -> None:
     office.submit(rated(a_report(), "2.4", "minor_nonconformity", plan={"state": "none"}))
     office.call("accept_audit_report", office.secretariat, audit_id="dnv.r-1")
-    review = load(
-        schemas.ReviewCorrectiveActionPlan(), {"audit_id": "dnv.r-1", "criterion": "2.4", "plan_state": "approved"}
-    )
+    review = load(ReviewCorrectiveActionPlan(), {"audit_id": "dnv.r-1", "criterion": "2.4", "plan_state": "approved"})
 
     with pytest.raises(NotFound):
         office.call("review_corrective_action_plan", OTHER_BODY, **review)
@@ -212,7 +213,7 @@ def test_a_list_goes_on_behind_its_last_item(office: Any, a_report: Building) ->
 
     first = office.call("list_audits", office.dnv, state=None, limit=3, after=None)
     rest = office.call("list_audits", office.dnv, state=None, limit=3, after=first["next"])
-    accepted = office.call("list_audits", office.dnv, **load(schemas.ListAudits(), {"state": "accepted"}))
+    accepted = office.call("list_audits", office.dnv, **load(ListAudits(), {"state": "accepted"}))
 
     assert [item["audit_id"] for item in first["items"]] == ["dnv.r-0", "dnv.r-1", "dnv.r-2"]
     assert [item["audit_id"] for item in rest["items"]] == ["dnv.r-3", "dnv.r-4"]
@@ -300,18 +301,18 @@ def test_an_accreditation_that_changes_nothing_announces_nothing(office: Any) ->
     ("schema", "request_", "path", "code"),
     [
         (
-            schemas.AccreditBody(),
+            AccreditBody(),
             {"valid_from": "2022-01-01", "valid_until": "2021-01-01"},
             "valid_until",
             "date_order",
         ),
-        (schemas.AccreditBody(), {"countries": ["Q"]}, "countries[0]", "invalid_country"),
-        (schemas.ReviewCorrectiveActionPlan(), {"plan_state": "none"}, "plan_state", "unknown_choice"),
-        (schemas.ListAudits(), {"limit": 201}, "limit", "out_of_range"),
-        (schemas.ListAudits(), {"limit": "5"}, "limit", "wrong_type"),
-        (schemas.ListAudits(), {"after": {"$gt": ""}}, "after", "wrong_type"),
-        (schemas.GetAudit(), {"audit_id": "../x"}, "audit_id", "invalid_id"),
-        (schemas.ReturnAuditReport(), {"audit_id": "dnv.r-1", "reasons": []}, "reasons", "too_few"),
+        (AccreditBody(), {"countries": ["Q"]}, "countries[0]", "invalid_country"),
+        (ReviewCorrectiveActionPlan(), {"plan_state": "none"}, "plan_state", "unknown_choice"),
+        (ListAudits(), {"limit": 201}, "limit", "out_of_range"),
+        (ListAudits(), {"limit": "5"}, "limit", "wrong_type"),
+        (ListAudits(), {"after": {"$gt": ""}}, "after", "wrong_type"),
+        (GetAudit(), {"audit_id": "../x"}, "audit_id", "invalid_id"),
+        (ReturnAuditReport(), {"audit_id": "dnv.r-1", "reasons": []}, "reasons", "too_few"),
     ],
 )
 def test_a_request_of_the_wrong_form_is_refused(schema: Any, request_: dict[str, Any], path: str, code: str) -> None:
@@ -335,9 +336,9 @@ def test_a_request_of_the_wrong_form_is_refused(schema: Any, request_: dict[str,
 
 
 def test_the_settings_load_the_standards_and_stop_the_start_where_they_cannot(tmp_path: pathlib.Path) -> None:
-    assert len(validated(schemas.SettingsSchema(), {"standards_folder": None})["catalogue"].versions) == 3
+    assert len(validated(SettingsSchema(), {"standards_folder": None})["catalogue"].versions) == 3
     with pytest.raises(ConfigError, match="is no folder"):
-        validated(schemas.SettingsSchema(), {"standards_folder": str(tmp_path / "absent")})
+        validated(SettingsSchema(), {"standards_folder": str(tmp_path / "absent")})
 
 
 @pytest.fixture
@@ -345,9 +346,9 @@ def set_up(office: Any) -> Any:
     """The office with the bodies and auditors of the examples."""
     setup = json.loads((EXAMPLES / "setup.json").read_text())
     for body in setup["bodies"]:
-        office.call("accredit_body", office.secretariat, **load(schemas.AccreditBody(), body))
+        office.call("accredit_body", office.secretariat, **load(AccreditBody(), body))
     for auditor in setup["auditors"]:
-        office.call("register_auditor", office.secretariat, **load(schemas.RegisterAuditor(), auditor))
+        office.call("register_auditor", office.secretariat, **load(RegisterAuditor(), auditor))
     return office
 
 

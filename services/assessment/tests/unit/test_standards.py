@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from assessment.catalogue import PACKAGED, CatalogueError, load_catalogue
+from assessment.data.catalogue import PACKAGED, CatalogueError, load_catalogue
 from assessment.domain.standards import StandardVersion
 from touchstone_contracts.values import AuditType
 

@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
-from membership import answers
-from membership.domain import Contact, ContactDetails, masked
+from membership.domain.contacts import Contact, ContactDetails, masked
+from membership.presenters import contacts as present
 from touchstone_contracts.errors import AlreadyExists
 from touchstone_contracts.events.membership import ContactChanged
 from touchstone_contracts.values import Party, PartyKind
@@ -68,4 +68,4 @@ def test_an_address_is_shown_masked(address: str, shown: str) -> None:
 def test_an_answer_holds_no_address() -> None:
     contact, _ = Contact.enter("con-1", QATALUM, DETAILS)
 
-    assert "person@example.org" not in str(answers.contact(contact))
+    assert "person@example.org" not in str(present.contact(contact))

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membership.domain import Organisation, State
-from membership.reference import class_rules
+from membership.data.reference import class_rules
+from membership.domain.organisations.organisation import Organisation, State
 from touchstone_contracts.errors import IllegalTransition, InvalidRequest
 from touchstone_contracts.events.membership import (
     MembershipActivated,

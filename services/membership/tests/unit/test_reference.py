@@ -3,12 +3,12 @@ from importlib import resources
 
 import pytest
 
-from membership.reference import activity_codes, class_rules
+from membership.data.reference import activity_codes, class_rules
 
 
 @pytest.mark.parametrize("name", ["classes", "activities"])
 def test_every_row_of_reference_data_says_where_it_is_from_and_how_sure_it_is(name: str) -> None:
-    data = json.loads(resources.files("membership").joinpath(f"{name}.json").read_text("utf-8"))
+    data = json.loads(resources.files("membership.data").joinpath(f"{name}.json").read_text("utf-8"))
 
     for row in data[name]:
         assert row["source"]

@@ -2,7 +2,9 @@ from typing import Any
 
 import pytest
 
-from membership import schemas
+from membership.schemas.contacts import SetContact
+from membership.schemas.organisations import Activate, ListOrganisations, RegisterOrganisation, Suspend
+from membership.schemas.sites import RegisterEntity
 from touchstone_chassis.validation import load
 from touchstone_contracts.errors import InvalidRequest
 
@@ -31,7 +33,7 @@ def refused(schema: Any, data: dict[str, Any]) -> list[tuple[str, str]]:
 def test_everything_that_is_wrong_with_an_organisation_is_said_at_once() -> None:
     request = {"member_id": "Q", "legal_name": " ", "member_class": "XX", "country": "ZZ", "colour": "red"}
 
-    assert refused(schemas.RegisterOrganisation(), request) == [
+    assert refused(RegisterOrganisation(), request) == [
         ("colour", "unknown_field"),
         ("country", "unknown_country"),
         ("legal_name", "wrong_length"),
@@ -42,22 +44,22 @@ def test_everything_that_is_wrong_with_an_organisation_is_said_at_once() -> None
 
 @pytest.mark.parametrize("country", ["qa", "QAT", "", "XX", "EU", "Qa"])
 def test_a_country_is_two_capitals_that_iso_knows(country: str) -> None:
-    assert refused(schemas.RegisterEntity(), ENTITY | {"country": country}) == [("country", "unknown_country")]
+    assert refused(RegisterEntity(), ENTITY | {"country": country}) == [("country", "unknown_country")]
 
 
 def test_an_activity_that_nobody_knows_is_named_by_its_place() -> None:
-    faults = refused(schemas.RegisterEntity(), ENTITY | {"activities": ["SML", "ABC"]})
+    faults = refused(RegisterEntity(), ENTITY | {"activities": ["SML", "ABC"]})
 
     assert faults == [("activities[1]", "unknown_activity")]
 
 
 def test_an_activity_stands_once() -> None:
-    assert refused(schemas.RegisterEntity(), ENTITY | {"activities": ["SML", "SML"]}) == [("activities", "duplicate")]
+    assert refused(RegisterEntity(), ENTITY | {"activities": ["SML", "SML"]}) == [("activities", "duplicate")]
 
 
 @pytest.mark.parametrize("activities", [[], None, "SML", [None], [1]])
 def test_activities_are_a_list_of_at_least_one(activities: Any) -> None:
-    assert refused(schemas.RegisterEntity(), ENTITY | {"activities": activities})
+    assert refused(RegisterEntity(), ENTITY | {"activities": activities})
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def test_activities_are_a_list_of_at_least_one(activities: Any) -> None:
 )
 def test_an_address_to_which_no_mail_can_go_is_refused_without_repeating_it(address: str) -> None:
     with pytest.raises(InvalidRequest) as refusal:
-        load(schemas.SetContact(), CONTACT | {"address": address})
+        load(SetContact(), CONTACT | {"address": address})
 
     (fault,) = refusal.value.errors
     assert (fault.path, fault.code) == ("address", "invalid_address")
@@ -85,19 +87,19 @@ def test_an_address_to_which_no_mail_can_go_is_refused_without_repeating_it(addr
 
 
 def test_an_address_is_kept_in_the_form_that_every_mail_server_takes() -> None:
-    loaded = load(schemas.SetContact(), CONTACT | {"address": "Person@Exämple.org"})
+    loaded = load(SetContact(), CONTACT | {"address": "Person@Exämple.org"})
 
     assert loaded["address"] == "Person@xn--exmple-cua.org"
 
 
 @pytest.mark.parametrize("language", ["en", "fr", "de", "pt-BR", "gsw", "zh-CN"])
 def test_a_language_is_a_tag_that_iso_knows(language: str) -> None:
-    assert load(schemas.SetContact(), CONTACT | {"language": language})["language"] == language
+    assert load(SetContact(), CONTACT | {"language": language})["language"] == language
 
 
 @pytest.mark.parametrize("language", ["", "english", "EN", "xx", "en-", "en-us", "en-XX", "en US", "e"])
 def test_other_languages_are_refused(language: str) -> None:
-    assert refused(schemas.SetContact(), CONTACT | {"language": language}) == [("language", "unknown_language")]
+    assert refused(SetContact(), CONTACT | {"language": language}) == [("language", "unknown_language")]
 
 
 @pytest.mark.parametrize(
@@ -116,25 +118,25 @@ def test_other_languages_are_refused(language: str) -> None:
     ],
 )
 def test_a_contact_with_one_thing_wrong_is_refused_for_that(changed: dict[str, Any], fault: tuple[str, str]) -> None:
-    assert refused(schemas.SetContact(), CONTACT | changed) == [fault]
+    assert refused(SetContact(), CONTACT | changed) == [fault]
 
 
 @pytest.mark.parametrize("reasons", [[], [""], ["   "], None, "because"])
 def test_a_suspension_needs_reasons(reasons: Any) -> None:
-    assert refused(schemas.Suspend(), {"member_id": "qatalum", "reasons": reasons})
+    assert refused(Suspend(), {"member_id": "qatalum", "reasons": reasons})
 
 
 @pytest.mark.parametrize("joined_on", ["2020-02-30", "yesterday", 20200301, "01.03.2020"])
 def test_the_day_of_joining_is_an_iso_date(joined_on: Any) -> None:
-    assert refused(schemas.Activate(), {"member_id": "qatalum", "joined_on": joined_on}) == [("joined_on", "invalid")]
+    assert refused(Activate(), {"member_id": "qatalum", "joined_on": joined_on}) == [("joined_on", "invalid")]
 
 
 def test_names_are_stripped_and_composed() -> None:
-    loaded = load(schemas.RegisterEntity(), ENTITY | {"name": "  Qatalum Me\u0301saieed "})
+    loaded = load(RegisterEntity(), ENTITY | {"name": "  Qatalum Me\u0301saieed "})
 
     assert loaded["name"] == "Qatalum M\u00e9saieed"
 
 
 @pytest.mark.parametrize("limit", [0, 201, "10", 1.5, True])
 def test_a_page_has_1_to_200_items(limit: Any) -> None:
-    assert refused(schemas.ListOrganisations(), {"limit": limit})
+    assert refused(ListOrganisations(), {"limit": limit})

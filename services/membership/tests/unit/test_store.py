@@ -2,9 +2,13 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
-from membership.domain import Contact, ContactDetails, Entity, Facility, Organisation
-from membership.reference import class_rules
-from membership.store import Contacts, Entities, Facilities, Organisations
+from membership.data.reference import class_rules
+from membership.domain.contacts import Contact, ContactDetails
+from membership.domain.organisations.organisation import Organisation
+from membership.domain.sites import Entity, Facility
+from membership.storage.contacts import Contacts
+from membership.storage.organisations import Organisations
+from membership.storage.sites import Entities, Facilities
 from touchstone_contracts.values import Party, PartyKind
 
 NOON = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.UTC)

@@ -1,0 +1,1 @@
+"""Use cases that load more than one aggregate."""

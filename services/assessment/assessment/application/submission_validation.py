@@ -1,0 +1,149 @@
+"""Validates a report that was handed in: its form, then its content against what assessment knows.
+
+Everything that is wrong is answered at once. What comes out is fit to be filed.
+"""
+
+import dataclasses
+import datetime
+from typing import Any
+
+from assessment.data.catalogue import Catalogue
+from assessment.domain.accreditation import Auditor, Body
+from assessment.domain.audits.audit import Audit, audit_id_of
+from assessment.domain.audits.report import Summary, summarise
+from assessment.domain.report_checks.checklist import faults
+from assessment.domain.report_checks.facts import Facts
+from assessment.domain.report_checks.team import team_faults
+from assessment.domain.standards import StandardVersion
+from assessment.schemas.report_hash import report_hash
+from assessment.schemas.report_parsing import ParsedReport, parse_history, parse_report
+from assessment.storage.accreditation import Auditors, Bodies
+from assessment.storage.audits import Audits
+from touchstone_chassis.api import ERRORS_MAX
+from touchstone_contracts.errors import FieldError, InvalidReport
+from touchstone_contracts.values import History
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Repositories:
+    """Where to look up what a report names."""
+
+    catalogue: Catalogue
+    audits: Audits
+    bodies: Bodies
+    auditors: Auditors
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ValidReport:
+    """A report with nothing wrong in it. `audit` is the one in the register, or a new one."""
+
+    audit: Audit
+    summary: Summary
+    report_hash: str
+    standard: StandardVersion
+    body_name: str
+
+
+def validate_submission(
+    report: Any, repositories: Repositories, *, body_id: str | None, today: datetime.date
+) -> ValidReport:
+    """A body's own report. Raises InvalidReport with everything that is wrong, AlreadyExists for a repetition."""
+    parsed = parse_report(report)
+    return _validated(
+        report, parsed, repositories, [], submitting_body=body_id or "", judged_on=today, audited_by=today
+    )
+
+
+def validate_import(
+    report: Any, history: Any, repositories: Repositories, *, today: datetime.date
+) -> tuple[ValidReport, History]:
+    """A past report and what is published of its certificate, judged as of the day of issue."""
+    parsed = parse_report(report)
+    past, wrong = parse_history(history)
+    if past is not None:
+        wrong = _history_faults(past, today)
+    issued_on = past.issued_on if past else None
+    valid = _validated(
+        report, parsed, repositories, wrong, submitting_body=None, judged_on=issued_on, audited_by=issued_on or today
+    )
+    assert past is not None
+    return valid, past
+
+
+def recheck_accreditation(
+    report: dict[str, Any], repositories: Repositories, *, standard: StandardVersion, body: Body
+) -> None:
+    """Raises InvalidReport where body or team are no longer accredited for the audit's days, as they were before."""
+    content = parse_report(report).content
+    if wrong := list(team_faults(content, standard=standard, body=body, auditors=_team(content, repositories))):
+        raise _invalid(wrong)
+
+
+def _validated(
+    report: Any,
+    parsed: ParsedReport,
+    repositories: Repositories,
+    wrong_besides: list[FieldError],
+    *,
+    submitting_body: str | None,
+    judged_on: datetime.date | None,
+    audited_by: datetime.date,
+) -> ValidReport:
+    standard = repositories.catalogue.find(parsed.text("standard", "code"), parsed.text("standard", "version"))
+    body_id = parsed.text("body_id")
+    body = repositories.bodies.get(body_id) if body_id else None
+    audit = _registered(parsed, repositories, submitting_body)
+    fingerprint = "" if parsed.faults else report_hash(report)
+    if audit is not None:
+        audit.refuse_repetition(fingerprint)
+    facts = Facts(
+        standard=standard,
+        body=body,
+        auditors=_team(parsed.content, repositories),
+        submitting_body=submitting_body,
+        judged_on=judged_on,
+        audited_by=audited_by,
+    )
+    wrong = parsed.with_content_faults(faults(parsed.content, facts)) + wrong_besides
+    if wrong:
+        raise _invalid(wrong)
+    assert standard is not None and body is not None
+    summary = summarise(parsed.content, standard)
+    return ValidReport(
+        audit=audit or Audit(id=audit_id_of(summary.body_id, summary.report_id), summary=summary),
+        summary=summary,
+        report_hash=fingerprint,
+        standard=standard,
+        body_name=body.name,
+    )
+
+
+def _team(content: dict[str, Any], repositories: Repositories) -> dict[str, Auditor]:
+    """Those of the team that are registered, by id."""
+    return repositories.auditors.find(m["auditor_id"] for m in content.get("team", ()) if "auditor_id" in m)
+
+
+def _registered(parsed: ParsedReport, repositories: Repositories, submitting_body: str | None) -> Audit | None:
+    """The audit that the report belongs to, if there is one and the caller may speak of it."""
+    body_id, report_id = parsed.text("body_id"), parsed.text("report_id")
+    if body_id is None or report_id is None or submitting_body not in (None, body_id):
+        return None
+    return repositories.audits.get(audit_id_of(body_id, report_id))
+
+
+def _history_faults(history: History, today: datetime.date) -> list[FieldError]:
+    wrong = []
+    if history.issued_on > today:
+        message = f"{history.issued_on} is still to come: only the past is imported."
+        wrong.append(FieldError("history.issued_on", "date_order", message))
+    if history.certified_since is not None and history.certified_since > history.issued_on:
+        message = "An unbroken certification cannot begin after the day of issue."
+        wrong.append(FieldError("history.certified_since", "date_order", message))
+    return wrong
+
+
+def _invalid(faults: list[FieldError]) -> InvalidReport:
+    """The refusal that lists every fault, at most ERRORS_MAX of them."""
+    count = "One thing is" if len(faults) == 1 else f"{len(faults)} things are"
+    return InvalidReport(f"{count} wrong with the report.", faults[:ERRORS_MAX])

@@ -1,0 +1,1 @@
+"""Audits in the register, from submission to acceptance, and what their reports say."""

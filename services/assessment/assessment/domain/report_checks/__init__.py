@@ -1,0 +1,1 @@
+"""What may be wrong with an audit report, check by check."""

@@ -1,0 +1,1 @@
+"""What assessment answers: aggregates as callers see them."""

@@ -1,0 +1,19 @@
+"""Standards as callers see them; a whole one is its data file."""
+
+from typing import Any
+
+from assessment.domain.standards import StandardVersion
+
+
+def standard_line(standard: StandardVersion) -> dict[str, Any]:
+    """A standard version in a list."""
+    return {
+        "code": standard.code,
+        "version": standard.version,
+        "name": standard.name,
+        "certifiable_from": standard.certifiable_from,
+        "new_certificates_until": standard.new_certificates_until,
+        "existing_certificates_until": standard.existing_certificates_until,
+        "acceptance": standard.acceptance,
+        "criteria_count": len(standard.criteria),
+    }

@@ -1,0 +1,33 @@
+"""What the methods for bodies and auditors take."""
+
+from typing import Any
+
+from marshmallow import Schema, ValidationError, validates_schema
+
+from assessment.fields import Bounded, Day, Text, country, identifier
+
+
+class _Grant(Schema):
+    """Standards x countries x activities, from a first to a last day, both included."""
+
+    name = Text(300, required=True)
+    standards = Bounded(Text(16), least=1, most=20, required=True)
+    countries = Bounded(country(or_everywhere=True), least=1, most=300, required=True)
+    activities = Bounded(Text(16), least=1, most=50, required=True)
+    valid_from = Day(required=True)
+    valid_until = Day(required=True)
+
+    @validates_schema
+    def _days_are_in_order(self, data: dict[str, Any], **_: Any) -> None:
+        if data["valid_until"] < data["valid_from"]:
+            message = "The last day comes before the first."
+            raise ValidationError({"valid_until": [{"code": "date_order", "message": message}]})
+
+
+class AccreditBody(_Grant):
+    body_id = identifier(required=True)
+
+
+class RegisterAuditor(_Grant):
+    auditor_id = identifier(required=True)
+    body_ids = Bounded(identifier(), least=1, most=50, required=True)

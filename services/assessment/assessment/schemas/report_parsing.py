@@ -1,0 +1,64 @@
+"""Parses an audit report from JSON, as far as it can be read: every fault of its form is told, not only the first."""
+
+import dataclasses
+from typing import Any
+
+from marshmallow import Schema, ValidationError
+
+from assessment.schemas.report import HistorySchema, ReportSchema
+from touchstone_chassis.api import field_errors
+from touchstone_contracts.codec import loading
+from touchstone_contracts.errors import FieldError
+from touchstone_contracts.values import History
+
+_REPORT = ReportSchema()
+_HISTORY = HistorySchema()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ParsedReport:
+    """A report as far as it could be read, and what is wrong with its form."""
+
+    content: dict[str, Any]
+    faults: list[FieldError]
+
+    def text(self, *names: str) -> str | None:
+        """A text in the report by its path, or None where it is missing or unreadable."""
+        place: Any = self.content
+        for name in names:
+            place = place.get(name) if isinstance(place, dict) else None
+        return place if isinstance(place, str) else None
+
+    def with_content_faults(self, faults: list[FieldError]) -> list[FieldError]:
+        """All faults. Where the form is wrong already, nothing more is said about the same place or a part of it."""
+        if any(fault.path == "" for fault in self.faults) and not self.content:
+            return self.faults
+        wrong = {fault.path for fault in self.faults}
+        return self.faults + [fault for fault in faults if not _speaks_of(fault.path, wrong)]
+
+
+def parse_report(report: Any) -> ParsedReport:
+    """The report as far as it can be read. Takes anything that JSON can hold; raises nothing."""
+    return _parsed(_REPORT, report)
+
+
+def parse_history(history: Any) -> tuple[History | None, list[FieldError]]:
+    """The history block, or None and what is wrong with it, with paths that begin with `history`."""
+    parsed = _parsed(_HISTORY, history)
+    if parsed.faults:
+        return None, [dataclasses.replace(f, path=f"history.{f.path}".rstrip(".")) for f in parsed.faults]
+    return History(**parsed.content), []
+
+
+def _parsed(schema: Schema, value: Any) -> ParsedReport:
+    try:
+        return ParsedReport(content=dict(loading.load(schema, value)), faults=[])
+    except ValidationError as error:
+        content = error.valid_data if isinstance(error.valid_data, dict) else {}
+        return ParsedReport(content=content, faults=field_errors(error.normalized_messages()))
+
+
+def _speaks_of(path: str, wrong: set[str]) -> bool:
+    return any(
+        path == known or path.startswith((f"{known}.", f"{known}[")) or known.startswith(f"{path}.") for known in wrong
+    )

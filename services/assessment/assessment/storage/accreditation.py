@@ -1,0 +1,71 @@
+"""Certification bodies and auditors as documents."""
+
+import datetime
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from assessment.domain.accreditation import Auditor, Body, Grant
+from assessment.storage.unit_of_work import Unit
+
+BODIES, AUDITORS = "bodies", "auditors"
+
+
+class Bodies:
+    def __init__(self, unit: Unit):
+        self._unit = unit
+
+    def get(self, id: str) -> Body | None:
+        document = self._unit.find_one(BODIES, {"_id": id})
+        return _accredited(Body, document) if document else None
+
+    def save(self, body: Body, events: Sequence[Any]) -> None:
+        self._unit.save(BODIES, _accredited_document(body), events)
+
+
+class Auditors:
+    def __init__(self, unit: Unit):
+        self._unit = unit
+
+    def get(self, id: str) -> Auditor | None:
+        return self.find([id]).get(id)
+
+    def find(self, ids: Iterable[str]) -> dict[str, Auditor]:
+        """Those of the auditors that are registered, by id."""
+        documents = self._unit.find(AUDITORS, {"_id": {"$in": sorted(set(ids))}})
+        return {document["_id"]: _accredited(Auditor, document) for document in documents}
+
+    def save(self, auditor: Auditor) -> None:
+        self._unit.save(AUDITORS, _accredited_document(auditor))
+
+
+def _accredited_document(party: Body | Auditor) -> dict[str, Any]:
+    return {
+        "_id": party.id,
+        "version": party.version,
+        "schema_version": 1,
+        "name": party.name,
+        "grants": [_grant_document(grant) for grant in party.grants],
+    }
+
+
+def _accredited(kind: type, document: dict[str, Any]) -> Any:
+    grants = tuple(_grant(grant) for grant in document["grants"])
+    return kind(id=document["_id"], version=document["version"], name=document["name"], grants=grants)
+
+
+def _grant_document(grant: Grant) -> dict[str, Any]:
+    return {
+        name: value.isoformat() if isinstance(value, datetime.date) else list(value)
+        for name, value in vars(grant).items()
+    }
+
+
+def _grant(document: dict[str, Any]) -> Grant:
+    return Grant(
+        standards=tuple(document["standards"]),
+        countries=tuple(document["countries"]),
+        activities=tuple(document["activities"]),
+        valid_from=datetime.date.fromisoformat(document["valid_from"]),
+        valid_until=datetime.date.fromisoformat(document["valid_until"]),
+        body_ids=tuple(document["body_ids"]),
+    )

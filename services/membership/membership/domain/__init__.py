@@ -1,0 +1,1 @@
+"""The rules of membership, without I/O and without a clock."""

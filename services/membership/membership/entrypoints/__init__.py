@@ -1,0 +1,1 @@
+"""What callers may ask membership for, by aggregate."""

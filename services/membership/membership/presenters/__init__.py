@@ -1,0 +1,1 @@
+"""What membership answers: aggregates as callers see them."""
