@@ -69,7 +69,7 @@ profile: $(STAMP) ## show where the time of one audit goes, as a page with water
 	  $(if $(SUBMITTERS),--submitters $(SUBMITTERS))
 
 bench: $(STAMP) ## measure against the peers, some hours; QUICK=1: under ten minutes; ONLY=rpc,latency ROUNDS=n AUDITS=n
-	@ROUNDS='$(ROUNDS)' AUDITS='$(AUDITS)' $(BIN)/python -W ignore bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+	@ROUNDS='$(ROUNDS)' AUDITS='$(AUDITS)' $(BIN)/python -W ignore -m bench.command $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
 up: $(STAMP) ## start the system and leave it running
 	@$(BIN)/python -m touchstone_devkit.system.up

@@ -1,7 +1,7 @@
 """`make bench`: measures Touchstone and its peers, keeps what came out, and shows it.
 
-    .venv/bin/python bench [--quick] [--only throughput,rpc] [--rounds 7] [--audits 2000] [--results FILE]
-    .venv/bin/python bench --show
+    .venv/bin/python -m bench.command [--quick] [--only throughput,rpc] [--rounds 7] [--audits 2000] [--results FILE]
+    .venv/bin/python -m bench.command --show
 
 Parts: validation, rpc, throughput, latency, fanout, processes, delivery, backlog. What `--only` leaves out stays in the
 results as it was. Exit status: 0 when every run was right (whether goals are met or not); 1 when a run failed; 3 when
@@ -10,98 +10,74 @@ servers or a peer's environment cannot be had.
 
 import argparse
 import contextlib
-import math
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench import environments, plan, plots, results, servers, table, touchstone_parts
+from pymongo import MongoClient
+
+from bench import environments, plan, plots, progress, results, table, touchstone_parts, usage
 from bench.children import Children, end_on_signals
-from bench.measuring import Run
 from bench.plan import Plan
-from bench.progress import Progress
-from bench.rounds import Bench, go_through
+from bench.rounds import Bench, Runs, attempt, compare
 from bench.subjects import Surroundings
 from bench.work_given import GivenWork
 from touchstone_devkit.backing.choosing import NoBacking, start_backing
 from touchstone_devkit.folders import CHECKOUT
 
 STANDARDS = CHECKOUT / "services" / "assessment" / "assessment" / "data" / "standards"
-PEERS_OF = {
-    "throughput": lambda chosen: plan.SUBJECTS,
-    "latency": lambda chosen: chosen.latency_subjects,
-    "fanout": lambda chosen: chosen.fanout_subjects,
-    "processes": lambda chosen: chosen.processes_subjects,
-}
-MEASURE: Mapping[str, Callable[[Bench, Plan], list[Run]]] = {
-    "validation": touchstone_parts.validation,
-    "rpc": touchstone_parts.rpc,
-    "throughput": lambda bench, chosen: go_through(bench, plan.SUBJECTS, [chosen.throughput], chosen.rounds),
-    "latency": lambda bench, chosen: go_through(bench, chosen.latency_subjects, [chosen.latency], chosen.rounds),
-    "fanout": lambda bench, chosen: go_through(bench, chosen.fanout_subjects, chosen.fanout, chosen.short_rounds),
-    "processes": lambda bench, chosen: go_through(
-        bench, chosen.processes_subjects, chosen.processes, chosen.short_rounds
-    ),
-    "delivery": touchstone_parts.delivery,
-    "backlog": touchstone_parts.backlog,
-}
 
 
 def main() -> int:
     options = _options()
     end_on_signals()
-    if options.show:
-        _show(options.results)
-        return 0
-    make = plan.quick if options.quick else plan.whole
-    sizes = {name: value for name, value in (("rounds", options.rounds), ("audits", options.audits)) if value}
-    chosen, only = make(**sizes), options.only
-    progress = Progress(plan.expected_s(chosen, only))
-    try:
-        begun = time.monotonic()
-        pythons = {
-            peer: environments.python_of(peer, progress.say)
-            for peer in (*plan.PEERS, plan.CEILING)
-            if _needed(peer, chosen, only)
-        }
-        progress.say(f"environments of {len(pythons)} peers are ready ({time.monotonic() - begun:.0f} s)")
-        failed = _measure(chosen, only, pythons, progress, options.results)
-    except (NoBacking, environments.NoEnvironment) as error:
-        print(error, file=sys.stderr)
-        return 3
-    progress.say(f"all in all {(time.monotonic() - begun) / 60:.1f} min")
+    failed = 0
+    if not options.show:
+        sizes = {name: value for name in ("rounds", "audits") if (value := getattr(options, name))}
+        chosen = (plan.quick if options.quick else plan.whole)(**sizes)
+        try:
+            failed = _measure(chosen, options.only, options.results)
+        except (NoBacking, environments.NoEnvironment) as error:
+            print(error, file=sys.stderr)
+            return 3
     _show(options.results)
     return 1 if failed else 0
 
 
-def _measure(chosen: Plan, only: list[str], pythons: Mapping[str, Path], progress: Progress, path: Path) -> int:
+def _measure(chosen: Plan, only: list[str], path: Path) -> int:
     """Part by part; each is kept as soon as it is measured. Gives the number of runs that failed."""
-    failed = 0
+    begun, failed = time.monotonic(), 0
+    subjects = {name for part, of in chosen.comparisons.items() if part in only for name in of.subjects}
+    pythons = {peer: environments.python_of(peer) for peer in plan.PEERS if peer in subjects}
+    progress.say(f"environments of {len(pythons)} peers are ready ({time.monotonic() - begun:.0f} s)")
     with contextlib.ExitStack() as stack:
-        backing = stack.enter_context(start_backing(announce=progress.say))
-        children = stack.enter_context(Children())
-        work = GivenWork(children.folder / "data", STANDARDS)
-        stack.callback(work.close)
-        around = Surroundings(backing, servers.processes_of(backing), work, children)
-        stack.callback(around.mongo.close)
-        repeat_until = math.inf if chosen.repeat_s is None else time.monotonic() + chosen.repeat_s
-        bench = Bench(around, pythons, progress, chosen.warm_up, repeat_until)
+        around = _surroundings(stack)
+        bench = Bench(around, chosen, pythons, time.monotonic() + chosen.repeat_s)
         for name in only:
-            progress.part(name)
-            runs = MEASURE[name](bench, chosen)
+            progress.say(f"== {name}")
+            runs = list(attempt(plan.TOUCHSTONE, name, _part(bench, name)))
+            if runs and "round" not in runs[-1]:  # the part broke off
+                progress.failed(runs[-1])
             failed += sum(bool(run["faults"]) for run in runs)
-            part = results.part_of(
-                runs,
-                quick=chosen.quick,
-                rounds=max((run.get("round", 0) for run in runs), default=0),
-                backing=backing.kind,
-                unknown=around.servers.unknown,
-            )
-            results.write(path, results.merged(results.read(path), name, part))
-        progress.end()
+            about = {"quick": chosen.quick, "backing": around.backing.kind, "servers_known": around.servers is not None}
+            results.write(path, results.merged(results.read(path), name, results.part_of(runs, **about)))
+    progress.say(f"all in all {(time.monotonic() - begun) / 60:.1f} min")
     return failed
+
+
+def _surroundings(stack: contextlib.ExitStack) -> Surroundings:
+    backing = stack.enter_context(start_backing(announce=progress.say))
+    children = stack.enter_context(Children())
+    work = stack.enter_context(contextlib.closing(GivenWork(children.folder / "data", STANDARDS)))
+    mongo = stack.enter_context(MongoClient(backing.mongo_uri))
+    return Surroundings(backing, usage.servers_of(backing), work, children, mongo)
+
+
+def _part(bench: Bench, name: str) -> Runs:
+    if name in bench.plan.comparisons:
+        return compare(bench, bench.plan.comparisons[name])
+    return touchstone_parts.PARTS[name](bench)
 
 
 def _show(path: Path) -> None:
@@ -111,10 +87,6 @@ def _show(path: Path) -> None:
     written = plots.write(path.parent, kept)
     print(text)
     print(f"{path}, {path.with_suffix('.md').name}, {', '.join(p.name for p in written)}")
-
-
-def _needed(peer: str, chosen: Plan, only: list[str]) -> bool:
-    return any(peer in PEERS_OF[part](chosen) for part in only if part in PEERS_OF)
 
 
 def _options() -> argparse.Namespace:
@@ -133,3 +105,7 @@ def _parts(text: str) -> list[str]:
     if unknown := set(names) - set(plan.PARTS):
         raise argparse.ArgumentTypeError(f"there is no part {', '.join(sorted(unknown))}")
     return [name for name in plan.PARTS if name in names]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -5,20 +5,14 @@ import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Callable
 from pathlib import Path
 
+from bench import progress
 from touchstone_devkit.folders import CHECKOUT, STATE
 
 PEERS = CHECKOUT / "bench" / "peers"
-ENVIRONMENTS = STATE / "bench"
-OUR_PACKAGES = (
-    "libs/contracts",
-    "libs/chassis",
-    "services/assessment",
-    "services/certification",
-    "services/notification",
-)
+PEER_SERVICES = ("assessment", "certification", "notification")
+OUR_PACKAGES = ("libs/contracts", "libs/chassis", *map("services/{}".format, PEER_SERVICES))
 """For the pure steps. What they need of other people's packages stands in each peer's lock."""
 INSTALL_TIMEOUT_S = 900
 
@@ -27,26 +21,22 @@ class NoEnvironment(RuntimeError):
     """A peer's packages cannot be installed; the message says why."""
 
 
-def python_of(peer: str, say: Callable[[str], None]) -> Path:
+def python_of(peer: str) -> Path:
     """The interpreter of a peer's environment, made first if need be. Raises NoEnvironment."""
-    lock, folder = PEERS / peer / "requirements.txt", ENVIRONMENTS / peer
-    stamp = folder / "made-of"
+    lock, folder = PEERS / peer / "requirements.txt", STATE / "bench" / peer
+    stamp, python = folder / "made-of", folder / "bin" / "python"
     wanted = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
-    if not stamp.exists() or stamp.read_text() != wanted:
-        say(f"{peer}: making its environment from its lock")
-        _make(folder, lock)
-        stamp.write_text(wanted)
-    return folder / "bin" / "python"
-
-
-def _make(folder: Path, lock: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    venv.create(folder, with_pip=True)
-    command = [str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-    command += ["--require-hashes", "-r", str(lock)]
+    if stamp.exists() and stamp.read_text() == wanted:
+        return python
+    progress.say(f"{peer}: making its environment from its lock")
+    venv.create(folder, clear=True, with_pip=True)
+    command = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--require-hashes"]
+    command += ["-r", str(lock)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False)
     if done.returncode != 0:
         shutil.rmtree(folder)
         raise NoEnvironment(f"{lock}: {done.stderr.strip()[-800:]}")
     (packages,) = (folder / "lib").glob("python*/site-packages")
     (packages / "touchstone.pth").write_text("".join(f"{CHECKOUT / package}\n" for package in OUR_PACKAGES))
+    stamp.write_text(wanted)
+    return python

@@ -1,64 +1,52 @@
 """Fills Touchstone's intake queue with submissions by message, and keeps a very long backlog topped up.
 
-    python bench/feeding.py --count 50000 --ahead 50000
+    python bench/feeding.py COUNT AHEAD
 
-Environment: AMQP_URI, BENCH_REPORT, BENCH_TOKENS as for a load generator. Prints `ready` as soon as the queue holds
-what it may at once, then goes on until all were sent. A token lives for five minutes, so that no message may wait for
-longer: of a backlog that would, only `--ahead` messages wait in the queue, and the rest follow them.
+Environment: PYTHONPATH=bench/peers; AMQP_URI, BENCH_REPORT, BENCH_TOKENS as for a load generator. Prints `ready` when
+the queue holds what it may at once, then goes on until COUNT were sent. A token lives for five minutes, so that no
+message may wait for longer: of a backlog that would, only AHEAD messages wait in the queue, the rest follow.
 """
 
-import argparse
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pika
+from submit import report_of
 
 INTAKE = "assessment.intake"
 AT_ONCE = 500
 PAUSE_S = 0.05
 
 
-def send(channel: Any, report: dict[str, Any], token: str, first: int, count: int) -> None:
+def send(channel: Any, report: dict[str, Any], token: str, indices: range) -> None:
     """Persistent messages; the exact counts afterwards tell whether all of them arrived."""
-    for index in range(first, first + count):
-        numbered = report | {"report_id": f"bench-{index}", "entity": report["entity"] | {"id": f"works-{index}"}}
-        properties = pika.BasicProperties(
-            content_type="application/json",
-            delivery_mode=2,
-            message_id=f"bench-{index}",
-            headers={"authorization": token},
-        )
-        channel.basic_publish("", INTAKE, json.dumps({"report": numbered}).encode(), properties, mandatory=True)
+    stamp = {"content_type": "application/json", "delivery_mode": 2, "headers": {"authorization": token}}
+    for index in indices:
+        body = json.dumps({"report": report_of(report, index)}).encode()
+        properties = pika.BasicProperties(message_id=f"bench-{index}", **stamp)
+        channel.basic_publish("", INTAKE, body, properties, mandatory=True)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--count", type=int, required=True)
-    parser.add_argument("--ahead", type=int, required=True)
-    given = parser.parse_args()
-    report = json.loads(Path(os.environ["BENCH_REPORT"]).read_text())
-    token_path = Path(os.environ["BENCH_TOKENS"])
+    count, ahead = map(int, sys.argv[1:])
+    report, token_path = json.loads(Path(os.environ["BENCH_REPORT"]).read_text()), Path(os.environ["BENCH_TOKENS"])
     connection = pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URI"]))
     channel = connection.channel()
     sent, ready = 0, False
-    while True:
+    while sent < count or not ready:
         waiting = channel.queue_declare(INTAKE, passive=True).method.message_count
-        full = waiting + AT_ONCE > given.ahead or sent == given.count
-        arrived = waiting >= min(given.count, given.ahead - AT_ONCE)
-        if full and arrived and not ready:
+        if sent < count and waiting + AT_ONCE <= ahead:
+            indices = range(sent, min(count, sent + AT_ONCE))
+            send(channel, report, token_path.read_text().strip(), indices)
+            sent = indices.stop
+        elif not ready and waiting >= min(count, ahead - AT_ONCE):
             ready = True
             print("ready", flush=True)
-        if sent == given.count and ready:
-            break
-        if full:
+        else:
             connection.sleep(PAUSE_S)
-            continue
-        count = min(AT_ONCE, given.count - sent)
-        send(channel, report, token_path.read_text().strip(), sent, count)
-        sent += count
-        connection.process_data_events(time_limit=0)
     connection.close()
 
 

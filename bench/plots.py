@@ -1,95 +1,127 @@
-"""Chooses what of the results is drawn, and writes the SVG files beside them."""
+"""Draws what was measured as charts, SVG files beside the results."""
 
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.chart import Bar, Line, bars, lines
-from bench.table import labels_of, of, subjects_of
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-Runs = Sequence[Mapping[str, Any]]
-SERVICES = ("assessment", "certification", "notification", "membership")
+from bench.goals import SERVICES
+from bench.plan import TOUCHSTONE
+from bench.spreads import Run, counts, over_rounds
+from bench.table import busiest_but_one, labels_of, subjects_of
+
+Runs = Sequence[Run]
+STYLE = {
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "touchstone",  # the same results are drawn as the same file
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": "#dddddd",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "font.size": 9,
+    "legend.frameon": False,
+}
 
 
 def write(folder: Path, results: Mapping[str, Any]) -> list[Path]:
     """Those that something was measured for; gives their paths."""
-    parts = {name: part["runs"] for name, part in results["parts"].items()}
-    drawn: dict[str, str] = {}
-    if "throughput" in parts:
-        drawn |= {"throughput": _throughput(parts["throughput"]), "cpu": _cpu(parts["throughput"])}
-    if "latency" in parts:
-        drawn["latency"] = _latency(parts["latency"])
-    if "backlog" in parts:
-        drawn |= {"growth-throughput": _growth(parts["backlog"]), "growth-memory": _growth_memory(parts["backlog"])}
     written = []
-    for name, svg in drawn.items():
-        if svg:
-            written.append(folder / f"{name}.svg")
-            written[-1].write_text(svg)
+    for name, (part, draw, title, x_title, y_title) in CHARTS.items():
+        runs = results["parts"].get(part, {}).get("runs", [])
+        with matplotlib.rc_context(STYLE):
+            figure = Figure(figsize=(8, 4), layout="constrained")
+            axes = figure.subplots()
+            axes.set(title=title, xlabel=x_title, ylabel=y_title)
+            axes.yaxis.set_major_formatter("{x:,.4g}")
+            draw(axes, runs)
+            if axes.has_data():
+                axes.set_ylim(bottom=0)
+                figure.legend(loc="outside right upper")
+                written.append(folder / f"{name}.svg")
+                figure.savefig(written[-1], metadata={"Date": None})
     return written
 
 
-def _throughput(runs: Runs) -> str:
-    drawn = []
-    for name in subjects_of(runs):
-        found = [(int(label), of(runs, name, label, "audits_per_s")) for label in labels_of(runs)]
-        drawn.append(Line(name, [(x, f.median, f.low, f.high) for x, f in found if f]))
-    return lines("Throughput, from first submission to last notice", "submitters", "audits/s", drawn, log_x=True)
-
-
-def _cpu(runs: Runs) -> str:
+def _throughput(axes: Axes, runs: Runs) -> None:
     labels = labels_of(runs)
-    at = "64" if "64" in labels else labels[-1]
-    fields = ("service_cpu_ms", "broker_cpu_ms", "database_cpu_ms")
-    drawn = []
     for name in subjects_of(runs):
-        found = [of(runs, name, at, field) for field in fields]
-        if any(found):
-            drawn.append(Bar(name, [f.median if f else None for f in found]))
-    return bars(f"CPU for each audit, {at} submitters", "ms", ("services", "broker", "database"), drawn)
+        found = [(int(label), s) for label in labels if (s := over_rounds(runs, name, label, "audits_per_s"))]
+        xs, medians = [x for x, _ in found], [s.median for _, s in found]
+        ranges = [[s.median - s.low for _, s in found], [s.high - s.median for _, s in found]]
+        if found:
+            axes.errorbar(xs, medians, ranges, label=name, linewidth=3 if name == TOUCHSTONE else 1.5, marker="o")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks([int(label) for label in labels], labels)
 
 
-def _latency(runs: Runs) -> str:
-    places = (("low", "median"), ("low", "p99"), ("half", "median"), ("half", "p99"))
-    drawn = []
-    for name in subjects_of(runs):
-        found = [of(runs, name, label, f"latency_ms.{which}") for label, which in places]
-        if any(found):
-            drawn.append(Bar(name, [f.median if f else None for f in found]))
-    names = ("low load, median", "low load, 99 %", "half of the most, median", "half of the most, 99 %")
-    return bars("Latency from submission to last notice", "ms", names, drawn, stacked=False)
+def _cpu(axes: Axes, runs: Runs) -> None:
+    at = busiest_but_one(runs)
+    parts = {"services": (at, "service_cpu_ms"), "broker": (at, "broker_cpu_ms"), "database": (at, "database_cpu_ms")}
+    _bars(axes, runs, parts, stacked=True)
+    axes.set_xlabel(f"{at} submitters")
 
 
-def _growth(runs: Runs) -> str:
-    """Audits a second over the audits done before, in each backlog: flat where their number costs nothing."""
-    drawn = []
+def _latency(axes: Axes, runs: Runs) -> None:
+    parts = {
+        f"{load}, {figure}": (label, f"latency_ms.{field}")
+        for load, label in (("low load", "low"), ("half of the most", "half"))
+        for figure, field in (("median", "median"), ("99 %", "p99"))
+    }
+    _bars(axes, runs, parts, stacked=False)
+
+
+def _bars(axes: Axes, runs: Runs, parts: Mapping[str, tuple[str, str]], *, stacked: bool) -> None:
+    """For each subject a bar of all parts, or one bar for each part; what was not measured is not there."""
+    names = subjects_of(runs)
+    width, tops = 0.7 / (1 if stacked else len(parts)), [0.0] * len(names)
+    for number, (part, (label, field)) in enumerate(parts.items()):
+        spreads = [over_rounds(runs, name, label, field) for name in names]
+        heights = [spread.median if spread else 0.0 for spread in spreads]
+        at = [index + (0 if stacked else (number - (len(parts) - 1) / 2) * width) for index in range(len(names))]
+        if any(spreads):
+            bars = axes.bar(at, heights, width, bottom=tops if stacked else None, label=part)
+            tops = [top + height for top, height in zip(tops, heights, strict=True)]
+            if not stacked or number == len(parts) - 1:
+                axes.bar_label(bars, [f"{top:.1f}" for top in tops] if stacked else None, fmt="%.0f", fontsize=7)
+    axes.set_xticks(range(len(names)), [name.replace("_", "\n") for name in names])
+
+
+def _growth(axes: Axes, runs: Runs) -> None:
+    """In each backlog: flat where the number of audits done before costs nothing."""
     for run in _longest(runs):
-        points, steps = run["series"], max(1, len(run["series"]) // 25)
-        marks = points[::steps]
-        rates = [
-            (after[1], (after[1] - before[1]) / (after[0] - before[0]))
-            for before, after in itertools.pairwise(marks)
-            if after[0] > before[0] and before[1] > 0
-        ]
-        drawn.append(Line(f"backlog of {run['audits']:,}", [(x, y, y, y) for x, y in rates], marks=False))
-    return lines("Growth: throughput by audits done before", "audits done", "audits/s", [d for d in drawn if d.points])
+        marks = run["series"][:: max(1, len(run["series"]) // 25)]
+        pairs = [(a, b) for a, b in itertools.pairwise(marks) if b[0] > a[0] and a[1] > 0]
+        rates = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairs]
+        axes.plot([b[1] for _, b in pairs], rates, label=f"backlog of {run['audits']:,}")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
 
 
-def _growth_memory(runs: Runs) -> str:
-    counted = _longest(runs)
-    if not counted:
-        return ""
-    longest = counted[0]
-    drawn = []
-    for service in SERVICES:
-        points = [(done, mib[service]) for _, done, mib in longest["series"] if done and mib.get(service)]
-        drawn.append(Line(service, [(x, y, y, y) for x, y in points], marks=False))
-    title = f"Growth: memory of each service, backlog of {longest['audits']:,}"
-    return lines(title, "audits done", "MiB resident", [d for d in drawn if d.points])
+def _growth_memory(axes: Axes, runs: Runs) -> None:
+    for run in _longest(runs)[:1]:
+        for service in SERVICES:
+            points = [(done, mib[service]) for _, done, mib in run["series"] if done and mib.get(service)]
+            axes.plot([done for done, _ in points], [mib for _, mib in points], label=service)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
 
 
-def _longest(runs: Runs) -> list[Mapping[str, Any]]:
+def _longest(runs: Runs) -> list[Run]:
     """One run that counts for each size, the largest first."""
-    counted = {run["audits"]: run for run in runs if not run["faults"] and not run.get("discarded")}
+    counted = {run["audits"]: run for run in runs if counts(run)}
     return [counted[size] for size in sorted(counted, reverse=True)]
+
+
+DONE, LATENCY = "audits done", "Latency from submission to last notice"
+THROUGHPUT = "Throughput, from first submission to last notice"
+CHARTS = {
+    "throughput": ("throughput", _throughput, THROUGHPUT, "submitters", "audits/s"),
+    "cpu": ("throughput", _cpu, "CPU for each audit", "", "ms"),
+    "latency": ("latency", _latency, LATENCY, "", "ms"),
+    "growth-throughput": ("backlog", _growth, "Growth: throughput by audits done before", DONE, "audits/s"),
+    "growth-memory": ("backlog", _growth_memory, "Growth: memory in the longest backlog", DONE, "MiB resident"),
+}

@@ -17,8 +17,7 @@ RESULTS_PATH = CHECKOUT / "bench" / "results.json"
 
 def read(path: Path) -> dict[str, Any]:
     """What is there, or nothing yet: `goals` and `parts`."""
-    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"goals": [], "parts": {}}
-    return found
+    return json.loads(path.read_text()) if path.exists() else {"goals": [], "parts": {}}
 
 
 def merged(results: Mapping[str, Any], part: str, measured: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,35 +28,27 @@ def merged(results: Mapping[str, Any], part: str, measured: Mapping[str, Any]) -
 
 def write(path: Path, results: Mapping[str, Any]) -> None:
     """Whole or not at all; one line for each run, so that a difference can be read."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    draft.write_text(as_text(results))
-    json.loads(draft.read_text())
-    os.replace(draft, path)
-
-
-def as_text(results: Mapping[str, Any]) -> str:
-    goals = _lines(results["goals"])
     parts = []
     for name, part in results["parts"].items():
         about = json.dumps({key: value for key, value in part.items() if key != "runs"})[1:-1]
         parts.append(f'{json.dumps(name)}: {{{about}, "runs": {_lines(part["runs"])}}}')
-    return f'{{"goals": {goals},\n"parts": {{\n' + ",\n".join(parts) + "}}\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft")
+    draft.write_text(f'{{"goals": {_lines(results["goals"])},\n"parts": {{\n' + ",\n".join(parts) + "}}\n")
+    draft.replace(path)
 
 
-def part_of(
-    runs: list[dict[str, Any]], *, quick: bool, rounds: int, backing: str, unknown: str | None
-) -> dict[str, Any]:
+def part_of(runs: list[dict[str, Any]], *, quick: bool, backing: str, servers_known: bool) -> dict[str, Any]:
     """A part as it is kept."""
     return {
         "commit": commit(),
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "quick": quick,
-        "rounds": rounds,
+        "rounds": max((run.get("round", 0) for run in runs), default=0),
         "discarded": sum(bool(run.get("discarded")) for run in runs),
         "failed": sum(bool(run["faults"]) for run in runs),
         "backing": backing,
-        "servers_unknown": unknown,
+        "servers_unknown": None if servers_known else "which processes are the servers' is not known",
         "machine": {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
         "runs": runs,
     }
@@ -65,11 +56,13 @@ def part_of(
 
 def commit() -> str:
     """With `+` behind it when the work tree differs from it."""
-    run = lambda *command: subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False).stdout  # noqa: E731
-    changed = run(
-        "git", "status", "--porcelain", "--untracked-files=no", "--", "libs", "services", "bench/peers", "bench/*.py"
-    )
-    return (run("git", "rev-parse", "--short", "HEAD").strip() or "unknown") + ("+" if changed.strip() else "")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", "libs", "services", "bench/*.py")
+    return (_git("rev-parse", "--short", "HEAD") or "unknown") + ("+" if changed else "")
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
 
 
 def _lines(items: Iterable[Mapping[str, Any]]) -> str:

@@ -1,225 +1,148 @@
 """Measures what Touchstone alone is measured by: backlogs, delivery, its RPC clients and its validation."""
 
+import functools
 import json
+import math
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from bench import usage
-from bench.checking import faults_of
-from bench.measuring import Run, measure, used
-from bench.plan import CONTACTS, RPC_CLIENTS, TOUCHSTONE, Plan, rotated
-from bench.rounds import Bench, attempt, mark_discarded
-from bench.touchstone_subject import Touchstone
-from bench.watching import notices_of, wait_for_count
+from bench.measuring import Run, lines_of, load, measure, meter_of
+from bench.plan import CONTACTS, RPC_CLIENTS, TOUCHSTONE, rotated
+from bench.rounds import Bench, Runs, attempt, in_rounds
+from bench.touchstone_subject import CLIENTS, Touchstone, touchstone
+from bench.watching import faults_of, wait_for_count
+from touchstone_devkit.eventually import eventually
 
 HERE = Path(__file__).parent
 AHEAD_MAX = 50_000
 """What waits in the intake queue at most: its tokens live for five minutes."""
 FEED_TIMEOUT_S = 600
-SERIES_POINTS = 300
+SERIES_POINTS, SERIES_STEP_S = 300, 0.5
 RPC_THREADS = {"sequential": 1, "concurrent": 16}
+MANY = 10**9
 POLL_S = 0.02
 
 
-def validation(bench: Bench, plan: Plan) -> list[Run]:
+def validation(bench: Bench) -> Runs:
     """Microseconds of CPU for a good report."""
-    runs = []
-    for number in range(1, plan.rounds + 1):
-        bench.progress.round(number, plan.rounds)
-        runs += [
-            {"round": number, "label": "good", "faults": [], "discarded": False, "subject": name, "cpu_us": spent}
-            for name, spent in _said(bench, "validating.py", "--audits", str(plan.validation_audits)).items()
-        ]
-    return runs
+    command = [sys.executable, str(HERE / "validating.py"), str(bench.plan.validation_audits)]
+
+    def measured(_number: int) -> Runs:
+        with bench.around.children.running("validating", command, bench.around.work.environment) as child:
+            spent_us = json.loads(child.succeeded())
+        for name, each_us in spent_us.items():
+            yield {"subject": name, "label": "good", "faults": [], "cpu_us": each_us}
+
+    return in_rounds(bench, bench.plan.rounds, measured)
 
 
-def rpc(bench: Bench, plan: Plan) -> list[Run]:
+def rpc(bench: Bench) -> Runs:
     """Calls a second of each client, one at a time and from 16 threads, to the same method of the same service."""
+    with touchstone(bench.around) as subject:
 
-    def steps() -> list[Run]:
-        runs: list[Run] = []
-        touchstone = Touchstone(bench.around, contacts=CONTACTS)
-        try:
-            number = 0
-            while bench.goes_on(number := number + 1, plan.rounds, runs):
-                bench.progress.round(number, plan.rounds)
-                for label, threads in RPC_THREADS.items():
-                    for client in rotated(RPC_CLIENTS, number):
-                        found = attempt(bench, client, label, _calls, bench, touchstone, client, threads, plan)
-                        runs += [run | {"round": number, "label": label} for run in found]
-                mark_discarded(runs)
-        finally:
-            touchstone.stop()
-        return runs
+        def measured(number: int) -> Runs:
+            for label, threads in RPC_THREADS.items():
+                for client in rotated(RPC_CLIENTS, number):
+                    yield from attempt(client, label, _calls(bench, subject, client, label, threads))
 
-    return attempt(bench, TOUCHSTONE, "rpc", steps)
+        yield from in_rounds(bench, bench.plan.rounds, measured)
 
 
-def delivery(bench: Bench, plan: Plan) -> list[Run]:
+def delivery(bench: Bench) -> Runs:
     """Recorded notices are sent to a local mail server: from the restart of notification to the last one sent."""
-    runs = []
-    for number in range(1, plan.short_rounds + 1):
-        bench.progress.round(number, plan.short_rounds)
-        found = attempt(bench, TOUCHSTONE, "delivery", _delivered, bench, plan)
-        runs += [run | {"round": number, "label": "delivery", "discarded": False} for run in found]
-    return runs
+    return in_rounds(bench, bench.plan.short_rounds, lambda _: attempt(TOUCHSTONE, "delivery", _delivered(bench)))
 
 
-def backlog(bench: Bench, plan: Plan) -> list[Run]:
+def backlog(bench: Bench) -> Runs:
     """Submissions that wait in the intake queue when the services start."""
-    runs = []
-    for number in range(1, plan.short_rounds + 1):
-        bench.progress.round(number, plan.short_rounds)
+    plan = bench.plan
+
+    def measured(number: int) -> Runs:
         for size in rotated(plan.backlogs, number) + (plan.backlogs_once if number == 1 else ()):
-            found = attempt(bench, TOUCHSTONE, str(size), _worked_off, bench, size)
-            runs += [run | {"round": number, "label": str(size)} for run in found]
-            bench.progress.done(runs[-1])
-    mark_discarded(runs)
-    return runs
+            yield from attempt(TOUCHSTONE, str(size), _worked_off(bench, size))
+
+    return in_rounds(bench, plan.short_rounds, measured)
 
 
-def _worked_off(bench: Bench, size: int) -> Run:
+PARTS = {"validation": validation, "rpc": rpc, "delivery": delivery, "backlog": backlog}
+
+
+def _calls(bench: Bench, subject: Touchstone, client: str, label: str, threads: int) -> Runs:
+    meter, seconds = meter_of(bench.around, subject), bench.plan.rpc_seconds
+    options = {"submitters": threads, "first": 0, "count": MANY, "seconds": seconds}
+    with load(bench.around, subject, CLIENTS / f"rpc_{client}.py", options) as child:
+        calls, cpu_s = lines_of(child)
+    run = {"subject": client, "label": label, "faults": [], "calls_per_s": round(len(calls) / seconds, 1)}
+    yield run | {"client_cpu_ms": round(cpu_s * 1000 / len(calls), 3)} | meter.used(len(calls))
+
+
+def _delivered(bench: Bench) -> Runs:
+    audits = bench.plan.delivery_audits
+    wanted = audits * CONTACTS
+    with touchstone(bench.around) as subject:
+        faults = measure(bench.around, subject, submitters=16, count=audits)["faults"]
+        begun = time.monotonic()
+        subject.deliver()
+        ready_s = time.monotonic() - begun
+        sent = functools.partial(subject.count, "notification", "notices", state="sent")
+        eventually(lambda: sent() >= wanted, within_s=60 + wanted / 5, every_s=0.1)
+        seconds = time.monotonic() - begun
+        if (mails := len(list(subject.system.mail_folder.glob("*.eml")))) != wanted:
+            faults.append(f"{mails} mails arrived instead of {wanted}")
+        rate = {"seconds": round(seconds, 2), "notices_per_s": round(wanted / seconds, 1)}
+        run = {"subject": TOUCHSTONE, "label": "delivery", "faults": faults, "notices": wanted}
+        yield run | {"ready_s": round(ready_s, 2)} | rate
+
+
+def _worked_off(bench: Bench, size: int) -> Runs:
     around = bench.around
-    touchstone = Touchstone(around, contacts=CONTACTS)
-    feeder = None
-    try:
-        touchstone.hold()
-        ahead = ["--count", str(size), "--ahead", str(AHEAD_MAX)]
-        feeder = around.children.start(
-            "feeding", [sys.executable, str(HERE / "feeding.py"), *ahead], _given(bench, touchstone)
-        )
-        feeder.wait_until_ready(FEED_TIMEOUT_S)
-        series = Series(touchstone)
-        start_s = touchstone.release()
-        groups = {"service": tuple(touchstone.pids().values()), **around.servers.groups()}
-        before = usage.snapshot(groups)
-        touchstone.submitted = size
-        notices = notices_of(around.mongo, touchstone.prefix)
-        ended_at = wait_for_count(notices, size * CONTACTS, poll_s=POLL_S, each_time=series.see)
-        after = usage.snapshot(groups)
-        feeder.succeeded()
-        series.end()
-        run = _backlog_run(bench, touchstone, size, series, ended_at, start_s)
-        return run | used(around, before, after, size)
-    finally:
-        if feeder:
-            around.children.stop(feeder)
-        touchstone.stop()
-
-
-def _backlog_run(
-    bench: Bench, touchstone: Touchstone, size: int, series: "Series", ended_at: float, start_s: float
-) -> Run:
-    """Throughput counts from the first notice: how long services take to start is told apart."""
-    seconds = ended_at - series.first_at
-    return {
-        "subject": TOUCHSTONE,
-        "audits": size,
-        "faults": faults_of(bench.around.mongo, touchstone),
-        "start_s": round(start_s, 2),
-        "first_notice_s": round(series.first_at - series.begun_at, 2),
-        "seconds": round(seconds, 2),
-        "audits_per_s": round((size - series.first_count / CONTACTS) / seconds, 1),
-        "resident_mib": series.last_resident_mib,
-        "series": series.points,
-    }
+    with touchstone(around) as subject:
+        subject.hold()
+        command = [sys.executable, str(HERE / "feeding.py"), str(size), str(AHEAD_MAX)]
+        environment = around.work.environment | {"AMQP_URI": subject.amqp_uri}
+        with around.children.running("feeding", command, environment) as feeder:
+            feeder.wait_until_ready(FEED_TIMEOUT_S)
+            series = Series(subject)
+            start_s = subject.release()
+            meter = meter_of(around, subject)
+            notices, subject.submitted = subject.collection("notification", "notices"), size
+            ended_at = wait_for_count(notices, size * CONTACTS, poll_s=POLL_S, each_time=series.see)
+            used = meter.used(size)
+            feeder.succeeded()
+        run = {"subject": TOUCHSTONE, "label": str(size), "audits": size, "faults": faults_of(subject)}
+        yield run | {"start_s": round(start_s, 2)} | series.summary(size, ended_at) | used
 
 
 class Series:
-    """Audits done and memory of each service over time: `[seconds, audits, {service: MiB}]`, a few hundred points."""
+    """Audits done and memory of each service over time: `[seconds, audits, {service: MiB}]`."""
 
-    def __init__(self, touchstone: Touchstone) -> None:
-        self._touchstone = touchstone
-        self.begun_at = time.time()
-        self.first_at, self.first_count = 0.0, 0
-        self.points: list[list[Any]] = []
-        self.last_resident_mib: dict[str, float] = {}
-        self._next_at, self._step_s, self._count = 0.0, 0.5, 0
+    def __init__(self, subject: Touchstone) -> None:
+        self._subject, self._begun_at = subject, time.time()
+        self._first_at, self._first_count, self._next_at = 0.0, 0, 0.0
+        self._points: list[list[Any]] = []
 
     def see(self, notices: int) -> None:
         now = time.time()
-        self._count = notices
-        if notices and not self.first_at:
-            self.first_at, self.first_count = now, notices
+        if notices and not self._first_at:
+            self._first_at, self._first_count = now, notices
         if now >= self._next_at:
-            self._next_at = now + self._step_s
-            self._add(now)
+            self._next_at = now + SERIES_STEP_S
+            self._add(now, notices // CONTACTS)
 
-    def end(self) -> None:
-        self._add(time.time())
-
-    def _add(self, now: float) -> None:
-        pids = self._touchstone.pids()
-        self.last_resident_mib = {name: round(usage.resident_mib(pid), 1) for name, pid in pids.items()}
-        self.points.append([round(now - self.begun_at, 2), self._count // CONTACTS, self.last_resident_mib])
-        if len(self.points) > SERIES_POINTS:
-            self.points = self.points[::2]
-            self._step_s *= 2
-
-
-def _delivered(bench: Bench, plan: Plan) -> Run:
-    touchstone = Touchstone(bench.around, contacts=CONTACTS)
-    try:
-        run = measure(bench.around, touchstone, submitters=16, count=plan.delivery_audits)
-        wanted = plan.delivery_audits * CONTACTS
-        notices = notices_of(bench.around.mongo, touchstone.prefix)
-        begun = time.monotonic()
-        touchstone.deliver()
-        ready_s = time.monotonic() - begun
-        sent = 0
-        while (sent := notices.count_documents({"state": "sent"})) < wanted:
-            if time.monotonic() - begun > 60 + wanted / 5:
-                run["faults"].append(f"{sent} of {wanted} notices were sent")
-                break
-            time.sleep(0.1)
-        seconds = time.monotonic() - begun
-        mails = len(list(touchstone.system.mail_folder.glob("*.eml")))
-        if mails != wanted:
-            run["faults"].append(f"{mails} mails arrived instead of {wanted}")
+    def summary(self, size: int, ended_at: float) -> Run:
+        """Throughput counts from the first notice: how long services take to start is told apart."""
+        self._add(time.time(), size)
+        seconds = ended_at - self._first_at
         return {
-            "subject": TOUCHSTONE,
-            "faults": run["faults"],
-            "notices": wanted,
-            "ready_s": round(ready_s, 2),
+            "first_notice_s": round(self._first_at - self._begun_at, 2),
             "seconds": round(seconds, 2),
-            "notices_per_s": round(wanted / seconds, 1),
+            "audits_per_s": round((size - self._first_count / CONTACTS) / seconds, 1),
+            "resident_mib": self._points[-1][2],
+            "series": self._points[:: math.ceil(len(self._points) / SERIES_POINTS)],
         }
-    finally:
-        touchstone.stop()
 
-
-def _calls(bench: Bench, touchstone: Touchstone, client: str, threads: int, plan: Plan) -> Run:
-    groups = {"service": tuple(touchstone.pids().values()), **bench.around.servers.groups()}
-    before = usage.snapshot(groups)
-    options = [client, "--threads", str(threads), "--seconds", str(plan.rpc_seconds)]
-    said = _said(bench, "rpc_calls.py", *options, touchstone=touchstone)
-    after = usage.snapshot(groups)
-    known = bench.around.servers.unknown is None
-    per_s = round(said["calls"] / said["seconds"], 1)
-    bench.progress.say(f"   {client:<16}{threads:>6} threads: {per_s:.0f} calls/s")
-    return {
-        "subject": client,
-        "faults": [],
-        "calls_per_s": per_s,
-        "client_cpu_ms": round(said["cpu_s"] * 1000 / max(1, said["calls"]), 3),
-        "foreign_share": round(usage.foreign_share(before, after), 4) if known else None,
-    }
-
-
-def _said(bench: Bench, program: str, *options: str, touchstone: Touchstone | None = None) -> dict[str, Any]:
-    """The JSON line that a program of ours prints."""
-    command = [sys.executable, str(HERE / program), *options]
-    child = bench.around.children.start(program.removesuffix(".py"), command, _given(bench, touchstone))
-    try:
-        said: dict[str, Any] = json.loads(child.succeeded())
-        return said
-    finally:
-        bench.around.children.stop(child)
-
-
-def _given(bench: Bench, touchstone: Touchstone | None) -> dict[str, str]:
-    work = bench.around.work
-    given = {"BENCH_REPORT": str(work.report_path), "BENCH_TOKENS": str(work.token_path)}
-    return given | ({"AMQP_URI": touchstone.amqp_uri} if touchstone else {})
+    def _add(self, now: float, audits: int) -> None:
+        self._points.append([round(now - self._begun_at, 2), audits, usage.resident_mib(self._subject.pids())])

@@ -1,89 +1,45 @@
 """Starts Touchstone itself as a subject: the four services, with the register filled and notices recorded only."""
 
+import contextlib
 import copy
+import dataclasses
+import itertools
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.children import Child
-from bench.subjects import Surroundings
+from bench.plan import CONTACTS, TOUCHSTONE
+from bench.subjects import Subject, Surroundings
 from touchstone_devkit.demo.register import Register
 from touchstone_devkit.demo.worlds import World, stage
+from touchstone_devkit.eventually import eventually
 from touchstone_devkit.folders import CHECKOUT
 from touchstone_devkit.processes.ports import free_ports
+from touchstone_devkit.processes.running import LocalProcess
 from touchstone_devkit.system.runner import SERVICES, System
 
-NOTIFICATION = "notification"
 RUN_DEADLINES = "NOTIFICATION_RUN_DEADLINES"
 """Off: notices are recorded and wait. Peers only record them, too; delivery is measured apart."""
-LEARN_TIMEOUT_S = 60
-QUIET_TIMEOUT_S = 30
-CLIENT = CHECKOUT / "bench" / "touchstone"
+LEARN_TIMEOUT_S, QUIET_TIMEOUT_S = 60, 30
+CLIENTS = CHECKOUT / "bench" / "clients"
 
 
-class TimedSystem(System):
-    """Knows how long the services took to be ready, in `took_s`."""
+@dataclasses.dataclass
+class Touchstone(Subject):
+    """The whole system."""
 
-    took_s = 0.0
-
-    def _start_process_group(self, names: Sequence[str]) -> None:
-        begun = time.monotonic()
-        super()._start_process_group(names)
-        if tuple(names) == SERVICES:
-            self.took_s = time.monotonic() - begun
-
-
-class Touchstone:
-    """The whole system. `processes` is how many there are of each service that carries out audits."""
-
-    name = "touchstone"
-    python = Path(sys.executable)
-    client_folder = CLIENT
-
-    def __init__(self, around: Surroundings, *, contacts: int, processes: int = 1) -> None:
-        self.contacts, self.submitted = contacts, 0
-        self._around = around
-        self._more: dict[str, Child] = {}
-        system = TimedSystem(
-            backing=around.backing,
-            keys_folder=around.work.keys_folder,
-            environment={"ASSESSMENT_STANDARDS_FOLDER": str(around.work.standards_folder), RUN_DEADLINES: "false"},
-            announce=lambda _line: None,
-        )
-        system.start()
-        self.system = system
-        try:
-            self.amqp_uri, self.prefix = self.system.amqp_uri, self.system.database_prefix
-            self.start_s = system.took_s
-            self._fill_register()
-            self._start_more(processes)
-        except BaseException:
-            self.stop()
-            raise
-
-    def pids(self) -> Mapping[str, int]:
-        own = {name: self.system.processes[name].pid for name in SERVICES}
-        return own | {name: child.pid for name, child in self._more.items()}
+    system: System
 
     def faults(self) -> list[str]:
-        """What is left in an outbox, was given up, or was started again."""
-        found = [f"{name} was started again" for name in SERVICES if self.system.processes[name].restarts]
-        found += [f"{name} has ended" for name, child in self._more.items() if not child.is_running()]
+        """Also what was refused, is left in an outbox, was given up, or was started again."""
+        counts = {"submissions by message were refused": self.count("assessment", "refusals")}
         for service in SERVICES:
-            if left := self._pending_for(service, QUIET_TIMEOUT_S):
-                found.append(f"{left} rows are left in the outbox of {service}")
-            if given_up := self._collection(service, "dead_letters").count_documents({}):
-                found.append(f"{service} gave up {given_up} messages")
-        if refused := self._collection("assessment", "refusals").count_documents({}):
-            found.append(f"{refused} submissions by message were refused")
-        return found
-
-    def stop(self) -> None:
-        self._around.children.stop(*self._more.values())
-        self._more.clear()
-        self.system.stop()
+            counts[f"rows are left in the outbox of {service}"] = self._pending_for(service)
+            counts[f"messages were given up by {service}"] = self.count(service, "dead_letters")
+            counts[f"times {service} was started again"] = self.system.processes[service].restarts
+        return super().faults() + [f"{count} {what}" for what, count in counts.items() if count]
 
     def hold(self) -> None:
         """Stops the services one by one, so that none is taken for dead. Queues and databases stay."""
@@ -102,74 +58,70 @@ class Touchstone:
 
     def deliver(self) -> None:
         """Lets notification send what it has recorded."""
-        self.system.restart(NOTIFICATION, {RUN_DEADLINES: "true"})
-        self.system.processes[NOTIFICATION].restarts = 0
+        self.system.restart("notification", {RUN_DEADLINES: "true"})
+        self.system.processes["notification"].restarts = 0
 
-    def _pending_for(self, service: str, timeout_s: float) -> int:
-        """Rows that still wait to be published or marked so, after at most that time."""
-        until = time.monotonic() + timeout_s
-        while left := self._collection(service, "outbox").count_documents({"pending": True}):
-            if time.monotonic() > until:
-                return int(left)
-            time.sleep(0.05)
-        return 0
+    def count(self, service: str, collection: str, **which: Any) -> int:
+        return int(self.collection(service, collection).count_documents(which))
 
-    def _collection(self, service: str, name: str) -> Any:
-        return self._around.mongo[f"{self.prefix}_{service}"][name]
+    def _pending_for(self, service: str) -> int:
+        """Rows that still wait to be published or marked so, after a while."""
+        with contextlib.suppress(AssertionError):
+            eventually(lambda: not self.count(service, "outbox", pending=True), within_s=QUIET_TIMEOUT_S)
+        return self.count(service, "outbox", pending=True)
 
-    def _fill_register(self) -> None:
-        world = with_contacts(self._around.work.world, self.contacts)
-        with Register(self.amqp_uri, self.system.token, timeout_s=60) as register:
-            stage(register, world)
-        until = time.monotonic() + LEARN_TIMEOUT_S
-        wanted = {"notification": ("contacts", self.contacts), "certification": ("mandates", 1)}
-        for service, (collection, count) in wanted.items():
-            while self._collection(service, collection).count_documents({}) < count:
-                if time.monotonic() > until:
-                    raise TimeoutError(f"{service} has not learnt {count} {collection}")
-                time.sleep(0.05)
 
-    def _start_more(self, processes: int) -> None:
-        for number in range(2, processes + 1):
-            for service in SERVICES[1:]:  # membership has no part in an audit
-                (port,) = free_ports(1)
-                config = CHECKOUT / "services" / service / "config.yaml"
-                command = [sys.executable, "-m", "touchstone_chassis", service, "--config", str(config)]
-                environment = {**self.system.environment, f"{service.upper()}_HTTP_PORT": str(port)}
-                child = self._around.children.start(f"touchstone-{service}-{number}", command, environment)
-                self._more[f"{service}-{number}"] = child
-                _wait_until_ready(child, f"http://127.0.0.1:{port}/ready")
+@contextlib.contextmanager
+def touchstone(around: Surroundings, *, contacts: int = CONTACTS, processes: int = 1) -> Iterator[Touchstone]:
+    """`processes` is how many there are of each service that carries out audits."""
+    told_at: list[float] = []
+    system = System(
+        backing=around.backing,
+        keys_folder=around.work.keys_folder,
+        environment={"ASSESSMENT_STANDARDS_FOLDER": str(around.work.standards_folder), RUN_DEADLINES: "false"},
+        announce=lambda _line: told_at.append(time.monotonic()),
+    )
+    with system, contextlib.ExitStack() as stack:
+        running: dict[str, LocalProcess] = {name: system.processes[name] for name in SERVICES}
+        names = TOUCHSTONE, Path(sys.executable), CLIENTS / "audits.py", system.amqp_uri, system.database_prefix
+        start_s = told_at[-1] - told_at[-2]  # the services are what it tells of last
+        subject = Touchstone(*names, contacts, start_s, running, around.mongo, system)
+        _fill_register(subject, with_contacts(around.work.world, contacts))
+        for number, service in itertools.product(range(2, processes + 1), SERVICES[1:]):  # membership has no part in it
+            one_more = _one_more(around, system, service, number)
+            stack.callback(one_more.stop)
+            one_more.start()
+            running[one_more.name] = one_more
+        yield subject
 
 
 def with_contacts(world: World, count: int) -> World:
     """The world with so many people to tell: the member's, the body's and the Secretariat's in turn."""
-    setup = copy.deepcopy(world.setup)
-    setup["contacts"] = list(_contacts(world, count))
-    return World(world.case, setup)
-
-
-def _contacts(world: World, count: int) -> Iterator[dict[str, Any]]:
     of_kind = {contact["party"]["kind"]: contact for contact in world.setup["contacts"]}
-    models = [of_kind[kind] for kind in ("member", "body", "secretariat")]
-    for index in range(count):
-        id = f"c-{index}"
-        yield models[index % len(models)] | {
-            "contact_id": id,
-            "address": f"{id}@example.org",
-            "name": f"Contact {index}",
-        }
+    models = itertools.cycle([of_kind[kind] for kind in ("member", "body", "secretariat")])
+    contacts = [
+        model | {"contact_id": f"c-{index}", "address": f"c-{index}@example.org", "name": f"Contact {index}"}
+        for index, model in enumerate(itertools.islice(models, count))
+    ]
+    return World(world.case, copy.deepcopy(world.setup) | {"contacts": contacts})
 
 
-def _wait_until_ready(child: Child, uri: str) -> None:
-    import requests
+def _fill_register(subject: Touchstone, world: World) -> None:
+    """Returns when those have learnt of it who need to."""
+    with Register(subject.amqp_uri, subject.system.token, timeout_s=60) as register:
+        stage(register, world)
+    eventually(lambda: subject.count("notification", "contacts") >= subject.contacts, within_s=LEARN_TIMEOUT_S)
+    eventually(lambda: subject.count("certification", "mandates") > 0, within_s=LEARN_TIMEOUT_S)
 
-    until = time.monotonic() + LEARN_TIMEOUT_S
-    while True:
-        try:
-            if requests.get(uri, timeout=2).ok:
-                return
-        except requests.RequestException:
-            pass
-        if not child.is_running() or time.monotonic() > until:
-            raise child.failure("did not become ready")
-        time.sleep(0.05)
+
+def _one_more(around: Surroundings, system: System, service: str, number: int) -> LocalProcess:
+    (port,) = free_ports(1)
+    config = CHECKOUT / "services" / service / "config.yaml"
+    return LocalProcess(
+        f"{service}-{number}",
+        [sys.executable, "-m", "touchstone_chassis", service, "--config", str(config)],
+        ledger=around.children.ledger,
+        port=port,
+        ready_uri=f"http://127.0.0.1:{port}/ready",
+        environment={**system.environment, f"{service.upper()}_HTTP_PORT": str(port)},
+    )

@@ -1,103 +1,92 @@
-"""Reads what processes use from /proc: CPU time of whole process trees, resident memory, and what others use."""
+"""Reads what processes use: CPU time of whole process trees, resident memory, and what others use."""
 
-import dataclasses
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+import contextlib
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-PROC = Path("/proc")
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-CORES = os.cpu_count() or 1
-_IDLE_COLUMNS = (3, 4, 5, 6)
-"""idle, iowait; and the two kinds of interrupts, which nobody can be charged with. Columns 8 and 9 are in 0 and 1."""
-_COUNTED_COLUMNS = 8
+import psutil
 
+from touchstone_devkit.backing.choosing import Backing
 
-@dataclasses.dataclass(frozen=True)
-class Snapshot:
-    """CPU seconds used so far, by group of processes, and by the whole machine; `at` by the machine's uptime."""
-
-    at: float
-    machine_s: float
-    groups_s: Mapping[str, float]
+CORES = psutil.cpu_count() or 1
+PROGRAMS = {"broker": "beam", "database": "mongod", "network": "docker-proxy"}
+"""How the names of the servers' programs begin, and of proxies that a Docker engine puts before published ports."""
+Groups = Mapping[str, Iterable[int]]
+"""Roots of process trees."""
 
 
-def snapshot(groups: Mapping[str, Sequence[int]]) -> Snapshot:
-    """`groups` name the roots of process trees; this process counts as `harness`."""
-    table = _table()
-    trees = {name: _tree(roots, table) for name, roots in groups.items()}
-    trees["harness"] = {os.getpid()}  # with those that it has waited for: load generators that have ended
-    groups_s = {name: sum(sum(table[pid][1]) for pid in tree) / TICKS_PER_S for name, tree in trees.items()}
-    return Snapshot(at=_uptime_s(), machine_s=machine_busy_s(), groups_s=groups_s)
+def servers_of(backing: Backing) -> Groups | None:
+    """Processes of servers that the backing started itself, on this machine; None where they cannot be told."""
+    if backing.kind == "environment":
+        return None
+    there = psutil.process_iter() if backing.kind == "docker" else psutil.Process().children(recursive=True)
+    names = {process.pid: name for process in there if (name := _name(process))}
+    found = {group: [pid for pid in names if names[pid].startswith(p)] for group, p in PROGRAMS.items()}
+    return found if found["broker"] and found["database"] else None
 
 
-def used_s(before: Snapshot, after: Snapshot) -> dict[str, float]:
-    """CPU seconds of each group in between. A group that lost a process in between is counted too low."""
-    return {name: max(0.0, s - before.groups_s.get(name, 0.0)) for name, s in after.groups_s.items()}
+class Meter:
+    """What groups of processes use from now on; this process is one of them, with those that it has waited for."""
+
+    def __init__(self, groups: Groups) -> None:
+        self._groups = groups
+        self._before = self._read()
+
+    def used(self, count: int) -> dict[str, Any]:
+        """CPU milliseconds for each of `count` audits, and what others used; None where it cannot be told."""
+        spent_s, foreign_share = spent(self._before, self._read())
+        each_ms = {name: round(s * 1000 / count, 3) for name, s in spent_s.items()}
+        return {
+            **{f"{name}_cpu_ms": each_ms.get(name) for name in ("service", "broker", "database")},
+            "foreign_share": round(foreign_share, 4) if "broker" in self._groups else None,
+            "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+
+    def _read(self) -> dict[str, float]:
+        groups_s = {name: _cpu_s(roots) for name, roots in self._groups.items()}
+        own_s = sum(psutil.Process().cpu_times()[:4])
+        return groups_s | {"own": own_s, "elapsed": time.monotonic(), "machine": busy_s(psutil.cpu_times())}
 
 
-def foreign_share(before: Snapshot, after: Snapshot) -> float:
-    """The part of the machine's capacity, 0 to 1, that processes of no group used in between."""
-    capacity_s = (after.at - before.at) * CORES
-    foreign_s = after.machine_s - before.machine_s - sum(used_s(before, after).values())
-    return max(0.0, foreign_s) / capacity_s if capacity_s > 0 else 0.0
+def spent(before: Mapping[str, float], after: Mapping[str, float]) -> tuple[dict[str, float], float]:
+    """CPU seconds of each group, and the part of the machine's capacity, 0 to 1, that processes of no group used.
+
+    A group that lost a process in between is counted too low.
+    """
+    spent_s = {name: max(0.0, s - before[name]) for name, s in after.items()}
+    capacity_s, machine_s = spent_s.pop("elapsed") * CORES, spent_s.pop("machine")
+    return spent_s, max(0.0, machine_s - sum(spent_s.values())) / capacity_s
 
 
-def resident_mib(pid: int) -> float:
-    """VmRSS; 0.0 of a process that has gone."""
-    try:
-        for line in (PROC / str(pid) / "status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) / 1024
-    except OSError:
-        pass
-    return 0.0
+def busy_s(times: Any) -> float:
+    """Without waiting and interrupts, which nobody can be charged with; with what a hypervisor gave to others."""
+    return float(times.user + times.nice + times.system + times.steal)
 
 
-def names_in_tree(root: int) -> set[str]:
-    """Names of all programs in the tree of a process."""
-    found = set()
-    for pid in _tree([root], _table()):
-        try:
-            found.add((PROC / str(pid) / "comm").read_text().strip())
-        except OSError:
-            continue
-    return found
-
-
-def machine_busy_s(text: str | None = None) -> float:
-    """CPU seconds of all processes of the machine, and what a hypervisor gave to others, since it was started."""
-    first = (text if text is not None else (PROC / "stat").read_text()).splitlines()[0]
-    columns = [int(column) for column in first.split()[1 : _COUNTED_COLUMNS + 1]]
-    return sum(ticks for index, ticks in enumerate(columns) if index not in _IDLE_COLUMNS) / TICKS_PER_S
-
-
-def _uptime_s() -> float:
-    return float((PROC / "uptime").read_text().split()[0])
-
-
-def _table() -> dict[int, tuple[int, list[int]]]:
-    """Each process: its parent, and its ticks (user, system, and the same of children that it has waited for)."""
+def resident_mib(pids: Mapping[str, int]) -> dict[str, float]:
+    """Of each process that is there."""
     found = {}
-    for entry in PROC.iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            found[int(entry.name)] = int(fields[1]), [int(field) for field in fields[11:15]]
+    for name, pid in pids.items():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found[name] = round(psutil.Process(pid).memory_info().rss / 2**20, 1)
     return found
 
 
-def _tree(roots: Iterable[int], table: Mapping[int, tuple[int, list[int]]]) -> set[int]:
-    children: dict[int, list[int]] = {}
-    for pid, (parent, _) in table.items():
-        children.setdefault(parent, []).append(pid)
-    found: set[int] = set()
-    left = [pid for pid in roots if pid in table]
-    while left:
-        pid = left.pop()
-        if pid not in found:
-            found.add(pid)
-            left += children.get(pid, [])
-    return found
+def _name(process: psutil.Process) -> str:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return str(process.name())
+    return ""
+
+
+def _cpu_s(roots: Iterable[int]) -> float:
+    """User and system time of whole trees, also of children that they have waited for."""
+    tree, spent_s = set[psutil.Process](), 0.0
+    for pid in roots:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            root = psutil.Process(pid)
+            tree |= {root, *root.children(recursive=True)}
+    for process in tree:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            spent_s += sum(process.cpu_times()[:4])
+    return spent_s

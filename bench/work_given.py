@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from bench.environments import PEERS
 from touchstone.auth import keys, tokens
 from touchstone_contracts.roles import ASSESSOR
 from touchstone_devkit.demo.worlds import World, a_world
@@ -17,29 +18,32 @@ STANDARD = ("PS", "3.0")
 class GivenWork:
     """Files in `folder`: the report, the token (renewed every 30 s until `close`), keys, and the standard's own rule.
 
-    Touchstone's standard says that the Secretariat accepts each report; here a report is accepted automatically, so
-    that the work of an audit is the same for every subject.
+    `environment` names them to every process. Touchstone's standard says that the Secretariat accepts each report; here
+    a report is accepted automatically, so that the work of an audit is the same for every subject.
     """
 
     def __init__(self, folder: Path, standards: Path) -> None:
-        folder.mkdir(parents=True)
         self.world: World = a_world(TITLE, SUFFIX)
         self.report: dict[str, Any] = self.world.conforming()
-        self.report_path, self.token_path = folder / "report.json", folder / "token"
-        self.report_path.write_text(json.dumps(self.report))
-        self.keys_folder = folder / "keys"
-        self.keys_folder.mkdir()
-        self.jwks_path = self.keys_folder / "jwks.json"
-        keys.init(keys.DEFAULT_ISSUER, self.keys_folder / "issuer.json", self.jwks_path)
-        self._key = keys.load(self.keys_folder / "issuer.json")
+        self.keys_folder, self._token_path = folder / "keys", folder / "token"
+        self.keys_folder.mkdir(parents=True)
+        (folder / "report.json").write_text(json.dumps(self.report))
+        private_path, jwks_path = self.keys_folder / "issuer.json", self.keys_folder / "jwks.json"
+        keys.init(keys.DEFAULT_ISSUER, private_path, jwks_path)
+        self._key = keys.load(private_path)
         self.standards_folder = _automatic(folder / "standards", standards)
+        self.environment = {
+            "BENCH_REPORT": str(folder / "report.json"),
+            "BENCH_TOKENS": str(self._token_path),
+            "BENCH_JWKS": str(jwks_path),
+            "BENCH_AUDIENCE": tokens.AUDIENCE,
+            "BENCH_ISSUERS": keys.DEFAULT_ISSUER,
+            "PYTHONPATH": str(PEERS),
+        }
         self._ended = threading.Event()
         self._renew()
         self._thread = threading.Thread(target=self._keep_fresh, daemon=True)
         self._thread.start()
-
-    def token(self) -> str:
-        return tokens.sign(self._key, "reports@bench", ASSESSOR, cab=self.report["body_id"])
 
     def close(self) -> None:
         self._ended.set()
@@ -50,9 +54,9 @@ class GivenWork:
             self._renew()
 
     def _renew(self) -> None:
-        draft = self.token_path.with_suffix(".new")
-        draft.write_text(self.token() + "\n")
-        draft.replace(self.token_path)
+        draft = self._token_path.with_suffix(".new")
+        draft.write_text(tokens.sign(self._key, "reports@bench", ASSESSOR, cab=self.report["body_id"]))
+        draft.replace(self._token_path)
 
 
 def _automatic(folder: Path, standards: Path) -> Path:

@@ -5,6 +5,7 @@ and answers as it did the first time, so a repeated message does no harm. Connec
 """
 
 import datetime
+import functools
 import os
 from typing import Any
 
@@ -17,24 +18,18 @@ from touchstone_chassis.auth.tokens import Verifier
 DUPLICATE_KEY = 11000
 
 
-def verifier() -> Verifier:
-    """The check of tokens, as the environment says (BENCH_JWKS, BENCH_AUDIENCE, BENCH_ISSUERS)."""
-    return Verifier(os.environ["BENCH_JWKS"], os.environ["BENCH_AUDIENCE"], os.environ["BENCH_ISSUERS"])
-
-
 def database(service: str) -> Any:
     """The service's database, as the environment says (MONGO_URI, BENCH_PREFIX)."""
-    client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(
-        os.environ["MONGO_URI"], w="majority", journal=True
-    )
+    client: Any = pymongo.MongoClient(os.environ["MONGO_URI"], w="majority", journal=True)
     return client[f"{os.environ['BENCH_PREFIX']}_{service}"]
 
 
 class Assessing:
-    """Accepts reports."""
+    """Accepts reports; tokens are checked as the environment says (BENCH_JWKS, BENCH_AUDIENCE, BENCH_ISSUERS)."""
 
     def __init__(self) -> None:
-        self._db, self._verifier = database("assessment"), verifier()
+        self._db = database("assessment")
+        self._verifier = Verifier(*(os.environ[f"BENCH_{name}"] for name in ("JWKS", "AUDIENCE", "ISSUERS")))
 
     def submit(self, report: dict[str, Any], token: str) -> dict[str, Any]:
         """The event of the accepted audit, once that is durable.
@@ -45,14 +40,10 @@ class Assessing:
         body = self._db.bodies.find_one({"_id": report.get("body_id")})
         auditors = list(self._db.auditors.find({"_id": {"$in": work.auditor_ids(report)}}))
         document, event = work.submitted(report, caller, body, auditors, _now())
-        try:
-            self._db.audits.insert_one(document)
-        except DuplicateKeyError:
-            known: dict[str, Any] = self._db.audits.find_one({"_id": document["_id"]}, {"accepted": 1})["accepted"]
-            if known["report_hash"] != event["report_hash"]:
-                raise ValueError(f"{document['_id']} is here already with another report.") from None
-            return known
-        return event
+        known = _inserted(self._db.audits, document, "accepted")
+        if known["report_hash"] != event["report_hash"]:
+            raise ValueError(f"{document['_id']} is here already with another report.")
+        return known
 
 
 class Certifying:
@@ -64,20 +55,10 @@ class Certifying:
     def decide(self, accepted: dict[str, Any]) -> dict[str, Any]:
         """The event of the issued certificate, once that is durable."""
         member = self._db.members.find_one({"_id": accepted["member_id"]})
-        document, event = work.decided(accepted, member, self._next_number(), _now())
-        try:
-            self._db.certificates.insert_one(document)
-        except DuplicateKeyError:
-            issued: dict[str, Any] = self._db.certificates.find_one({"_id": document["_id"]}, {"issued": 1})["issued"]
-            return issued
-        return event
-
-    def _next_number(self) -> int:
-        drawn = self._db.sequences.find_one_and_update(
-            {"_id": "certificates"}, {"$inc": {"n": 1}}, upsert=True, return_document=pymongo.ReturnDocument.AFTER
-        )
-        number: int = drawn["n"]
-        return number
+        which, after = {"_id": "certificates"}, pymongo.ReturnDocument.AFTER
+        drawn = self._db.sequences.find_one_and_update(which, {"$inc": {"n": 1}}, upsert=True, return_document=after)
+        document, _ = work.decided(accepted, member, drawn["n"], _now())
+        return _inserted(self._db.certificates, document, "issued")
 
 
 class Noticing:
@@ -89,14 +70,30 @@ class Noticing:
     def notice(self, issued: dict[str, Any]) -> None:
         """One notice per contact is on record when this returns."""
         contacts = list(self._db.contacts.find({"party": {"$in": work.parties(issued)}}))
-        notices = work.noticed(issued, contacts, _now())
-        if not notices:
-            return
         try:
-            self._db.notices.insert_many(notices, ordered=False)
+            if notices := work.noticed(issued, contacts, _now()):
+                self._db.notices.insert_many(notices, ordered=False)
         except BulkWriteError as error:
             if any(fault["code"] != DUPLICATE_KEY for fault in error.details["writeErrors"]):
                 raise
+
+
+STEPS = {"assessment": Assessing, "certification": Certifying, "notification": Noticing}
+
+
+@functools.cache
+def step(service: str) -> Any:
+    """The step of a service, made once in a process."""
+    return STEPS[service]()
+
+
+def _inserted(collection: Any, document: dict[str, Any], event: str) -> dict[str, Any]:
+    """The event in this document, or in the one of its id that was there before."""
+    try:
+        collection.insert_one(document)
+    except DuplicateKeyError:
+        document = collection.find_one({"_id": document["_id"]}, {event: 1})
+    return document[event]
 
 
 def _now() -> datetime.datetime:

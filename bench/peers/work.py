@@ -23,18 +23,20 @@ from assessment.domain.standards import StandardVersion
 from assessment.schemas.report import ReportSchema
 from assessment.schemas.report_hash import report_hash
 from assessment.schemas.report_parsing import ParsedReport
-from certification import rule_files
-from certification.documents import case_document, certificate_document
-from certification.domain.cases import open_case
-from certification.domain.certificates import issue
-from certification.domain.facts import Surroundings
+from certification.application.translation import audit_of
+from certification.data import rule_sets
+from certification.domain.cases.case import open_case
+from certification.domain.cases.verdict import weigh
+from certification.domain.certificates.certificate import issue
 from certification.domain.mandates import Mandate
-from certification.domain.members import Member, Profile, Standing
-from certification.process import audit_of, weigh
-from notification.domain import EMAIL, NoticeState, notice_id
+from certification.domain.members import Member, MembershipStatus, Profile
+from certification.domain.rules.facts import Surroundings
+from certification.storage.cases import case_document
+from certification.storage.certificates import certificate_document
+from notification.domain.notices.notice import NoticeState, notice_id
+from notification.domain.recipients.contact import EMAIL
 from touchstone_chassis.validation import field_errors
 from touchstone_contracts.callers import Caller
-from touchstone_contracts.errors import FieldError
 from touchstone_contracts.events.assessment import AuditAccepted
 from touchstone_contracts.events.certification import CertificateIssued
 from touchstone_contracts.roles import ASSESSOR
@@ -85,7 +87,7 @@ def decided(
     """The certificate's document with the decided case in it, and CertificateIssued. Raises ValueError if refused."""
     audit = audit_of(AuditAccepted.schema.load(accepted_event))  # type: ignore[attr-defined]
     around = Surroundings(member=_member(member_doc), mandates=_mandates())
-    verdict = weigh(audit, around, rule_files.load(RULE_SET), today=now.date())
+    verdict = weigh(audit, around, rule_sets.load(RULE_SET), today=now.date())
     if verdict is None or verdict.authority is None or verdict.evaluation.outcome.level is None:
         raise ValueError(f"{audit.audit_id} leads to no certificate: {verdict}")
     case = open_case(audit, correlation_id=audit.audit_id, now=now)
@@ -133,39 +135,21 @@ def seed(mongo_uri: str, prefix: str, report: Mapping[str, Any], contacts: int) 
 
 
 def _known(report: Mapping[str, Any], contacts: int) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    grant = {
-        "standards": [report["standard"]["code"]],
-        "countries": ["*"],
-        "activities": report["scope"]["activities"],
-        "valid_from": _CENTURY[0].isoformat(),
-        "valid_until": _CENTURY[1].isoformat(),
-        "body_ids": [],
-    }
+    first, last = (day.isoformat() for day in _CENTURY)
+    grant = {"standards": [report["standard"]["code"]], "countries": ["*"], "activities": report["scope"]["activities"]}
+    grant |= {"valid_from": first, "valid_until": last, "body_ids": []}
     team_grant = grant | {"body_ids": [report["body_id"]]}
-    told = parties(report)
+    body = {"_id": report["body_id"], "name": "A body (fictional)", "grants": [grant]}
+    member = {"_id": report["member_id"], "legal_name": "A member (fictional)", "good": True, "effective_on": first}
+    told, contact = parties(report), {"language": "en", "channels": [EMAIL], "active": True}
     return {
-        ("assessment", "bodies"): [{"_id": report["body_id"], "name": "A body (fictional)", "grants": [grant]}],
+        ("assessment", "bodies"): [body],
         ("assessment", "auditors"): [
             {"_id": id, "name": f"Auditor {id} (fictional)", "grants": [team_grant]} for id in auditor_ids(report)
         ],
-        ("certification", "members"): [
-            {
-                "_id": report["member_id"],
-                "legal_name": "A member (fictional)",
-                "good": True,
-                "effective_on": _CENTURY[0].isoformat(),
-            }
-        ],
+        ("certification", "members"): [member],
         ("notification", "contacts"): [
-            {
-                "_id": f"c-{i}",
-                "party": told[i % len(told)],
-                "name": f"Contact {i} (fictional)",
-                "address": f"c-{i}@example.org",
-                "language": "en",
-                "channels": [EMAIL],
-                "active": True,
-            }
+            contact | {"_id": f"c-{i}", "party": told[i % len(told)], "address": f"c-{i}@example.org"}
             for i in range(contacts)
         ],
     }
@@ -177,8 +161,7 @@ def _read(report: Any) -> ParsedReport:
         return ParsedReport(content=dict(_FORM.load(report)), faults=[])
     except ValidationError as error:
         content = error.valid_data if isinstance(error.valid_data, dict) else {}
-        found: list[FieldError] = field_errors(error.normalized_messages())
-        return ParsedReport(content=content, faults=found)
+        return ParsedReport(content=content, faults=field_errors(error.normalized_messages()))
 
 
 def _notice(issued: Any, contact: Mapping[str, Any], now: datetime.datetime) -> dict[str, Any]:
@@ -204,22 +187,15 @@ def _member(doc: Mapping[str, Any]) -> Member:
     effective_on = datetime.date.fromisoformat(doc["effective_on"])
     return Member(
         profile=Profile(member_id=doc["_id"], legal_name=doc["legal_name"]),
-        standing=Standing(member_id=doc["_id"], good=doc["good"], effective_on=effective_on),
+        status=MembershipStatus(member_id=doc["_id"], good=doc["good"], effective_on=effective_on),
     )
 
 
 def _grants(doc: Mapping[str, Any]) -> tuple[Grant, ...]:
-    return tuple(
-        Grant(
-            standards=tuple(grant["standards"]),
-            countries=tuple(grant["countries"]),
-            activities=tuple(grant["activities"]),
-            valid_from=datetime.date.fromisoformat(grant["valid_from"]),
-            valid_until=datetime.date.fromisoformat(grant["valid_until"]),
-            body_ids=tuple(grant["body_ids"]),
-        )
-        for grant in doc["grants"]
-    )
+    def read(name: str, value: Any) -> Any:
+        return datetime.date.fromisoformat(value) if name.startswith("valid_") else tuple(value)
+
+    return tuple(Grant(**{name: read(name, value) for name, value in grant.items()}) for grant in doc["grants"])
 
 
 @functools.cache
@@ -232,14 +208,7 @@ def _standards() -> Mapping[tuple[str, str], StandardVersion]:
 @functools.cache
 def _mandates() -> tuple[Mandate, ...]:
     """The Secretariat's mandate to the rule set for every standard version that is packaged."""
-    return (
-        Mandate(
-            id="bench-mandate",
-            rule_set=RULE_SET,
-            standards=tuple(f"{code} {version}" for code, version in _standards()),
-            valid_from=_CENTURY[0],
-            valid_until=_CENTURY[1],
-            signed_by="secretariat-bench",
-            signed_at=datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC),
-        ),
-    )
+    signed_at = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
+    standards = tuple(f"{code} {version}" for code, version in _standards())
+    signed = {"id": "bench-mandate", "signed_by": "secretariat-bench", "signed_at": signed_at}
+    return (Mandate(rule_set=RULE_SET, standards=standards, valid_from=_CENTURY[0], valid_until=_CENTURY[1], **signed),)

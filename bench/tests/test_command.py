@@ -25,7 +25,7 @@ def start(backing: Backing, results: Path, *options: str) -> "subprocess.Popen[s
         "AMQP_MANAGEMENT_URI": backing.management_uri or "",
         "TOUCHSTONE_BACKING": "environment",
     }
-    command = [sys.executable, "-W", "ignore", str(ROOT / "bench"), "--quick", "--results", str(results), *options]
+    command = [sys.executable, "-W", "ignore", "-m", "bench.command", "--quick", "--results", str(results), *options]
     return subprocess.Popen(
         command,
         env={**os.environ, **environment},

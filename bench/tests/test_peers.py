@@ -57,7 +57,7 @@ class Pipeline:
         self._client.close()
 
     def submit(self, first: int, count: int, submitters: int) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-W", "ignore", str(PEERS / "submit.py"), str(self.folder)]
+        command = [sys.executable, "-W", "ignore", str(PEERS / "submit.py"), str(self.folder / "client.py")]
         command += ["--first", str(first), "--count", str(count), "--submitters", str(submitters)]
         return subprocess.run(
             command, env=self.environment, capture_output=True, text=True, timeout=DEADLINE_S, check=False
@@ -97,7 +97,7 @@ def pipeline(
         "BENCH_JWKS": str(tmp_path / "jwks.json"),
         "BENCH_AUDIENCE": tokens.AUDIENCE,
         "BENCH_ISSUERS": keys.DEFAULT_ISSUER,
-        "BENCH_CONTACTS": str(CONTACTS),
+        "PYTHONPATH": str(PEERS),
         "BENCH_REPORT": str(tmp_path / "report.json"),
         "BENCH_TOKENS": str(tmp_path / "token"),
     }

@@ -199,13 +199,13 @@ def test_a_client_that_cannot_connect_ends_the_run(report: dict[str, Any]) -> No
 def test_the_token_is_read_again_when_it_is_old(tmp_path: Path) -> None:
     path, now = tmp_path / "token", [0.0]
     path.write_text("first\n")
-    token = submit.Token(path, lambda: now[0])
+    token = submit.token_in(path, lambda: now[0])
     assert token() == "first"
     path.write_text("second\n")
 
-    now[0] = 60.0
+    now[0] = 59.9
     young = token()
-    now[0] = 60.1
+    now[0] = 60.0
     old = token()
 
     assert (young, old) == ("first", "second")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import touchstone_contracts.events.differences  # noqa: F401 - registers its events, after all others
+from touchstone_contracts.events import differences  # registers all others, too
 from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.services import SERVICES
 from touchstone_contracts.topology import ServiceTopology
@@ -25,12 +25,9 @@ PUBLISHED_FOR_OUTSIDERS = {
     "assessment.audit_report_returned.v1": "a body learns that it must correct a report",
     "notification.notice_sent.v1": "whoever watches that stakeholders were told",
 }
-PUBLISHED_FOR_OUTSIDERS |= {
-    f"{service}.difference_{what}.v1": "alerts whoever is on call"
-    for service in SERVICES
-    for what in ("found", "settled")
-}
 """Types that no service consumes; each with the outsider that it is for."""
+RETIRED = {name for name, event in REGISTRY.items() if event.__module__ == differences.__name__}
+"""Types that nobody makes any more, on their way out by docs/evolving.md."""
 
 
 def topology_of(service: str) -> ServiceTopology:
@@ -49,8 +46,9 @@ def problems(
     registered: dict[str, Any],
     made: dict[str, set[str]],
     outsiders: Iterable[str],
+    retired: Iterable[str] = (),
 ) -> list[str]:
-    """What is consumed and not produced, produced and not wanted, or produced by somebody else.
+    """What is consumed and not produced, produced and not wanted, retired or somebody else's.
 
     `made` maps each service to the names of the classes that its code instantiates.
     """
@@ -65,7 +63,9 @@ def problems(
         if event.producer not in makers and name in consumed:
             found.append(f"{consumed[name]} waits for {name}, which {event.producer} never makes")
         found += [f"{maker} makes {name}, which is {event.producer}'s" for maker in sorted(makers - {event.producer})]
-        if name not in received and name not in outsiders:
+        if name in retired:
+            found += [f"{name} is retired and {maker} makes it" for maker in sorted(makers)]
+        elif name not in received and name not in outsiders:
             found.append(f"{name} is consumed by nobody and published for nobody")
     return found + [f"{name} is listed for outsiders and consumed too" for name in outsiders if name in consumed]
 
@@ -74,7 +74,7 @@ def test_every_consumed_event_is_made_by_its_owner_and_every_event_is_for_somebo
     topologies = [topology_of(service) for service in SERVICES]
     made = {service: made_by(ROOT / "services" / service / service) for service in SERVICES}
 
-    assert problems(topologies, REGISTRY, made, PUBLISHED_FOR_OUTSIDERS) == []
+    assert problems(topologies, REGISTRY, made, PUBLISHED_FOR_OUTSIDERS, RETIRED) == []
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -115,6 +115,15 @@ def test_an_event_for_nobody_is_seen(wanted: Any) -> None:
     found = problems([], {"maker.Thing.v1": wanted}, {"maker": {"Thing"}}, [])
 
     assert found == ["maker.Thing.v1 is consumed by nobody and published for nobody"]
+
+
+def test_a_retired_event_that_is_made_all_the_same_is_seen(wanted: Any) -> None:
+    retired = ["maker.Thing.v1"]
+
+    assert problems([], {"maker.Thing.v1": wanted}, {"maker": {"Other"}}, [], retired) == []
+    assert problems([], {"maker.Thing.v1": wanted}, {"maker": {"Thing"}}, [], retired) == [
+        "maker.Thing.v1 is retired and maker makes it"
+    ]
 
 
 def test_an_event_made_in_code_is_found_by_its_name_or_as_an_attribute_of_its_module(tmp_path: Path) -> None:

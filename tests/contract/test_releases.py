@@ -145,12 +145,14 @@ def test_a_schema_made_from_a_record_asks_for_what_the_recorded_one_asked_for(na
 
 
 def test_what_the_code_answers_is_read_from_its_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "toy_answers.py").write_text(
+    (tmp_path / "toys" / "presenters").mkdir(parents=True)
+    (tmp_path / "toys" / "__init__.py").touch()
+    (tmp_path / "toys" / "presenters" / "toys.py").write_text(
         "def line(x):\n    return {'id': x.id, 'inner': {'a': 1}} | {'more': 2}\n\ndef number(x):\n    return x\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
 
-    assert recording.answers("toy_answers") == {"line": ["a", "id", "inner", "more"]}
+    assert recording.answers("toys") == {"line": ["a", "id", "inner", "more"]}
 
 
 class _Toy:

@@ -224,8 +224,6 @@ def arguments_of(world: World) -> dict[str, dict[str, Any]]:
             "replay_dead_letters": letters,
             "discard_dead_letters": letters,
             "edit_dead_letter": {"id": "no-such-letter", "body": "{}", "why": "Walked by."},
-            "report_differences": {"settled": ["no-such-difference"]},
-            "accept_differences": {"ids": ["no-such-difference"], "why": "Walked by."},
             "republish_events": {"ids": ["no-such-event"], "why": "Walked by."},
             "restore_deadlines": {"kind": "no_such_kind", "keys": ["no-such-key"], "why": "Walked by."},
         }.items()

@@ -49,7 +49,7 @@ def system(backing: Backing, say: Say) -> Iterator[System]:
 
 
 class Rehearsal:
-    """A workload during which databases are backed up; then they are put back, and the books compared."""
+    """A workload during which databases are backed up; then they are put back, and the ledgers compared."""
 
     def __init__(self, system: System, scheme: Scheme, folder: Path, say: Say) -> None:
         self.system, self.scheme, self._folder, self._say = system, scheme, folder, say
@@ -100,17 +100,17 @@ class Rehearsal:
             done = self.system.run("touchstone", *command, timeout_s=200)
             assert done.stdout.startswith("{"), done.stdout + done.stderr
             told = json.loads(done.stdout)
-            found = [difference for difference in told["found"] if self._of_this_world(difference)]
-            kinds |= {difference["kind"] for difference in found}
+            found = [discrepancy for discrepancy in told["found"] if self._of_this_world(discrepancy)]
+            kinds |= {discrepancy["kind"] for discrepancy in found}
             self._say(f"reconciled: {told['differences']}, {told['mended']} mended, {told['left']} left")
             self.be_quiet()
             if not told["mended"]:
-                self.left = Counter(difference["kind"] for difference in found)
+                self.left = Counter(discrepancy["kind"] for discrepancy in found)
                 return kinds
         raise AssertionError(f"still mending after {ROUNDS_MAX} rounds")
 
     def _of_this_world(self, found: dict[str, Any]) -> bool:
-        """Databases that an earlier test put back leave differences behind."""
+        """Databases that an earlier test put back leave discrepancies behind."""
         own = {message["id"] for message in self.scheme.trail.messages} | set(self.workload.accepted)
         return bool(own & set(found["about"].values()))
 

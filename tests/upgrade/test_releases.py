@@ -55,7 +55,7 @@ def test_a_commit_that_is_not_here_is_said_so(tmp_path: Path) -> None:
 def test_a_next_release_differs_from_ours_in_two_events(tmp_path: Path) -> None:
     next_one = releases.following(tmp_path)
 
-    text = (tmp_path / "touchstone_contracts" / "certification.py").read_text()
+    text = (tmp_path / "touchstone_contracts" / "events" / "certification.py").read_text()
     assert text.count('"certification.certificate_issued",') == 2
     assert "version=2, replaces=CertificateIssuedV1" in text and "def downcast" in text
     assert "urgency: str" in (tmp_path / "touchstone_contracts" / "assessment.py").read_text()

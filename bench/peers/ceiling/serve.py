@@ -5,31 +5,28 @@
 Whatever has arrived while the last group was written becomes the next group: one bulk insert (majority, journal), its
 events in one window of confirms, then one ack for all of it, and for submissions the answers. pika's SelectConnection
 reads and publishes; one thread writes. It decodes, copies fields and numbers certificates from blocks. It checks
-nothing: no token, no form, no rules, and of what is known around an audit it reads the contacts alone, at the start.
+nothing: no token, no form, no rules, and of what is known around an audit it reads the contacts alone, once.
 Its documents hold the report, the event that it led to, and the certificate's facts, without the trace of the rules.
 """
 
 import datetime
+import functools
 import os
 import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
+from collections.abc import Iterator
+from typing import Any
 
 import orjson
 import pika
 import pymongo
-from pika_queues import ACCEPTED, ISSUED, SUBMISSIONS, declare
+from pika_peers import ACCEPTED, ISSUED, SUBMISSIONS, declare
 from pymongo.errors import BulkWriteError
 from window import Group, Window
 
-PREFETCH = int(os.environ.get("BENCH_PREFETCH", "1000"))
-NUMBERS_AT_ONCE = 1_000
+PREFETCH = NUMBERS_AT_ONCE = 1_000
 DUPLICATE_KEY = 11000
 PERSISTENT = pika.BasicProperties(delivery_mode=2, content_type="application/json")
 
@@ -37,62 +34,47 @@ Document = dict[str, Any]
 Delivery = tuple[int, pika.BasicProperties, bytes]
 
 
-class Stage(NamedTuple):
-    """What a service takes, writes and announces; `documents` are made of one decoded message."""
-
-    source: str
-    target: str | None
-    collection: Any
-    documents: Callable[[Any], list[Document]]
-
-
-def assessment() -> Stage:
-    def documents(request: Any) -> list[Document]:
-        report = request["report"]
-        id, now = f"{report['body_id']}.{report['report_id']}".lower(), _now()
-        event = {name: value for name, value in report.items() if name not in ("findings", "statements")}
-        event |= {"audit_id": id, "accepted_by": "configuration", "accepted_at": now.isoformat()}
-        return [{"_id": id, "audit_id": id, "at": now, "event": event, "report": report}]
-
-    return Stage(SUBMISSIONS, ACCEPTED, database("assessment").audits, documents)
+def audits(_: Any, request: Any) -> list[Document]:
+    report = request["report"]
+    id, now = f"{report['body_id']}.{report['report_id']}".lower(), _now()
+    event = {name: value for name, value in report.items() if name not in ("findings", "statements")}
+    event |= {"audit_id": id, "accepted_by": "configuration", "accepted_at": now.isoformat()}
+    return [{"_id": id, "audit_id": id, "at": now, "event": event, "report": report}]
 
 
-def certification() -> Stage:
-    db = database("certification")
-    numbers = _numbers(db.sequences)
-
-    def documents(audit: Any) -> list[Document]:
-        number, now = next(numbers), _now()
-        event = {name: audit[name] for name in ("audit_id", "member_id", "body_id", "entity", "standard", "scope")}
-        event |= {"certificate_id": f"certificate-{number}", "number": number, "issued_on": now.date().isoformat()}
-        document = {"_id": audit["audit_id"], "audit_id": audit["audit_id"], "number": number, "at": now}
-        return [document | {"audit": audit, "event": event}]
-
-    return Stage(ACCEPTED, ISSUED, db.certificates, documents)
+def certificates(db: Any, audit: Any) -> list[Document]:
+    number, now = next(_numbers(db)), _now()
+    event = {name: audit[name] for name in ("audit_id", "member_id", "body_id", "entity", "standard", "scope")}
+    event |= {"certificate_id": f"certificate-{number}", "number": number, "issued_on": now.date().isoformat()}
+    document = {"_id": audit["audit_id"], "audit_id": audit["audit_id"], "number": number, "at": now}
+    return [document | {"audit": audit, "event": event}]
 
 
-def notification() -> Stage:
-    db = database("notification")
-    contacts = list(db.contacts.find())
+def notices(db: Any, issued: Any) -> list[Document]:
+    id, now = issued["audit_id"], _now()
+    facts = {"audit_id": id, "certificate_number": issued["number"], "state": "pending", "at": now}
+    return [{"_id": f"{id}/{c['_id']}", "contact_id": c["_id"], "party": c["party"], **facts} for c in _contacts(db)]
 
-    def documents(issued: Any) -> list[Document]:
-        id, now = issued["audit_id"], _now()
-        facts = {"audit_id": id, "certificate_number": issued["number"], "state": "pending", "at": now}
-        return [{"_id": f"{id}/{c['_id']}", "contact_id": c["_id"], "party": c["party"], **facts} for c in contacts]
 
-    return Stage(ISSUED, None, db.notices, documents)
+STAGES = {
+    "assessment": (SUBMISSIONS, ACCEPTED, "audits", audits),
+    "certification": (ACCEPTED, ISSUED, "certificates", certificates),
+    "notification": (ISSUED, None, "notices", notices),
+}
+"""What each service takes, announces and writes, and the documents that it makes of one decoded message."""
 
 
 class Service:
     """Runs one stage on one connection; everything but the writing happens on the connection's own loop."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+    def __init__(self, name: str) -> None:
+        client: Any = pymongo.MongoClient(os.environ["MONGO_URI"], w="majority", journal=True)
+        self._db = client[f"{os.environ['BENCH_PREFIX']}_{name}"]
+        self._source, self._target, self._collection, self._documents = STAGES[name]
         self._arrived: list[Delivery] = []
         self._to_write: queue.SimpleQueue[list[Delivery] | None] = queue.SimpleQueue()
-        self._writing = False
+        self._writing = self._stopping = False
         self._window = Window()
-        self._stopping = False
         self._connection = pika.SelectConnection(
             pika.URLParameters(os.environ["AMQP_URI"]),
             on_open_callback=lambda connection: connection.channel(on_open_callback=self._events_opened),
@@ -108,35 +90,30 @@ class Service:
         finally:
             self._to_write.put(None)
             writer.join()
-        if not self._stopping:
-            sys.exit(f"The connection is lost: {self._reason}")
 
-    def stop(self) -> None:
+    def stop(self, *_: Any) -> None:
         """What is not acknowledged comes again."""
-        if self._stopping:
-            return
-        self._stopping = True
-        self._connection.ioloop.add_callback_threadsafe(self._connection.close)
+        if not self._stopping:
+            self._stopping = True
+            self._connection.ioloop.add_callback_threadsafe(self._connection.close)
 
     def _events_opened(self, channel: Any) -> None:
         self._events = channel
-        channel.add_on_close_callback(self._channel_closed)
+        channel.add_on_close_callback(self._closed)
         channel.confirm_delivery(self._on_confirm)
         self._connection.channel(on_open_callback=self._consuming_opened)
 
     def _consuming_opened(self, channel: Any) -> None:
         self._consuming = channel
-        channel.add_on_close_callback(self._channel_closed)
+        channel.add_on_close_callback(self._closed)
         channel.basic_qos(prefetch_count=PREFETCH)
-        channel.basic_consume(self._stage.source, self._on_message, callback=lambda _: print("ready", flush=True))
+        channel.basic_consume(self._source, self._on_message, callback=lambda _: print("ready", flush=True))
 
-    def _closed(self, _: Any, reason: Any) -> None:
-        self._reason = reason
-        self._connection.ioloop.stop()
-
-    def _channel_closed(self, channel: Any, reason: Any) -> None:
+    def _closed(self, closed: Any, reason: Any) -> None:
         if not self._stopping:
-            self._closed(channel, reason)
+            sys.exit(f"The connection is lost: {reason}")
+        if closed is self._connection:
+            self._connection.ioloop.stop()
 
     def _on_message(self, _: Any, method: Any, properties: pika.BasicProperties, body: bytes) -> None:
         self._arrived.append((method.delivery_tag, properties, body))
@@ -152,29 +129,28 @@ class Service:
         """The writer's thread."""
         while (deliveries := self._to_write.get()) is not None:
             try:
-                group = self._written(deliveries)
+                announce = functools.partial(self._announce, self._written(deliveries))
             except Exception as error:  # the group is not acknowledged and comes again, to another process
                 print(f"{type(error).__name__}: {error}", file=sys.stderr)
-                self._connection.ioloop.add_callback_threadsafe(self._connection.close)
-                return
-            self._connection.ioloop.add_callback_threadsafe(lambda group=group: self._announce(group))
+                announce = self._connection.close
+            self._connection.ioloop.add_callback_threadsafe(announce)
 
     def _written(self, deliveries: list[Delivery]) -> Group:
-        made = [self._stage.documents(orjson.loads(body)) for _, _, body in deliveries]
-        _insert(self._stage.collection, [document for documents in made for document in documents])
-        events, answers = [], []
-        if self._stage.target is not None:
-            events = [orjson.dumps(document["event"]) for documents in made for document in documents]
-            answers = [
-                (asked, orjson.dumps({"audit_id": documents[0]["audit_id"]}))
-                for (_, asked, _), documents in zip(deliveries, made, strict=True)
-                if asked.reply_to
-            ]
-        return Group(deliveries[-1][0], events, answers)
+        made = [self._documents(self._db, orjson.loads(body)) for _, _, body in deliveries]
+        documents = [document for of_one in made for document in of_one]
+        _insert(self._db[self._collection], documents)
+        if self._target is None:
+            return Group(deliveries[-1][0], [], [])
+        answers = [
+            (asked, orjson.dumps({"audit_id": of_one[0]["audit_id"]}))
+            for (_, asked, _), of_one in zip(deliveries, made, strict=True)
+            if asked.reply_to
+        ]
+        return Group(deliveries[-1][0], [orjson.dumps(document["event"]) for document in documents], answers)
 
     def _announce(self, group: Group) -> None:
         for event in group.events:
-            self._events.basic_publish("", self._stage.target, event, PERSISTENT)
+            self._events.basic_publish("", self._target, event, PERSISTENT)
         self._window.announced(group)
         self._writing = False
         self._write_next()
@@ -196,11 +172,6 @@ class Service:
             self._consuming.basic_ack(groups[-1].last, multiple=True)
 
 
-def database(service: str) -> Any:
-    client: pymongo.MongoClient[Document] = pymongo.MongoClient(os.environ["MONGO_URI"], w="majority", journal=True)
-    return client[f"{os.environ['BENCH_PREFIX']}_{service}"]
-
-
 def _insert(collection: Any, documents: list[Document]) -> None:
     """Write what is not there yet. A document that is there already announces what it announced the first time."""
     try:
@@ -214,29 +185,33 @@ def _insert(collection: Any, documents: list[Document]) -> None:
             document.update(known.get(document["_id"], {}))
 
 
-def _numbers(sequences: Any) -> Iterator[int]:
+@functools.cache
+def _contacts(db: Any) -> list[Document]:
+    return list(db.contacts.find())
+
+
+@functools.cache
+def _numbers(db: Any) -> Iterator[int]:
     """Certificate numbers that nobody else gets; those of a block that is not used up are lost."""
-    while True:
-        last = sequences.find_one_and_update(
-            {"_id": "certificates"},
-            {"$inc": {"n": NUMBERS_AT_ONCE}},
-            upsert=True,
-            return_document=pymongo.ReturnDocument.AFTER,
-        )["n"]
-        yield from range(last - NUMBERS_AT_ONCE + 1, last + 1)
+
+    def drawn() -> Iterator[int]:
+        which, more = {"_id": "certificates"}, {"$inc": {"n": NUMBERS_AT_ONCE}}
+        while True:
+            after = pymongo.ReturnDocument.AFTER
+            last = db.sequences.find_one_and_update(which, more, upsert=True, return_document=after)["n"]
+            yield from range(last - NUMBERS_AT_ONCE + 1, last + 1)
+
+    return drawn()
 
 
 def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-SERVICES = {"assessment": assessment, "certification": certification, "notification": notification}
-
-
 def main() -> None:
     declare()
-    service = Service(SERVICES[sys.argv[1]]())
-    signal.signal(signal.SIGTERM, lambda *_: service.stop())
+    service = Service(sys.argv[1])
+    signal.signal(signal.SIGTERM, service.stop)
     service.run()
 
 

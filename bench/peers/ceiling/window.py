@@ -1,6 +1,7 @@
 """Keeps what is written until all of its events are confirmed, in the order in which it came."""
 
 import collections
+import itertools
 from typing import Any, NamedTuple
 
 
@@ -22,18 +23,14 @@ class Window:
 
     def announced(self, group: Group) -> None:
         """All events of the group are published now."""
-        for _ in group.events:
-            self._published += 1
-            self._open[self._published] = None
+        first, self._published = self._published + 1, self._published + len(group.events)
+        self._open |= dict.fromkeys(range(first, self._published + 1))
         self._groups.append((self._published, group))
 
     def confirmed(self, tag: int, *, multiple: bool) -> None:
         """The broker has the event, or all up to this one."""
-        if not multiple:
-            self._open.pop(tag, None)
-            return
-        while self._open and next(iter(self._open)) <= tag:
-            self._open.popitem(last=False)
+        for number in list(itertools.takewhile(tag.__ge__, self._open)) if multiple else [tag]:
+            self._open.pop(number, None)
 
     def finished(self) -> list[Group]:
         """The groups, each once, before the first event that is not confirmed."""

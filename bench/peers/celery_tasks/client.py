@@ -6,7 +6,7 @@ connections of it: one that publishes and one on which results arrive.
 
 from typing import Any
 
-from app import application
+from serve import application
 
 TIMEOUT_S = 60
 
@@ -23,13 +23,8 @@ class Client:
 
     def submit(self, report: dict[str, Any], token: str) -> str:
         """The audit's id, once it is durable. Raises what the task raised, or celery's TimeoutError after a minute."""
-        audit_id: str = self._app.send_task("submit", (report, token)).get(timeout=TIMEOUT_S)
-        return audit_id
+        return self._app.send_task("submit", (report, token)).get(timeout=TIMEOUT_S)
 
     def close(self) -> None:
         self._results.stop()
         self._app.close()
-
-
-def connect(amqp_uri: str) -> Client:
-    return Client(amqp_uri)

@@ -8,7 +8,7 @@ peer's favour: the other peers answer after the write. Each client has a broker 
 from typing import Any
 
 from dramatiq import Message
-from quorum import ASSESSMENT, QuorumBroker
+from quorum import QUEUES, QuorumBroker
 
 from assessment.domain.audits.audit import audit_id_of
 
@@ -17,20 +17,14 @@ class Client:
     """One submitter. To be used in the thread that made it: dramatiq keeps a connection per thread."""
 
     def __init__(self, amqp_uri: str) -> None:
-        self._broker = QuorumBroker(amqp_uri)
-        self._broker.declare_queue(ASSESSMENT, ensure=True)
+        self._broker = QuorumBroker(url=amqp_uri, confirm_delivery=True)
+        self._broker.declare_queue(QUEUES["assessment"], ensure=True)
 
     def submit(self, report: dict[str, Any], token: str) -> str:
         """The audit's id, which report and body make up, once the broker has the request for good."""
-        request: Message[None] = Message(
-            queue_name=ASSESSMENT, actor_name="submit", args=(report, token), kwargs={}, options={}
-        )
-        self._broker.enqueue(request)
+        to = {"queue_name": QUEUES["assessment"], "actor_name": "submit"}
+        self._broker.enqueue(Message(args=(report, token), kwargs={}, options={}, **to))
         return audit_id_of(report["body_id"], report["report_id"])
 
     def close(self) -> None:
         self._broker.close()
-
-
-def connect(amqp_uri: str) -> Client:
-    return Client(amqp_uri)

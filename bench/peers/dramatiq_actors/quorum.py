@@ -4,7 +4,7 @@ from typing import Any
 
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 
-ASSESSMENT, CERTIFICATION, NOTIFICATION = "dramatiq_assessment", "dramatiq_certification", "dramatiq_notification"
+QUEUES = {service: f"dramatiq_{service}" for service in ("assessment", "certification", "notification")}
 
 
 class QuorumBroker(RabbitmqBroker):
@@ -12,9 +12,6 @@ class QuorumBroker(RabbitmqBroker):
 
     Dramatiq has no setting for the type of a queue (2.2), so this adds to the arguments with which it declares them.
     """
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url=url, confirm_delivery=True)
 
     def _build_queue_arguments(self, queue_name: str) -> dict[str, Any]:
         arguments: dict[str, Any] = super()._build_queue_arguments(queue_name)

@@ -16,12 +16,7 @@ class Client:
         self._service = self._rpc.start()
 
     def submit(self, report: dict[str, Any], token: str) -> str:
-        audit_id: str = self._service.submit(report, token)
-        return audit_id
+        return self._service.submit(report, token)
 
     def close(self) -> None:
         self._rpc.stop()
-
-
-def connect(amqp_uri: str) -> Client:
-    return Client(amqp_uri)

@@ -4,8 +4,6 @@
 
 Everything is nameko's own: its RPC server, and `nameko.messaging` Consumer and Publisher in place of its event handler,
 which declares classic queues. Publishers confirm and persist, as nameko's do unless told otherwise.
-Tried with 64 submitters: 10 (nameko's default), 20 and 50 workers with as much prefetch (BENCH_WORKERS). Their CPU and
-throughput did not differ beyond the noise; taken: 20, so that waiting for servers never leaves the process idle.
 """
 
 # ruff: noqa: E402
@@ -16,10 +14,7 @@ eventlet.monkey_patch()
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import steps
 from kombu import Exchange, Queue
@@ -30,21 +25,19 @@ from nameko.messaging import Publisher, consume
 from nameko.rpc import rpc
 from nameko.runners import ServiceRunner
 
-WORKERS = int(os.environ.get("BENCH_WORKERS", "20"))
+WORKERS = 20
 EVENTS = Exchange("bench", type="direct", durable=True)
 QUORUM = {"x-queue-type": "quorum", "x-delivery-limit": -1}
-ACCEPTED = Queue("accepted", EVENTS, routing_key="accepted", durable=True, queue_arguments=QUORUM)
-ISSUED = Queue("issued", EVENTS, routing_key="issued", durable=True, queue_arguments=QUORUM)
+ACCEPTED, ISSUED = (
+    Queue(name, EVENTS, routing_key=name, durable=True, queue_arguments=QUORUM) for name in ("accepted", "issued")
+)
 
 
 class Step(DependencyProvider):
-    """One of the durable steps; pymongo's client is shared by all workers."""
-
-    def __init__(self, kind: type) -> None:
-        self._kind = kind
+    """The durable step of the service; pymongo's client is shared by all workers."""
 
     def setup(self) -> None:
-        self._step = self._kind()
+        self._step = steps.step(self.container.service_name)
 
     def get_dependency(self, worker_ctx: Any) -> Any:
         return self._step
@@ -52,20 +45,19 @@ class Step(DependencyProvider):
 
 class AssessmentService:
     name = "assessment"
-    step = Step(steps.Assessing)
+    step = Step()
     publish = Publisher(exchange=EVENTS, declare=[ACCEPTED], routing_key="accepted")
 
     @rpc
     def submit(self, report: dict[str, Any], token: str) -> str:
         accepted = self.step.submit(report, token)
         self.publish(accepted)
-        audit_id: str = accepted["audit_id"]
-        return audit_id
+        return accepted["audit_id"]
 
 
 class CertificationService:
     name = "certification"
-    step = Step(steps.Certifying)
+    step = Step()
     publish = Publisher(exchange=EVENTS, declare=[ISSUED], routing_key="issued")
 
     @consume(ACCEPTED, requeue_on_error=True)
@@ -75,7 +67,7 @@ class CertificationService:
 
 class NotificationService:
     name = "notification"
-    step = Step(steps.Noticing)
+    step = Step()
 
     @consume(ISSUED, requeue_on_error=True)
     def notice(self, issued: dict[str, Any]) -> None:

@@ -1,42 +1,14 @@
-"""Submits by RPC as in RabbitMQ's tutorial for pika: one connection, one exclusive queue for all answers."""
+"""Submits by RPC as in RabbitMQ's tutorial for pika."""
 
 import json
-import uuid
 from typing import Any
 
-import pika
+from pika_peers import PikaRpc
 
 
-class Client:
-    """A blocking client for one thread."""
-
-    def __init__(self, amqp_uri: str) -> None:
-        self._connection = pika.BlockingConnection(pika.URLParameters(amqp_uri))
-        self._channel = self._connection.channel()
-        self._answers = self._channel.queue_declare("", exclusive=True).method.queue
-        self._channel.basic_consume(self._answers, self._answered, auto_ack=True)
-        self._awaited, self._answer = "", b""
-
+class Client(PikaRpc):
     def submit(self, report: dict[str, Any], token: str) -> str:
-        self._awaited, self._answer = uuid.uuid4().hex, b""
-        properties = pika.BasicProperties(reply_to=self._answers, correlation_id=self._awaited)
-        body = json.dumps({"report": report, "token": token}).encode()
-        self._channel.basic_publish("", "submissions", body, properties)
-        while not self._answer:
-            self._connection.process_data_events(time_limit=None)
-        answer = json.loads(self._answer)
+        answer = json.loads(self.call("submissions", json.dumps({"report": report, "token": token}).encode()))
         if "error" in answer:
             raise RuntimeError(answer["error"])
-        audit_id: str = answer["audit_id"]
-        return audit_id
-
-    def close(self) -> None:
-        self._connection.close()
-
-    def _answered(self, _: Any, __: Any, properties: pika.BasicProperties, body: bytes) -> None:
-        if properties.correlation_id == self._awaited:
-            self._answer = body
-
-
-def connect(amqp_uri: str) -> Client:
-    return Client(amqp_uri)
+        return answer["audit_id"]

@@ -5,8 +5,6 @@
 As pika's documentation has it: BlockingConnection, `basic_consume`, publisher confirms by `confirm_delivery`, an ack
 when the work of a message is done; RPC as in RabbitMQ's tutorial, answers by the default exchange. Answers and requests
 are transient and unconfirmed, since an answer is only sent once the audit is durable and its event confirmed.
-Tried with 64 submitters: 4, 8 and 16 threads (BENCH_WORKERS), prefetch 1, 4 and 16 (BENCH_PREFETCH). 4 threads were
-slower; 8 and 16 took the same CPU and did not differ beyond the noise; nor did the prefetch. Taken: 8 threads, 4.
 """
 
 import json
@@ -15,25 +13,21 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import pika
-import steps
 from pika.adapters.blocking_connection import BlockingChannel
-from pika_queues import ACCEPTED, ISSUED, SUBMISSIONS, declare
+from pika_peers import ACCEPTED, ISSUED, SUBMISSIONS, declare
+from steps import step
 
-THREADS = int(os.environ.get("BENCH_WORKERS", "8"))
-PREFETCH = int(os.environ.get("BENCH_PREFETCH", "4"))
+THREADS, PREFETCH = 8, 4
 PERSISTENT = pika.BasicProperties(delivery_mode=pika.DeliveryMode.Persistent, content_type="application/json")
 
 
 class Consumer(threading.Thread):
     """One thread: takes messages of a queue, one after the other, and acknowledges each when it is done."""
 
-    def __init__(self, queue: str, handler: Callable[["Consumer", Any, Any], None]) -> None:
+    def __init__(self, queue: str, handler: "Handler") -> None:
         super().__init__(name=queue)
         self._connection = pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URI"]))
         self._consuming, self._confirmed = self._connection.channel(), self._connection.channel()
@@ -62,45 +56,32 @@ class Consumer(threading.Thread):
         channel.basic_ack(method.delivery_tag)
 
 
-def assessing() -> Callable[[Consumer, Any, Any], None]:
-    step = steps.Assessing()
-
-    def submit(consumer: Consumer, properties: Any, request: dict[str, Any]) -> None:
-        try:
-            accepted = step.submit(**request)
-        except Exception as refusal:  # the caller hears what is wrong
-            consumer.answer(properties, {"error": f"{type(refusal).__name__}: {refusal}"})
-            return
-        consumer.publish(ACCEPTED, accepted)
-        consumer.answer(properties, {"audit_id": accepted["audit_id"]})
-
-    return submit
+Handler = Callable[[Consumer, Any, Any], None]
 
 
-def certifying() -> Callable[[Consumer, Any, Any], None]:
-    step = steps.Certifying()
-    return lambda consumer, _, accepted: consumer.publish(ISSUED, step.decide(accepted))
+def assess(consumer: Consumer, properties: Any, request: dict[str, Any]) -> None:
+    try:
+        accepted = step("assessment").submit(**request)
+    except Exception as refusal:  # the caller hears what is wrong
+        consumer.answer(properties, {"error": f"{type(refusal).__name__}: {refusal}"})
+        return
+    consumer.publish(ACCEPTED, accepted)
+    consumer.answer(properties, {"audit_id": accepted["audit_id"]})
 
 
-def noticing() -> Callable[[Consumer, Any, Any], None]:
-    step = steps.Noticing()
-    return lambda _, __, issued: step.notice(issued)
-
-
-SERVICES = {
-    "assessment": (SUBMISSIONS, assessing),
-    "certification": (ACCEPTED, certifying),
-    "notification": (ISSUED, noticing),
+SERVICES: dict[str, tuple[str, Handler]] = {
+    "assessment": (SUBMISSIONS, assess),
+    "certification": (ACCEPTED, lambda to, _, event: to.publish(ISSUED, step("certification").decide(event))),
+    "notification": (ISSUED, lambda _, __, event: step("notification").notice(event)),
 }
 
 
 def main() -> None:
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    queue, handler = SERVICES[sys.argv[1]]
-    step = handler()
+    step(service := sys.argv[1])
     declare()
-    consumers = [Consumer(queue, step) for _ in range(THREADS)]
+    consumers = [Consumer(*SERVICES[service]) for _ in range(THREADS)]
     for consumer in consumers:
         consumer.start()
     print("ready", flush=True)

@@ -4,8 +4,7 @@ Field names are the contract between who provisions and the chassis that reads a
 `expires_at` is when a document may go; `pending` is true while an outbox row waits for the broker's confirm
 (a partial index cannot say "is null"); `due_at` is when a deadline falls due. A dead letter has a
 `state`, and is listed by it and one of the other filters, oldest `parked_at` first. Whoever follows a case finds
-events by `subject`, by `causation_id` and by `recorded_at`, and their dead letters by `event_id`. A difference that a
-reconciliation reported has a `state` and a `kind`.
+events by `subject`, by `causation_id` and by `recorded_at`, and their dead letters by `event_id`.
 Collections `leases` and `migrations` are small and are read by `_id` only; `restores` has a document for each restore.
 """
 
@@ -19,7 +18,6 @@ LEASES = "leases"
 MIGRATIONS = "migrations"
 DEAD_LETTERS = "dead_letters"
 DEAD_LETTER_PARTS = "dead_letter_parts"
-DIFFERENCES = "differences"
 STARTS = "starts"
 RESTORES = "restores"
 
@@ -48,7 +46,5 @@ BOOKKEEPING_INDEXES = (
     Index(collection=DEAD_LETTERS, keys=[("event_id", 1)]),
     Index(collection=DEAD_LETTERS, keys=[("message_id", 1)]),
     Index(collection=DEAD_LETTERS, keys=[("expires_at", 1)], expire_after_s=0),
-    Index(collection=DIFFERENCES, keys=[("state", 1), ("kind", 1), ("_id", 1)]),
     Index(collection=STARTS, keys=[("expires_at", 1)], expire_after_s=0),
-    Index(collection=DIFFERENCES, keys=[("expires_at", 1)], expire_after_s=0),
 )

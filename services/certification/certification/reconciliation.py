@@ -4,9 +4,9 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
-from certification.desk import EXPIRY, PLAN_DUE, expiry_due, hold_ends
-from certification.documents import certificate_of
-from certification.domain.cases import CaseState
+from certification.domain.cases.case import CaseState
+from certification.storage.certificates import certificate_of
+from certification.storage.jobs import EXPIRY, PLAN_DUE, expiry_due, hold_ends
 from touchstone_chassis.api import Due, ReconciliationDeclarations, missing_jobs
 from touchstone_contracts.events.certification import CertificateIssued, CertificationRefused
 from touchstone_contracts.versions import versions
@@ -101,7 +101,7 @@ def due_expiry(unit: Any, certificate_id: str) -> Due | None:
     return due, {"correlation_id": case["correlation_id"]}
 
 
-COMPARABLE = ReconciliationDeclarations(
+DECLARATIONS = ReconciliationDeclarations(
     facts={"cases": cases, "certificates": certificates},
     deadlines={EXPIRY: due_expiry, PLAN_DUE: due_plan},
 )

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from certification.domain.audit import Audit
-from certification.domain.certificates import CertificateRecord
-from certification.domain.facts import Surroundings
-from certification.domain.members import Member, Profile, Standing
-from certification.process import audit_of
+from certification.application.translation import audit_of
+from certification.domain.audits import Audit
+from certification.domain.certificates.record import CertificateRecord
+from certification.domain.members import Member, MembershipStatus, Profile
+from certification.domain.rules.facts import Surroundings
 from touchstone_contracts.events.assessment import AuditAccepted, CorrectiveActionPlanReviewed
 from touchstone_contracts.events.membership import MembershipActivated, MembershipReinstated, MembershipSuspended
 from touchstone_contracts.values import (
@@ -107,8 +107,8 @@ class Build:
 
     def surroundings(self, **changed: Any) -> Surroundings:
         profile = Profile(member_id="smelter", legal_name="Smelter AS")
-        standing = Standing(member_id="smelter", good=True, effective_on=datetime.date(2025, 6, 1))
-        return Surroundings(**({"member": Member(profile=profile, standing=standing)} | changed))
+        status = MembershipStatus(member_id="smelter", good=True, effective_on=datetime.date(2025, 6, 1))
+        return Surroundings(**({"member": Member(profile=profile, status=status)} | changed))
 
     def record(self, **changed: Any) -> CertificateRecord:
         audit = self.audit()

@@ -4,14 +4,17 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
-from notification.domain import NoticeState
-from notification.store import ANNOUNCEMENTS, NOTICES, SEND_NOTICE
+from notification.data.notice_rules import RULES
+from notification.domain.notices.notice import NoticeState
+from notification.storage.announcements import ANNOUNCEMENTS
+from notification.storage.jobs import SEND_NOTICE
+from notification.storage.notices import NOTICES
 from touchstone_chassis.api import Due, ReconciliationDeclarations, missing_jobs
 
 _EFFECTIVE = (NoticeState.PENDING.value, NoticeState.SENT.value)
 _ANNOUNCEMENT = {"audit_id": 1, "type": 1, "announced": 1, "parties": 1, "nobody_until": 1}
 _NOTICE = {"about": 1, "contact_id": 1, "party": 1, "state": 1, "audit_id": 1}
-_TOLD_ONCE = ("certificate_issued", "certification_refused")
+_TOLD_ONCE = tuple(rule.type for rule in RULES.values() if rule.once)
 """Of these there is one for each audit: two notices of one of them to one person say the same thing twice."""
 
 
@@ -71,4 +74,4 @@ def due_sending(unit: Any, notice_id: str) -> Due | None:
     return datetime.datetime.fromisoformat(notice["created_at"]), {}
 
 
-COMPARABLE = ReconciliationDeclarations(facts={"announcements": announcements}, deadlines={SEND_NOTICE: due_sending})
+DECLARATIONS = ReconciliationDeclarations(facts={"announcements": announcements}, deadlines={SEND_NOTICE: due_sending})

@@ -1,4 +1,4 @@
-"""Does what an operator does after a queue was lost: has the reconciler look for differences and mend them."""
+"""Does what an operator does after a queue was lost: has the reconciler look for discrepancies and mend them."""
 
 from harness.workload import Say
 

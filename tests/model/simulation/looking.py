@@ -36,8 +36,8 @@ def _traces(system: System) -> Iterator[Trace]:
     for id, row in system.emitted.items():
         for queue in system.bus.queues_of(row["type"]):
             consumer = queue.partition(".")[0]
-            handler = system.processes[consumer].events[queue][0].name
-            if f"{consumer}.{handler}/{id}" in inboxes[consumer]:
+            handler, _, newest = system.processes[consumer].events[queue]
+            if f"{consumer}.{handler.entrypoint.handler_of(newest)}/{id}" in inboxes[consumer]:
                 state = "processed"
             elif id in pending:
                 state = "pending"

@@ -106,8 +106,8 @@ class Process:
         self._resources: Any = SimpleNamespace(
             service=self.name, committer=committer, answers=Answers(self.database), draining=False, circuit_breaker=here
         )
-        remembered = getattr(self._service, "remembered", None)
-        self._remembered = type(remembered)() if remembered is not None else None
+        caches = {name: getattr(self._service, name) for name in dir(self._service) if name.endswith("_cache")}
+        self._caches = {name: type(cache)() for name, cache in caches.items()}
 
     def call(self, name: str, arguments: dict[str, Any], caller: Caller) -> Any:
         """The answer to a command or query, as a caller reads it. Raises Refusal."""
@@ -184,8 +184,8 @@ class Process:
             if isinstance(provider, Stored):
                 setattr(service, name, provider.repository(unit))
         service.clock, service.settings = self.clock, self._settings
-        if self._remembered is not None:
-            service.remembered = self._remembered
+        for name, cache in self._caches.items():
+            setattr(service, name, cache)
         return service
 
 

@@ -17,16 +17,14 @@ import yaml
 from simulation.bus import Bus, Message
 from simulation.process import Crash, Process
 
+import assessment.schemas.settings
 import assessment.service
-import certification.schemas
+import certification.schemas.settings
 import certification.service
-import certification.topology
 import membership.service
-import notification.schemas
+import notification.schemas.settings
 import notification.service
-import notification.topology
-from assessment.schemas.settings import SettingsSchema as AssessmentSettings
-from notification import mailer
+from notification.channels import smtp as mailer
 from touchstone_chassis.handlers import execution
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import Refusal
@@ -314,9 +312,9 @@ def _settings() -> dict[str, dict[str, Any]]:
     told = written | plain | {"smtp": smtp, "register_url": None, "retry_delays_s": [10] * 50, "batch": 3}
     return {
         "membership": {},
-        "assessment": AssessmentSettings().load({}),
-        "certification": certification.schemas.SettingsSchema().load({}),
-        "notification": notification.schemas.SettingsSchema().load(told),
+        "assessment": assessment.schemas.settings.SettingsSchema().load({}),
+        "certification": certification.schemas.settings.SettingsSchema().load({}),
+        "notification": notification.schemas.settings.SettingsSchema().load(told),
     }
 
 

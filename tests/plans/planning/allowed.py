@@ -31,7 +31,7 @@ ALLOWED = (
     Allowed(
         r"\w+\.outbox find \{_id: \{\$in: \[text\]\}.* by recorded_at.*",
         SORT,
-        "Found by 1,000 ids at most that the caller named, and no more than these are sorted.",
+        "Found by 500 ids at most that the caller named, and no more than these are sorted.",
     ),
     Allowed(
         r"\w+\.outbox find .*(subject|causation_id): \{\$in: \[text\]\}.* by recorded_at.*",
@@ -42,11 +42,6 @@ ALLOWED = (
         r"\w+\.outbox find \{pending: True, recorded_at: \{\$lt: moment\}\} by recorded_at (whole|in part)",
         SORT,
         "What waits for the broker: none or little, unless the broker is away; an operator's round asks, and no audit.",
-    ),
-    Allowed(
-        r"\w+\.differences aggregate .*",
-        WASTE,
-        "Counts the open differences out of the index alone; there are few, since an operator is told of each.",
     ),
     Allowed(
         r"certification\.certificates find \{(expires_on: .* open: True.*|issued_on: \{\$gt.*)\} by number whole",

@@ -112,13 +112,7 @@ def _arguments(places: Places, service: str) -> dict[str, list[dict[str, Any]]]:
         ),
         "get_dead_letter": _all_of({"id": letter["id"]}),
         "get_reconciliation_state": _all_of({"overdue_s": 1}),
-        "list_committed_events": [
-            *_all_of({"since": since, "limit": 1}, until=until),
-            *_all_of({"ids": ids}),
-            *_all_of({"subjects": places.subjects}),
-        ],
         "list_processed_events": _all_of({"since": since, "limit": 1}, until=until),
         "list_unprocessed_events": [{"events": places.consumed[service] or {"no.such_event.v1": ["none"]}}],
         "list_facts": [{"name": name, "keys": keys} for name, keys in places.facts.get(service, {}).items()],
-        "list_differences": _all_of(_ONE, state=("open", "settled", "accepted")),
     }

@@ -48,14 +48,18 @@ def _has_worked(name: str, entrypoint: Any, seen: Mapping[str, list[tuple[str, d
         return ("touchstone_deadlines_run_total", {"kind": entrypoint.kind, "outcome": "handled"}) in samples
     if isinstance(entrypoint, OnDeadLetter):
         return ("touchstone_dead_letters_kept_total", {"service": service}) in samples
-    queue = event_queue(service, entrypoint.event_classes[0].type_name) if isinstance(entrypoint, OnEvent) else None
+    queues: list[str] = []
+    if isinstance(entrypoint, OnEvent):
+        queues = [event_queue(service, event.type_name) for event in entrypoint.event_classes]
     if isinstance(entrypoint, OnMessage):
-        queue = entrypoint.queue
-    assert queue, f"nobody here knows how to tell that {name} has worked: {type(entrypoint).__name__}"
-    return any(
-        kind == "touchstone_messages_handled_total" and labels["queue"] == queue and labels["outcome"] not in _IN_VAIN
+        queues = [entrypoint.queue]
+    assert queues, f"nobody here knows how to tell that {name} has worked: {type(entrypoint).__name__}"
+    handled = {
+        labels["queue"]
         for kind, labels in samples
-    )
+        if kind == "touchstone_messages_handled_total" and labels["outcome"] not in _IN_VAIN
+    }
+    return handled.issuperset(queues)
 
 
 _IN_VAIN = ("dead_lettered", "retried", "put_off", "repeated")

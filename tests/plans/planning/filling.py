@@ -25,7 +25,6 @@ SETTLED: dict[str, dict[str, Any]] = {
     "announcements": {"nobody_until.arrival": {"$ne": "9999"}, "announced": True},
     "outbox": {"pending": False, "properties": {"$exists": False}},
     "dead_letters": {"state": {"$in": ["replayed", "discarded"]}},
-    "differences": {"state": "settled"},
     "deadlines": {"kind": "certificate_expiry"},
 }
 """What grows without end: it is copied rather than what is under way, of which there is always only a little."""

@@ -274,19 +274,14 @@ class Tour:
         return eventually(kept, within_s=WITHIN_S)[0]
 
     def reconciled(self) -> None:
-        """Compare the books, and try each of the operator's means."""
+        """Compare the ledgers, and try each of the operator's means."""
         self.be_quiet()
         done = self.system.run("touchstone", "reconcile", "--json", "--role", "operator", "--grace", "0", "--mend")
         assert done.stdout.startswith("{"), done.stderr
         why = {"why": "On tour."}
         for service in SERVICES:
-            told = {"id": "on-tour", "kind": "event_not_processed", "about": {"event": "x"}, "sentence": "Not so."}
-            found = [told | {"id": id} for id in ("on-tour", "on-tour-2", "on-tour-3")]
-            self.call(OPERATOR, f"{service}.report_differences", found=found)
-            self.call(OPERATOR, f"{service}.report_differences", settled=["on-tour"])
-            self.call(OPERATOR, f"{service}.accept_differences", ids=["on-tour-2"], **why)
             recent = (datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)).isoformat()
-            items = self.call(OPERATOR, f"{service}.list_committed_events", since=recent)["items"]
+            items = self.call(OPERATOR, f"{service}.find_events", since=recent)["items"]
             self.call(OPERATOR, f"{service}.republish_events", ids=[item["id"] for item in items[:3]], **why)
         self.restore_deadlines()
 

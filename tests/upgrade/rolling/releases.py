@@ -113,20 +113,20 @@ def following(folder: Path, *, forgets_the_old: bool = False) -> Release:
     _add_an_attribute(folder)
     _add_a_version(folder)
     if forgets_the_old:
-        _replace(folder / "touchstone_contracts" / "certification.py", "def downcast(", "def told_before(")
+        _replace(folder / "touchstone_contracts" / "events" / "certification.py", "def downcast(", "def told_before(")
     return Release("the next", (folder,), queues=("notification.certification.certificate_issued.v2",))
 
 
 def _add_an_attribute(folder: Path) -> None:
     _replace(
-        folder / "touchstone_contracts" / "assessment.py",
+        folder / "touchstone_contracts" / "events" / "assessment.py",
         '    ratings: dict[str, int] = detail("How many criteria got each rating."',
         '    urgency: str = detail("How soon to decide.", example="normal", default="normal")\n'
         '    ratings: dict[str, int] = detail("How many criteria got each rating."',
     )
     made = folder / "assessment" / "domain" / "audits" / "audit.py"
     _replace(made, "            AuditAccepted(\n", '            AuditAccepted(\n                urgency="high",\n')
-    read = folder / "certification" / "process.py"
+    read = folder / "certification" / "application" / "translation.py"
     _replace(
         read,
         "    return Audit(\n        audit_id=event.audit_id,",
@@ -149,7 +149,7 @@ _SECOND_VERSION = """
 
 def _add_a_version(folder: Path) -> None:
     """Version 2 calls `scope_text` `scope`; it is published in both."""
-    contracts = folder / "touchstone_contracts" / "certification.py"
+    contracts = folder / "touchstone_contracts" / "events" / "certification.py"
     text = contracts.read_text()
     begin = text.index('@event(\n    "certification.certificate_issued",')
     first = text[begin : text.index("\n\n\n@event(", begin)]
@@ -159,11 +159,13 @@ def _add_a_version(folder: Path) -> None:
     contracts.write_text(
         text.replace(first, both.rstrip("\n")).replace("import datetime\n", "import dataclasses\nimport datetime\n", 1)
     )
-    _replace(folder / "certification" / "domain" / "certificates.py", "scope_text=record", "scope=record")
+    _replace(
+        folder / "certification" / "domain" / "certificates" / "certificate.py", "scope_text=record", "scope=record"
+    )
     # What it stores is read by the release before as long as that one may come back: documents change in steps, too.
-    stored = "    facts: dict[str, Any] = type(event).schema.dump(event)  # type: ignore[union-attr]\n"
+    stored = "    facts: dict[str, Any] = type(event).schema.dump(event)\n"
     both = '    if "scope" in facts:\n        facts["scope_text"] = facts["scope"]\n'
-    _replace(folder / "notification" / "process.py", stored, stored + both)
+    _replace(folder / "notification" / "application" / "translation.py", stored, stored + both)
 
 
 def _replace(path: Path, old: str, new: str) -> None:

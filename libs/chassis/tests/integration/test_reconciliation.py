@@ -1,4 +1,4 @@
-"""The books of a service: what it committed, handled and lacks is told; differences are kept; what was lost comes."""
+"""The ledger of a service: what it handled and lacks is told, and what was lost comes again."""
 
 import datetime
 import json
@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 
 from touchstone_chassis.deadletters.api import DeadLetterApi
-from touchstone_chassis.observability.metrics import exposition
 from touchstone_chassis.reconciliation.api import ReconciliationApi
-from touchstone_chassis.reconciliation.discrepancies import Counting
 from touchstone_chassis.reconciliation.ledger import ReconciliationDeclarations, missing_jobs
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.events.assessment import BodyAccredited
@@ -24,8 +22,7 @@ DAY = datetime.date(2026, 1, 1)
 ACCREDITED, REGISTERED = BodyAccredited.type_name, OrganisationRegistered.type_name  # type: ignore[attr-defined]
 HEARD = f"listener.{REGISTERED}"
 LONG_AGO = "2026-01-01T00:00:00+00:00"
-QUERIES = ("get_reconciliation_state", "list_committed_events", "list_processed_events", "list_unprocessed_events")
-QUERIES += ("list_facts", "list_differences")
+QUERIES = ("get_reconciliation_state", "list_processed_events", "list_unprocessed_events", "list_facts")
 
 
 def labels(unit: Any, keys: list[str]) -> list[dict[str, Any]]:
@@ -44,7 +41,7 @@ def present_thing(unit: Any, id: str) -> Any:
 
 
 class Comparing(ReconciliationApi, DeadLetterApi):
-    comparable = ReconciliationDeclarations(
+    reconciliation = ReconciliationDeclarations(
         facts={"labels": labels},
         announced_in_full=[[OrganisationRegistered]],
         deadlines={"reminder": due_reminder},
@@ -83,26 +80,6 @@ def handle(bus: Any, database: Any, body_id: str) -> str:
     assert eventually(lambda: bus.take(HEARD))
     row = eventually(lambda: database["outbox"].find_one({"subject": body_id, "pending": False}))
     return str(row["_id"])
-
-
-def a_difference(id: str = "d-1") -> dict[str, Any]:
-    return {"id": id, "kind": "event_not_processed", "about": {"event": "e-1"}, "sentence": "It is lost."}
-
-
-def test_what_was_committed_is_listed_page_by_page_and_by_id_and_subject(bus, desk, database):
-    ids = [handle(bus, database, f"b-{number}") for number in range(3)]
-
-    first = desk("list_committed_events", since=LONG_AGO, limit=2)
-    rest = desk("list_committed_events", since=LONG_AGO, limit=2, after=first["next"])
-    by_id = desk("list_committed_events", ids=[ids[1], "unknown"])["items"]
-    by_subject = desk("list_committed_events", subjects=["b-2"])["items"]
-
-    assert [row["id"] for row in first["items"] + rest["items"]] == ids and rest["next"] is None
-    assert [row["id"] for row in by_id] == [ids[1]] and [row["id"] for row in by_subject] == [ids[2]]
-    assert (by_id[0]["type"], by_id[0]["subject"], by_id[0]["sequence"]) == (REGISTERED, "b-1", 1)
-    assert by_id[0]["published_at"] and not by_id[0]["pending"]
-    assert "body" not in by_id[0]
-    assert desk("list_committed_events", since=LONG_AGO, until="2026-01-02T00:00:00+00:00")["items"] == []
 
 
 def test_what_was_handled_is_listed_page_by_page(bus, desk, database):
@@ -206,63 +183,18 @@ def test_an_event_whose_body_had_to_leave_tells_the_present_state(bus, desk, dat
     assert gone["time"].encode() in body
 
 
-def test_a_difference_is_kept_and_announced_once_until_it_is_settled(bus, desk, database):
-    for _ in range(2):
-        desk("report_differences", found=[a_difference(), a_difference("d-2")])
-    counting = Counting("toy")
-    counting.count(database)
-    counted = exposition().decode()
-
-    desk("report_differences", settled=["d-1", "unknown"])
-    desk("report_differences", settled=["d-1"])
-    counting.count(database)
-
-    types = [row["type"] for row in database["outbox"].find({"subject": "d-1"}, sort=[("sequence", 1)])]
-    assert types == ["toy.difference_found.v1", "toy.difference_settled.v1"]
-    assert [d["id"] for d in desk("list_differences")["items"]] == ["d-2"]
-    assert [d["id"] for d in desk("list_differences", state="settled")["items"]] == ["d-1"]
-    line = 'touchstone_differences{kind="event_not_processed",service="toy"}'
-    assert f"{line} 2.0" in counted and f"{line} 1.0" in exposition().decode()
-
-
-def test_a_difference_that_a_person_accepted_is_counted_no_more_and_kept_with_the_reason(desk, database):
-    desk("report_differences", found=[a_difference()])
-
-    done = desk("accept_differences", ids=["d-1", "d-2"], why="taken back downstream")
-    again = desk("report_differences", found=[a_difference()])
-
-    (kept,) = desk("list_differences", state="accepted")["items"]
-    state = desk("get_reconciliation_state")
-    assert done["accepted"] == ["d-1"] and [row["code"] for row in done["refused"]] == ["not_found"]
-    assert again["new"] == [] and (kept["accepted_by"], kept["why"]) == ("operator-1", "taken back downstream")
-    assert state["differences"] == [] and [d["id"] for d in state["accepted"]] == ["d-1"]
-    assert database["outbox"].count_documents({"subject": "d-1"}) == 2
-
-
-def test_a_difference_that_comes_back_is_announced_again(desk, database):
-    desk("report_differences", found=[a_difference()])
-    desk("report_differences", settled=["d-1"])
-
-    again = desk("report_differences", found=[a_difference()])
-
-    (shown,) = desk("list_differences")["items"]
-    assert again["new"] == ["d-1"] and shown["times"] == 2
-    assert database["outbox"].count_documents({"subject": "d-1"}) == 3
-
-
-def test_the_state_names_what_is_consumed_what_is_overdue_and_what_differs(bus, desk, database):
+def test_the_state_names_what_is_consumed_declared_and_overdue(bus, desk, database):
     id = handle(bus, database, "b-1")
     long_ago = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
     later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
     late = {"pending": True, "recorded_at": long_ago, "next_attempt_at": later}
     database["outbox"].update_one({"_id": id}, {"$set": late})
-    desk("report_differences", found=[a_difference()])
 
     state = desk("get_reconciliation_state", overdue_s=60)
 
     assert state["consumes"] == [ACCREDITED] and state["announced_in_full"] == [[REGISTERED]]
-    assert [row["id"] for row in state["overdue"]] == [id]
-    assert [d["id"] for d in state["differences"]] == ["d-1"]
+    assert state["facts"] == ["labels"]
+    assert [(row["id"], row["type"]) for row in state["overdue"]] == [(id, REGISTERED)]
 
 
 def test_facts_are_what_the_service_declares(bus, desk, database):
@@ -288,11 +220,9 @@ def test_a_deadline_that_ought_to_be_there_is_set_again_and_no_other(bus, desk, 
 @pytest.mark.parametrize(
     ("method", "kwargs"),
     [
-        ("list_committed_events", {}),
-        ("list_committed_events", {"since": LONG_AGO, "ids": ["x"]}),
-        ("list_committed_events", {"since": LONG_AGO, "after": "nonsense"}),
+        ("list_processed_events", {}),
+        ("list_processed_events", {"since": LONG_AGO, "after": "nonsense"}),
         ("list_unprocessed_events", {"events": {"a": ["x"] * 600, "b": ["y"] * 600}}),
-        ("report_differences", {"found": [a_difference() | {"kind": "Not a kind"}]}),
         ("republish_events", {"ids": ["x"], "why": " "}),
     ],
 )

@@ -136,12 +136,3 @@ def test_a_slow_replica_sees_by_the_databases_time_what_is_late(slow_replica, da
 
     assert [found["id"] for found in late] == ["row-1"]
     assert [found["id"] for found in overdue] == ["row-1"]
-
-
-def test_a_slow_replica_notes_differences_at_the_databases_time(slow_replica):
-    found = {"id": "d-1", "kind": "event_not_processed", "about": {"event": "e-1"}, "sentence": "It is lost."}
-
-    slow_replica("report_differences", found=[found], idempotency_key=uuid.uuid4().hex)
-
-    (noted,) = slow_replica("list_differences")["items"]
-    assert is_of_the_database(noted["found_at"])

@@ -47,7 +47,7 @@ class OutboxUnit:
 
 def republish(unit: Any, *ids: str) -> dict[str, Any]:
     desk: Any = ReconciliationApi()
-    desk.books = (Ledger(unit, "toy", {}, ReconciliationDeclarations(facts={})), None)
+    desk.ledger = Ledger(unit, "toy", {}, ReconciliationDeclarations(facts={}))
     desk.real_time = SimpleNamespace(now=lambda: NOW)
     answer: dict[str, Any] = desk.republish_events.__wrapped__(desk, {"ids": list(ids), "why": "lost"}, CALLER)
     return answer

@@ -49,6 +49,11 @@ class OnMessage(MessageEntrypoint):
         self.queue, self.schema, self.refused, self._handler = queue, schema, refused, handler
         self.roles = checked_roles(roles, public_allowed=False)
 
+    @property
+    def handler(self) -> str:
+        """The durable name by which the inbox knows what was handled."""
+        return self._handler or self.method_name
+
     def setup(self) -> None:
         self.resources.consumer.register(self.queue, self.spawn)
 
@@ -101,8 +106,7 @@ class OnMessage(MessageEntrypoint):
 
     def _inbox_key(self, caller: Caller | None, message_id: str) -> str:
         # A message id is its sender's: another sender's, or that of somebody without a token, is another message.
-        handler, sender = self._handler or self.method_name, caller.subject if caller else ""
-        return f"{self.resources.service}.{handler}/{sender}/{message_id}"
+        return f"{self.resources.service}.{self.handler}/{caller.subject if caller else ''}/{message_id}"
 
     def _authenticate(self, delivery: Delivery) -> Caller:
         token = text_header(delivery, "authorization", "nameko.authorization")

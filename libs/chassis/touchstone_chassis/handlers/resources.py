@@ -15,7 +15,6 @@ from touchstone_chassis.consuming.retry import RetryPolicy
 from touchstone_chassis.handlers.idempotency import Answers
 from touchstone_chassis.health.checks import Checks
 from touchstone_chassis.health.database import WritableDatabase
-from touchstone_chassis.health.queue_arguments import QueueArguments
 from touchstone_chassis.health.restore import WholeDatabase
 from touchstone_chassis.lazy import lazy_dependency
 from touchstone_chassis.mongo.circuit_breaker import CircuitBreaker
@@ -28,13 +27,6 @@ from touchstone_chassis.unit_of_work.committer import Committer
 from touchstone_chassis.unit_of_work.dataloader import DataLoader
 from touchstone_chassis.unit_of_work.sequences import Sequences
 from touchstone_chassis.unit_of_work.unit import Changes, UnitOfWork
-from touchstone_contracts.topology import (
-    dead_letter,
-    dead_letter_arguments,
-    retry_queue,
-    retry_queue_arguments,
-    work_queue_arguments,
-)
 
 log = structlog.get_logger(__name__)
 
@@ -119,7 +111,6 @@ class Resources(SharedExtension):
         self.checks.add("restore", whole)
         if not whole.known():
             self.circuit_breaker.trip()  # until it answers, and is whole
-        self.checks.add("queue_arguments", QueueArguments(lambda: config["AMQP_URI"], self._expected_queues))
         self.retry_policy.circuit_breaker = lambda: self.circuit_breaker
         self.consumer.start_only_when(lambda timeout_s: self.circuit_breaker.wait(timeout_s))
 
@@ -140,12 +131,3 @@ class Resources(SharedExtension):
         if any(job["due_at"] <= self.clock.now() for job in changes.scheduled):
             for wake in self.job_listeners:
                 wake()
-
-    def _expected_queues(self) -> dict[str, dict[str, Any]]:
-        """The arguments of every queue that the service consumes or parks messages in."""
-        service = self.service
-        expected = {queue: work_queue_arguments(service) for queue in self.consumer.queues}
-        for delay_s in config["retry_delays_s"]:
-            expected[retry_queue(service, delay_s)] = retry_queue_arguments(delay_s)
-        expected[dead_letter(service)] = dead_letter_arguments()
-        return expected

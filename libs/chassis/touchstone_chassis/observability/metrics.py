@@ -37,9 +37,6 @@ PUT_BACK = Counter(
 DEADLINES_RUN = Counter(
     "touchstone_deadlines_run", "Durable deadlines handled, by kind and outcome.", ["kind", "outcome"]
 )
-DIFFERENCES = Gauge(
-    "touchstone_differences", "Differences that a reconciliation reported and that are open.", ["service", "kind"]
-)
 
 
 def exposition() -> bytes:

@@ -1,6 +1,7 @@
-"""The RPC methods by which a service's books are compared with the others'; a service class inherits them."""
+"""The RPC methods by which a service's ledger is compared with the others'; a service class inherits them."""
 
 import datetime
+import functools
 from typing import Any
 
 import structlog
@@ -9,22 +10,21 @@ from nameko import config
 from nameko.extensions import DependencyProvider
 
 from touchstone_chassis.deadletters.api import Why
+from touchstone_chassis.handlers.entrypoint import entrypoints_of
 from touchstone_chassis.handlers.events import OnEvent
-from touchstone_chassis.handlers.resources import Resources
 from touchstone_chassis.mongo.server_time import RealTime
-from touchstone_chassis.reconciliation.discrepancies import ACCEPTED, OPEN, SHOWN_MAX, STATES, Counting, Differences
 from touchstone_chassis.reconciliation.ledger import Ledger, ReconciliationDeclarations, queue_lengths
 from touchstone_chassis.rpc.method import command, query
 from touchstone_contracts.callers import Caller
-from touchstone_contracts.events.differences import register
 from touchstone_contracts.moments import Moment
 from touchstone_contracts.roles import OPERATOR
-from touchstone_contracts.topology import retry_queue
+from touchstone_contracts.topology import event_queue, retry_queue
+from touchstone_contracts.versions import versions
 
 log = structlog.get_logger(__name__)
 
 IDS_MAX = 1000
-REPORTED_MAX = REPUBLISHED_MAX = 200
+REPUBLISHED_MAX = 200
 
 
 def _name(**kwargs: Any) -> fields.String:
@@ -41,20 +41,6 @@ def _moment(**kwargs: Any) -> Moment:
 
 class GetReconciliationState(Schema):
     overdue_s = fields.Integer(strict=True, load_default=300, validate=validate.Range(1, 10**7))
-
-
-class ListCommittedEvents(Schema):
-    """One of `since`, `ids` and `subjects`. `limit` and `after` go with `since`."""
-
-    since, until = _moment(), _moment(load_default=None, allow_none=True)
-    ids, subjects = _ids(), _ids()
-    limit = fields.Integer(strict=True, load_default=IDS_MAX, validate=validate.Range(1, IDS_MAX))
-    after = _name(load_default=None)
-
-    @validates_schema
-    def _one(self, data: dict[str, Any], **_: Any) -> None:
-        if sum(name in data for name in ("since", "ids", "subjects")) != 1:
-            raise ValidationError({"since": ["Give one of since, ids and subjects."]})
 
 
 class ListProcessedEvents(Schema):
@@ -79,28 +65,6 @@ class ListFacts(Schema):
     keys = _ids(500, required=True)
 
 
-class ListDifferences(Schema):
-    state = fields.String(load_default=OPEN, validate=validate.OneOf(STATES))
-    limit = fields.Integer(strict=True, load_default=SHOWN_MAX, validate=validate.Range(1, SHOWN_MAX))
-    after = _name(load_default=None)
-
-
-class Difference(Schema):
-    id = fields.String(required=True, validate=validate.Length(1, 100))
-    kind = fields.String(required=True, validate=validate.Regexp(r"[a-z_]{1,60}\Z"))
-    about = fields.Dict(keys=_name(), values=_name(), required=True, validate=validate.Length(1, 12))
-    sentence = fields.String(required=True, validate=validate.Length(1, 1000))
-
-
-class ReportDifferences(Schema):
-    found = fields.List(fields.Nested(Difference), load_default=list, validate=validate.Length(max=REPORTED_MAX))
-    settled = fields.List(_name(), load_default=list, validate=validate.Length(max=REPORTED_MAX))
-
-
-class AcceptDifferences(Why):
-    ids = _ids(REPORTED_MAX, required=True)
-
-
 class RepublishEvents(Why):
     ids = _ids(REPUBLISHED_MAX, required=True)
 
@@ -111,94 +75,59 @@ class RestoreDeadlines(Why):
 
 
 class LedgerProvider(DependencyProvider):
-    """Gives a worker the Ledger and the Differences of its service, in the worker's unit of work."""
+    """Gives a worker the Ledger of its service, in the worker's unit of work."""
 
-    resources = Resources()
+    def get_dependency(self, worker_ctx: Any) -> Ledger:
+        service = self.container.service_cls
+        return Ledger(worker_ctx.args[0].unit, service.name, _received(service), service.reconciliation)
 
-    def setup(self) -> None:
-        self._types = register(self.container.service_name)
-        self._handlers: dict[str, tuple[str, str]] | None = None
-        self._counting = Counting(self.container.service_name)
 
-    def start(self) -> None:
-        self.container.spawn_managed_thread(
-            lambda: self._counting.run(lambda: self.resources.mongo.database), identifier="differences"
-        )
-
-    def stop(self) -> None:
-        self._counting.stop()
-
-    def get_dependency(self, worker_ctx: Any) -> tuple[Ledger, Differences]:
-        unit, service = worker_ctx.args[0].unit, self.resources.service
-        comparable = getattr(self.container.service_cls, "comparable", ReconciliationDeclarations(facts={}))
-        if self._handlers is None:
-            self._handlers = self._queues_and_handlers()
-        return Ledger(unit, service, self._handlers, comparable), Differences(unit, self._types)
-
-    def _queues_and_handlers(self) -> dict[str, tuple[str, str]]:
-        """Queue and handler of each event type that comes in, in each of its versions."""
-        return {
-            version.type_name: (queue, entrypoint.handler_of(newest))
-            for entrypoint in self.container.entrypoints
-            if isinstance(entrypoint, OnEvent)
-            for queue, (version, newest) in entrypoint.received_in.items()
-        }
+@functools.cache
+def _received(service: Any) -> dict[str, tuple[str, str]]:
+    """Queue and handler of each event type that comes in, in each of its versions."""
+    return {
+        version.type_name: (event_queue(service.name, version.type_name), entrypoint.handler_of(newest))
+        for entrypoint in entrypoints_of(service, OnEvent)
+        for newest in entrypoint.event_classes
+        for version in versions(newest)
+    }
 
 
 class ReconciliationApi:
-    """What every service offers the operator's reconciliation. Only ids and states leave it, never a body.
+    """What every service offers the operator's reconciliation, beside `find_events`: ids and states, never a body.
 
-    A service says in its attribute `comparable` what else may be compared, and what may be done again.
+    A service says in its attribute `reconciliation` what else may be compared, and what may be done again.
     """
 
-    books = LedgerProvider()
+    ledger = LedgerProvider()
     real_time = RealTime()
-    comparable = ReconciliationDeclarations(facts={})
+    reconciliation = ReconciliationDeclarations(facts={})
 
     @query(GetReconciliationState(), roles=(OPERATOR,))
     def get_reconciliation_state(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """Which event types the service consumes, what waits too long for the broker, which differences are open.
-
-        `differences` and `accepted` hold a thousand each; the cursors with `_next` go to `list_differences`.
-        """
-        books, differences = self.books
-        found, more = differences.listed(OPEN, None, SHOWN_MAX)
-        accepted, more_accepted = differences.listed(ACCEPTED, None, SHOWN_MAX)
+        """Which event types the service consumes, which facts it declares, and what waits too long for the broker."""
+        declared = self.ledger.declared
         before = self.real_time.now() - datetime.timedelta(seconds=request["overdue_s"])
         return {
-            "consumes": sorted(books.handlers),
-            "facts": sorted(books.comparable.facts),
-            "announced_in_full": [[e.type_name for e in group] for group in books.comparable.announced_in_full],
-            "overdue": books.overdue(before),
-            "differences": found,
-            "differences_next": more,
-            "accepted": accepted,
-            "accepted_next": more_accepted,
+            "consumes": sorted(self.ledger.handlers),
+            "facts": sorted(declared.facts),
+            "announced_in_full": [[e.type_name for e in group] for group in declared.announced_in_full],
+            "overdue": self.ledger.overdue(before),
         }
-
-    @query(ListCommittedEvents(), roles=(OPERATOR,))
-    def list_committed_events(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """Events that the service committed, oldest first: since a moment, with these ids, or about these subjects."""
-        books, _ = self.books
-        if "since" not in request:
-            named = {name: request[name] for name in ("ids", "subjects") if name in request}
-            return {"items": books.having(**named), "next": None}
-        items, after = books.committed(request["since"], request["until"], request["after"], request["limit"])
-        return {"items": items, "next": after}
 
     @query(ListProcessedEvents(), roles=(OPERATOR,))
     def list_processed_events(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Events that the service has handled from a moment on, oldest first."""
-        items, after = self.books[0].processed(request["since"], request["until"], request["after"], request["limit"])
+        items, after = self.ledger.processed(request["since"], request["until"], request["after"], request["limit"])
         return {"items": items, "next": after}
 
     @query(ListUnprocessedEvents(), roles=(OPERATOR,))
     def list_unprocessed_events(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Which of these events the service ought to have handled and has not, and what its queues still hold."""
-        books, _ = self.books
-        items = books.unprocessed(request["events"], self.real_time.now())
-        queues = {item["type"]: books.handlers[item["type"]][0] for item in items if item["state"] == "missing"}
-        retries = [retry_queue(books.service, delay_s) for delay_s in config["retry_delays_s"]] if queues else []
+        ledger = self.ledger
+        items = ledger.unprocessed(request["events"], self.real_time.now())
+        queues = {item["type"]: ledger.handlers[item["type"]][0] for item in items if item["state"] == "missing"}
+        retries = [retry_queue(ledger.service, delay_s) for delay_s in config["retry_delays_s"]] if queues else []
         lengths = queue_lengths([*queues.values(), *retries]) if queues else {}
         return {
             "items": items,
@@ -209,48 +138,21 @@ class ReconciliationApi:
     @query(ListFacts(), roles=(OPERATOR,))
     def list_facts(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """What the service knows of the things with these keys; `name` is one of the state's `facts`."""
-        return {"items": self.books[0].facts(request["name"], request["keys"])}
-
-    @query(ListDifferences(), roles=(OPERATOR,))
-    def list_differences(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """Differences that were reported, open (if no state is given), settled or accepted, by kind."""
-        items, after = self.books[1].listed(request["state"], request["after"], request["limit"])
-        return {"items": items, "next": after}
-
-    @command(ReportDifferences(), roles=(OPERATOR,))
-    def report_differences(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """Note differences that were found and end those that are settled. Each change is announced once."""
-        return {"new": self.books[1].report(request["found"], request["settled"], self.real_time.now())}
-
-    @command(AcceptDifferences(), roles=(OPERATOR,))
-    def accept_differences(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """Have open differences counted no more, since the caller dealt with them. They are announced as settled."""
-        ids, why = list(dict.fromkeys(request["ids"])), request["why"]
-        refused = self.books[1].accept(ids, who=caller.subject, why=why, now=self.real_time.now())
-        outcomes = [(id, (refused[id], _NOT_ACCEPTED[refused[id]]) if id in refused else None) for id in ids]
-        return _outcomes("accepted", outcomes, caller, why)
+        return {"items": self.ledger.facts(request["name"], request["keys"])}
 
     @command(RepublishEvents(), roles=(OPERATOR,))
     def republish_events(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Let events go out once more, with their ids: whoever handled one knows it and does nothing."""
-        books, now = self.books[0], self.real_time.now()
         ids, why = list(dict.fromkeys(request["ids"])), request["why"]
-        outcomes = books.publish_again(ids, who=caller.subject, why=why, now=now)
+        outcomes = self.ledger.publish_again(ids, who=caller.subject, why=why, now=self.real_time.now())
         return _outcomes("republished", outcomes, caller, why)
 
     @command(RestoreDeadlines(), roles=(OPERATOR,))
     def restore_deadlines(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Set deadlines that ought to be there and are not."""
-        kind, books = request["kind"], self.books[0]
-        outcomes = [(key, books.restore_deadline(kind, key)) for key in dict.fromkeys(request["keys"])]
+        kind, ledger = request["kind"], self.ledger
+        outcomes = [(key, ledger.restore_deadline(kind, key)) for key in dict.fromkeys(request["keys"])]
         return _outcomes("restored", outcomes, caller, request["why"])
-
-
-_NOT_ACCEPTED = {
-    "not_found": "No such difference was reported here.",
-    "settled": "It is settled.",
-    "accepted": "It is accepted already.",
-}
 
 
 def _outcomes(

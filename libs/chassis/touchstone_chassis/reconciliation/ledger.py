@@ -1,4 +1,4 @@
-"""Reads a service's own books for a reconciliation: which events it committed, handled and parked; and mends them."""
+"""Reads a service's own ledger for a reconciliation: what it handled and lacks; and sends lost events again."""
 
 import dataclasses
 import datetime
@@ -12,7 +12,7 @@ from nameko import config
 
 from touchstone_chassis.amqp import connections
 from touchstone_chassis.deadletters.status import DeadLetterStatus, statuses_of
-from touchstone_chassis.pagination import behind, cursor_of, read_cursor
+from touchstone_chassis.pagination import cursor_of, read_cursor
 from touchstone_chassis.unit_of_work.outbox_rows import RELAY_GRACE
 from touchstone_chassis.unit_of_work.transaction import INBOX_KEPT
 from touchstone_chassis.unit_of_work.unit import UnitOfWork, job_id
@@ -31,7 +31,6 @@ Obstacle = tuple[str, str]
 Due = tuple[datetime.datetime, dict[str, Any]]
 """When a deadline falls due, and its payload."""
 
-_FACTS = {"_id": 1, "type": 1, "subject": 1, "sequence": 1, "recorded_at": 1, "pending": 1, "published_at": 1}
 _OURS = {"properties": {"$exists": False}}  # what an operator sent back is no event of ours
 
 
@@ -62,56 +61,39 @@ class Ledger:
         unit: UnitOfWork,
         service: str,
         handlers: Mapping[str, tuple[str, str]],
-        comparable: ReconciliationDeclarations,
+        declared: ReconciliationDeclarations,
     ):
-        self.service, self.handlers, self.comparable = service, handlers, comparable
+        self.service, self.handlers, self.declared = service, handlers, declared
         self._unit = unit
 
     def overdue(self, before: datetime.datetime) -> list[dict[str, Any]]:
         """Up to a hundred events that have waited for the broker since before that moment, oldest first."""
         waiting = {"pending": True, "recorded_at": {"$lt": before}}
-        wanted = _FACTS | {"waits_since": 1}
+        wanted = {"type": 1, "recorded_at": 1, "waits_since": 1}
         rows = self._unit.find(OUTBOX, waiting, sort=[("recorded_at", 1)], limit=OVERDUE_MAX, projection=wanted)
-        return [_fact(row) for row in rows if row.get("waits_since", row["recorded_at"]) < before]
-
-    def committed(
-        self, since: datetime.datetime, until: datetime.datetime | None, after: str | None, limit: int
-    ) -> tuple[list[dict[str, Any]], str | None]:
-        """Events that were committed from `since` on, in order, and the cursor to the next page."""
-        filter: dict[str, Any] = {"recorded_at": {"$gte": since} | ({"$lt": until} if until else {}), **_OURS}
-        if after:
-            moment, id = read_cursor(after)
-            filter["recorded_at"]["$gte"] = max(since, moment)
-            filter["$or"] = behind("recorded_at", moment, id)
-        order = [("recorded_at", 1), ("_id", 1)]
-        found = self._unit.find(OUTBOX, filter, sort=order, limit=limit + 1, projection=_FACTS)
-        more = len(found) > limit
-        page = found[:limit]
-        return [_fact(row) for row in page], cursor_of(page[-1], "recorded_at") if more else None
-
-    def having(self, *, ids: Sequence[str] = (), subjects: Sequence[str] = ()) -> list[dict[str, Any]]:
-        """What was committed with these event ids, or about these subjects."""
-        wanted = {"_id": {"$in": list(ids)}} if ids else {"subject": {"$in": list(subjects)}, **_OURS}
-        return [_fact(row) for row in self._unit.find(OUTBOX, wanted, projection=_FACTS, sort=[("recorded_at", 1)])]
+        late = [row for row in rows if row.get("waits_since", row["recorded_at"]) < before]
+        return [{"id": row["_id"], "type": row["type"], "recorded_at": row["recorded_at"]} for row in late]
 
     def processed(
         self, since: datetime.datetime, until: datetime.datetime | None, after: str | None, limit: int
     ) -> tuple[list[dict[str, Any]], str | None]:
-        """Events that were handled from `since` on. Two pages may share those of one moment."""
+        """Events that were handled from `since` on. Two pages may share those of one moment.
+
+        The inbox keeps no type: an event whose handler takes types of several producers is named once for each.
+        """
         beginning = _end_of(since)  # by the index that there is for their end
         if after:
             beginning = max(beginning, read_cursor(after)[0])
         lasting = {"$gte": beginning} | ({"$lt": _end_of(until)} if until else {})
         rows = self._unit.find(INBOX, {"expires_at": lasting}, sort=[("expires_at", 1)], limit=limit + 1)
         page = rows[:limit]
-        types: dict[str, str] = {}
+        types: dict[str, dict[str, str]] = {}
         for type_name, (_, handler) in self.handlers.items():
-            types.setdefault(handler, type_name)  # the newest version
+            types.setdefault(handler, {}).setdefault(type_name.partition(".")[0], type_name)  # the newest version
         items = []
         for row in page:
-            method, _, id = row["_id"].removeprefix(f"{self.service}.").partition("/")
-            if method in types:
-                items.append({"id": id, "type": types[method], "at": row["at"]})
+            handler, _, id = row["_id"].removeprefix(f"{self.service}.").partition("/")
+            items += [{"id": id, "type": name, "at": row["at"]} for name in types.get(handler, {}).values()]
         return items, cursor_of(page[-1], "expires_at") if len(rows) > limit else None
 
     def unprocessed(self, events: Mapping[str, Sequence[str]], now: datetime.datetime) -> list[dict[str, Any]]:
@@ -136,9 +118,9 @@ class Ledger:
 
     def facts(self, name: str, keys: Sequence[str]) -> list[dict[str, Any]]:
         """Raises InvalidRequest for a name that the service does not declare."""
-        if name not in self.comparable.facts:
-            raise InvalidRequest(f"{self.service} declares no {name}: {', '.join(self.comparable.facts)}.")
-        return self.comparable.facts[name](self._unit, keys)
+        if name not in self.declared.facts:
+            raise InvalidRequest(f"{self.service} declares no {name}: {', '.join(self.declared.facts)}.")
+        return self.declared.facts[name](self._unit, keys)
 
     def publish_again(
         self, ids: Sequence[str], *, who: str, why: str, now: datetime.datetime
@@ -167,7 +149,7 @@ class Ledger:
 
     def _present_body(self, row: dict[str, Any]) -> bytes | None:
         """A body for an event whose own had to leave: what its subject is now, as of when it became so."""
-        teller = self.comparable.present.get(REGISTRY.get(row["type"]))
+        teller = self.declared.present.get(REGISTRY.get(row["type"]))
         told = teller(self._unit, row["subject"]) if teller else None
         if told is None:
             return None
@@ -186,7 +168,7 @@ class Ledger:
 
     def restore_deadline(self, kind: str, key: str) -> Obstacle | None:
         """Set a deadline that ought to be there and is not; or say why not."""
-        teller = self.comparable.deadlines.get(kind)
+        teller = self.declared.deadlines.get(kind)
         if teller is None:
             return "unknown_kind", f"{self.service} declares no deadlines of the kind {kind}."
         due = teller(self._unit, key)
@@ -229,20 +211,6 @@ def _length(connection: amqp.Connection, name: str) -> int | None:
         return None
     channel.close()
     return length
-
-
-def _fact(row: dict[str, Any]) -> dict[str, Any]:
-    event: Any = REGISTRY.get(row["type"])
-    return {
-        "id": row["_id"],
-        "type": row["type"],
-        "subject": row.get("subject"),
-        "sequence": row.get("sequence"),
-        "recorded_at": row["recorded_at"],
-        "published_at": None if row["pending"] else row.get("published_at"),
-        "pending": row["pending"],
-        "personal": bool(event and event.personal),
-    }
 
 
 def _time_of(row: dict[str, Any]) -> datetime.datetime:

@@ -1,4 +1,4 @@
-"""Every kind of difference is seen where it is, and none where the books agree."""
+"""Every kind of discrepancy is seen where it is, and none where the ledgers agree."""
 
 import datetime
 from collections.abc import Callable
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from touchstone.reconciliation.books import Committed, Difference, Look, Waiting, difference_id
 from touchstone.reconciliation.comparison import compare
+from touchstone.reconciliation.ledger import Committed, Discrepancy, Snapshot, Waiting, discrepancy_id
 
 NOW = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
 ACCEPTED, ISSUED = "assessment.audit_accepted.v1", "certification.certificate_issued.v1"
@@ -25,7 +25,7 @@ def an_event(id: str, type: str, subject: str, sequence: int = 1, *, seconds: fl
 
 
 def a_state(consumes: tuple[str, ...] = (), in_full: tuple[tuple[str, ...], ...] = ()) -> dict[str, Any]:
-    return {"consumes": list(consumes), "announced_in_full": in_full, "overdue": [], "differences": []}
+    return {"consumes": list(consumes), "announced_in_full": in_full, "overdue": []}
 
 
 def a_case(**changes: Any) -> dict[str, Any]:
@@ -39,14 +39,14 @@ def an_announcement(**changes: Any) -> dict[str, Any]:
     return found | {"nobody": ["body:dnv"], "notices": [notice], "repeats": [], "lacks_sending": []} | changes
 
 
-def a_look() -> Look:
+def a_snapshot() -> Snapshot:
     """An audit was submitted, accepted, decided, and told: nothing differs."""
     events = [
         an_event("e-0", SUBMITTED, "aud", 1, seconds=700),
         an_event("e-1", ACCEPTED, "aud", 2),
         an_event("e-2", ISSUED, "certificate-7", 1, seconds=590),
     ]
-    return Look(
+    return Snapshot(
         now=NOW,
         states={
             "membership": a_state(),
@@ -62,47 +62,47 @@ def a_look() -> Look:
     )
 
 
-def lose(look: Look, **waiting: Any) -> None:
+def lose(snapshot: Snapshot, **waiting: Any) -> None:
     """Let certification know nothing of the accepted audit."""
-    look.waiting["certification"] = Waiting(states={"e-1": "missing"}, asked={"e-1"}, **waiting)
-    look.cases["aud"] = a_case(state=None, outcome=None, number=None, certificates=[], announced=[])
+    snapshot.waiting["certification"] = Waiting(states={"e-1": "missing"}, asked={"e-1"}, **waiting)
+    snapshot.cases["aud"] = a_case(state=None, outcome=None, number=None, certificates=[], announced=[])
 
 
-def with_case(**changes: Any) -> Callable[[Look], None]:
-    return lambda look: look.cases.update(aud=a_case(**changes))
+def with_case(**changes: Any) -> Callable[[Snapshot], None]:
+    return lambda snapshot: snapshot.cases.update(aud=a_case(**changes))
 
 
-def with_announcement(**changes: Any) -> Callable[[Look], None]:
-    return lambda look: look.announcements.update({"e-2": an_announcement(**changes)})
+def with_announcement(**changes: Any) -> Callable[[Snapshot], None]:
+    return lambda snapshot: snapshot.announcements.update({"e-2": an_announcement(**changes)})
 
 
-def lose_queue(look: Look) -> None:
-    lose(look, queues={ACCEPTED: None})
+def lose_queue(snapshot: Snapshot) -> None:
+    lose(snapshot, queues={ACCEPTED: None})
 
 
-def be_overtaken(look: Look) -> None:
-    lose(look, queues={ACCEPTED: 5})
-    look.committed["e-9"] = an_event("e-9", ACCEPTED, "later", 1, seconds=100)
-    look.waiting["certification"].asked.add("e-9")
-    look.cases["later"] = a_case(audit_id="later")
-    look.audits["later"] = {"audit_id": "later", "state": "accepted", "accepted_at": ago(100)}
+def be_overtaken(snapshot: Snapshot) -> None:
+    lose(snapshot, queues={ACCEPTED: 5})
+    snapshot.committed["e-9"] = an_event("e-9", ACCEPTED, "later", 1, seconds=100)
+    snapshot.waiting["certification"].asked.add("e-9")
+    snapshot.cases["later"] = a_case(audit_id="later")
+    snapshot.audits["later"] = {"audit_id": "later", "state": "accepted", "accepted_at": ago(100)}
 
 
-def announce_later_version(look: Look) -> None:
-    look.committed["e-5"] = an_event("e-5", SUBMITTED, "aud", 5, seconds=1)
+def announce_later_version(snapshot: Snapshot) -> None:
+    snapshot.committed["e-5"] = an_event("e-5", SUBMITTED, "aud", 5, seconds=1)
 
 
-def announce_twice(look: Look) -> None:
-    look.committed["e-8"] = an_event("e-8", ACCEPTED, "aud", 2)
-    look.waiting["certification"].asked.add("e-8")
+def announce_twice(snapshot: Snapshot) -> None:
+    snapshot.committed["e-8"] = an_event("e-8", ACCEPTED, "aud", 2)
+    snapshot.waiting["certification"].asked.add("e-8")
 
 
-def wait_for_broker(look: Look) -> None:
-    look.states["assessment"]["overdue"] = [{"id": "e-7", "type": ACCEPTED, "recorded_at": str(ago(900))}]
+def wait_for_broker(snapshot: Snapshot) -> None:
+    snapshot.states["assessment"]["overdue"] = [{"id": "e-7", "type": ACCEPTED, "recorded_at": str(ago(900))}]
 
 
 NOTICE = {"notice_id": "n-1", "contact_id": "rosa", "party": "member:alba", "effective": True}
-FALSIFIED: list[tuple[str, str, Callable[[Look], Any]]] = [
+FALSIFIED: list[tuple[str, str, Callable[[Snapshot], Any]]] = [
     ("event_not_processed", "certification", lose),
     ("event_not_processed", "certification", be_overtaken),
     ("queue_missing", "certification", lose_queue),
@@ -131,44 +131,44 @@ FALSIFIED: list[tuple[str, str, Callable[[Look], Any]]] = [
 ]
 
 
-def found(look: Look) -> list[Difference]:
-    return list(compare(look).found.values())
+def found(snapshot: Snapshot) -> list[Discrepancy]:
+    return list(compare(snapshot).found.values())
 
 
-def test_where_all_books_agree_nothing_differs() -> None:
-    assert found(a_look()) == []
-    assert compare(a_look()).undecided == set()
+def test_where_all_ledgers_agree_nothing_differs() -> None:
+    assert found(a_snapshot()) == []
+    assert compare(a_snapshot()).undecided == set()
 
 
 @pytest.mark.parametrize(("kind", "service", "falsify"), FALSIFIED, ids=lambda v: v if isinstance(v, str) else "")
-def test_each_kind_of_difference_is_seen_and_told_to_whom_it_concerns(
-    kind: str, service: str, falsify: Callable[[Look], Any]
+def test_each_kind_of_discrepancy_is_seen_and_told_to_whom_it_concerns(
+    kind: str, service: str, falsify: Callable[[Snapshot], Any]
 ) -> None:
-    look = a_look()
+    snapshot = a_snapshot()
 
-    falsify(look)
+    falsify(snapshot)
 
-    differences = [d for d in found(look) if d.kind == kind]
-    assert [d.service for d in differences] == [service]
-    assert len(differences[0].sentence) > 30 and "{" not in differences[0].sentence
+    discrepancies = [d for d in found(snapshot) if d.kind == kind]
+    assert [d.service for d in discrepancies] == [service]
+    assert len(discrepancies[0].sentence) > 30 and "{" not in discrepancies[0].sentence
 
 
 def test_only_what_is_safe_can_be_mended() -> None:
     mendable = set()
     for kind, _, falsify in FALSIFIED:
-        look = a_look()
-        falsify(look)
-        mendable |= {d.kind for d in found(look) if d.kind == kind and d.mend}
+        snapshot = a_snapshot()
+        falsify(snapshot)
+        mendable |= {d.kind for d in found(snapshot) if d.kind == kind and d.mend}
 
     assert mendable == {"event_not_processed", "deadline_missing"}
 
 
 def test_nothing_is_published_again_while_there_is_no_queue_for_it() -> None:
-    look = a_look()
+    snapshot = a_snapshot()
 
-    lose_queue(look)
+    lose_queue(snapshot)
 
-    assert {d.kind: d.mend for d in found(look)} == {"event_not_processed": None, "queue_missing": None}
+    assert {d.kind: d.mend for d in found(snapshot)} == {"event_not_processed": None, "queue_missing": None}
 
 
 @pytest.mark.parametrize(
@@ -184,11 +184,11 @@ def test_nothing_is_published_again_while_there_is_no_queue_for_it() -> None:
 def test_what_may_still_be_under_way_is_not_called_missing(
     queues: dict[str, int | None], retrying: int, seconds: float, expected: bool
 ) -> None:
-    look = a_look()
-    lose(look, queues=queues, retrying=retrying)
-    look.committed["e-1"] = an_event("e-1", ACCEPTED, "aud", 2, seconds=seconds)
+    snapshot = a_snapshot()
+    lose(snapshot, queues=queues, retrying=retrying)
+    snapshot.committed["e-1"] = an_event("e-1", ACCEPTED, "aud", 2, seconds=seconds)
 
-    findings = compare(look)
+    findings = compare(snapshot)
 
     assert bool(findings.found) is expected
     assert ("e-1" in findings.undecided) is not expected
@@ -196,107 +196,107 @@ def test_what_may_still_be_under_way_is_not_called_missing(
 
 @pytest.mark.parametrize(("state", "is_decided"), [("parked", False), ("replaying", False), ("discarded", True)])
 def test_what_an_operator_has_in_hand_is_not_missing(state: str, is_decided: bool) -> None:
-    look = a_look()
-    lose(look)
+    snapshot = a_snapshot()
+    lose(snapshot)
 
-    look.waiting["certification"].states["e-1"] = state
+    snapshot.waiting["certification"].states["e-1"] = state
 
-    assert found(look) == []
-    assert compare(look).leaves_open("any", {"audit": "aud"}) is not is_decided
-    assert ("e-1" in compare(look).unfinished) is not is_decided
+    assert found(snapshot) == []
+    assert compare(snapshot).leaves_open({"audit": "aud"}) is not is_decided
+    assert ("e-1" in compare(snapshot).unfinished) is not is_decided
 
 
 def test_an_event_that_notification_discarded_is_not_taken_for_lost_documents() -> None:
-    look = a_look()
-    look.announcements.clear()
+    snapshot = a_snapshot()
+    snapshot.announcements.clear()
 
-    look.waiting["notification"].states["e-2"] = "discarded"
+    snapshot.waiting["notification"].states["e-2"] = "discarded"
 
-    assert found(look) == [] and compare(look).undecided == set()
+    assert found(snapshot) == [] and compare(snapshot).undecided == set()
 
 
 @pytest.mark.parametrize(
     ("other", "edited"), [("replaying", False), ("discarded", False), ("parked", True), ("missing", True)]
 )
 def test_what_one_consumer_must_not_get_as_it_was_is_not_published_again_for_another(other: str, edited: bool) -> None:
-    look = a_look()
-    lose(look)
-    look.states["notification"]["consumes"].append(ACCEPTED)
+    snapshot = a_snapshot()
+    lose(snapshot)
+    snapshot.states["notification"]["consumes"].append(ACCEPTED)
 
-    look.waiting["notification"] = Waiting(
+    snapshot.waiting["notification"] = Waiting(
         asked={"e-1", "e-2"}, states={"e-1": other}, edited={"e-1"} if edited else set()
     )
 
-    of_it = [d for d in found(look) if d.kind == "event_not_processed"]
+    of_it = [d for d in found(snapshot) if d.kind == "event_not_processed"]
     assert "certification" in {d.service for d in of_it}
     assert all(d.mend is None and "Nobody publishes it again" in d.sentence for d in of_it)
 
 
-def test_a_difference_is_not_called_settled_before_its_event_was_asked_for() -> None:
-    look = a_look()
+def test_nothing_can_be_said_of_an_event_before_it_was_asked_for() -> None:
+    snapshot = a_snapshot()
     about = {"event": "e-1", "type": ACCEPTED, "producer": "assessment", "subject": "aud"}
-    look.waiting["certification"].asked.clear()
+    snapshot.waiting["certification"].asked.clear()
 
-    findings = compare(look)
+    findings = compare(snapshot)
 
     assert findings.found == {}
-    assert findings.leaves_open("any", about) and findings.leaves_open("any", {"audit": "aud"})
-    assert not findings.leaves_open("any", {"event": "e-2"})
+    assert findings.leaves_open(about) and findings.leaves_open({"audit": "aud"})
+    assert not findings.leaves_open({"event": "e-2"})
 
 
 def test_a_case_that_waits_needs_neither_decision_nor_certificate() -> None:
-    look = a_look()
+    snapshot = a_snapshot()
 
-    with_case(state="held", outcome=None, number=None, certificates=[], announced=[])(look)
+    with_case(state="held", outcome=None, number=None, certificates=[], announced=[])(snapshot)
 
-    assert found(look) == []
+    assert found(snapshot) == []
 
 
 def test_an_audit_without_announcement_for_long_is_not_called_unannounced() -> None:
     """Outboxes forget after sixty days."""
-    look = a_look()
-    with_case(announced=[])(look)
-    look.committed["e-1"] = an_event("e-1", ACCEPTED, "aud", 2, seconds=56 * 86400)
+    snapshot = a_snapshot()
+    with_case(announced=[])(snapshot)
+    snapshot.committed["e-1"] = an_event("e-1", ACCEPTED, "aud", 2, seconds=56 * 86400)
 
-    assert found(look) == []
+    assert found(snapshot) == []
 
 
 def test_a_later_version_of_an_event_type_is_the_same_event() -> None:
-    look = a_look()
-    look.committed["e-1"] = an_event("e-1", "assessment.audit_accepted.v2", "aud", 2)
-    look.states["certification"]["consumes"] = ["assessment.audit_accepted.v1", "assessment.audit_accepted.v2"]
-    with_case(state=None, outcome=None, number=None, certificates=[])(look)
+    snapshot = a_snapshot()
+    snapshot.committed["e-1"] = an_event("e-1", "assessment.audit_accepted.v2", "aud", 2)
+    snapshot.states["certification"]["consumes"] = ["assessment.audit_accepted.v1", "assessment.audit_accepted.v2"]
+    with_case(state=None, outcome=None, number=None, certificates=[])(snapshot)
 
-    assert [d.kind for d in found(look)] == ["audit_without_case"]
+    assert [d.kind for d in found(snapshot)] == ["audit_without_case"]
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=5), st.text(max_size=5), min_size=1))
-def test_a_difference_has_one_id_whatever_the_order_of_what_it_is_about(about: dict[str, str]) -> None:
+def test_a_discrepancy_has_one_id_whatever_the_order_of_what_it_is_about(about: dict[str, str]) -> None:
     backwards = dict(reversed(about.items()))
 
-    assert difference_id("s", "k", about) == difference_id("s", "k", backwards)
-    assert difference_id("s", "k", about) != difference_id("s", "l", about)
+    assert discrepancy_id("s", "k", about) == discrepancy_id("s", "k", backwards)
+    assert discrepancy_id("s", "k", about) != discrepancy_id("s", "l", about)
 
 
 @given(st.sets(st.integers(1, 30), min_size=1), st.randoms())
 def test_every_gap_between_announced_versions_is_seen_in_whatever_order_they_come(
     sequences: set[int], chance: Any
 ) -> None:
-    look = a_look()
+    snapshot = a_snapshot()
     shuffled = sorted(sequences)
     chance.shuffle(shuffled)
-    look.committed |= {f"s-{n}": an_event(f"s-{n}", SUBMITTED, "other", n) for n in shuffled}
+    snapshot.committed |= {f"s-{n}": an_event(f"s-{n}", SUBMITTED, "other", n) for n in shuffled}
 
-    gaps = {int(d.about["after"]) for d in found(look) if d.kind == "sequence_gap"}
+    gaps = {int(d.about["after"]) for d in found(snapshot) if d.kind == "sequence_gap"}
 
     assert gaps == {n for n in sequences if n + 1 not in sequences and n != max(sequences)}
 
 
 def test_the_versions_that_a_restore_leaves_out_are_no_gap() -> None:
-    look = a_look()
+    snapshot = a_snapshot()
     for number in (1, 2, 1_000_003, 1_000_005):
-        look.committed[f"r-{number}"] = an_event(f"r-{number}", SUBMITTED, "restored", number)
+        snapshot.committed[f"r-{number}"] = an_event(f"r-{number}", SUBMITTED, "restored", number)
 
-    gaps = {int(d.about["after"]) for d in found(look) if d.kind == "sequence_gap"}
+    gaps = {int(d.about["after"]) for d in found(snapshot) if d.kind == "sequence_gap"}
 
     assert gaps == {1_000_003}

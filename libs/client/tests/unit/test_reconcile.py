@@ -2,7 +2,6 @@
 
 import datetime
 import json
-import types
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ import typer
 from touchstone.cli import reconcile
 from touchstone.cli.reconcile import Course, moment
 from touchstone.reconciliation import round
-from touchstone.reconciliation.books import Committed
+from touchstone.reconciliation.ledger import Committed
 from touchstone.reconciliation.round import Terms
 from touchstone_contracts.errors import Unavailable
 
@@ -103,13 +102,10 @@ def test_a_service_that_is_away_ends_one_round_and_not_the_process(
 
 def _nobody() -> dict[str, Any]:
     options = dict.fromkeys(("token", "key", "subject", "role", "cab", "member", "issuer"))
-    context = types.SimpleNamespace(invoked_subcommand=None)
     return {
         **options,
-        "context": context,
         "timeout_s": 1.0,
         "mend": False,
-        "report": True,
         "rate": 50.0,
         "grace": 60.0,
         "overdue": 300,

@@ -12,7 +12,7 @@ from rich.progress import track
 
 from touchstone.auth import keys, tokens
 from touchstone.cases.case_file import case_file
-from touchstone.cli import backup, cases, dead_letters, reconcile
+from touchstone.cli import backup, cases, dead_letters, provision, reconcile
 from touchstone.cli.case_views import show_case_file
 from touchstone.cli.context import (
     AmqpUri,
@@ -49,9 +49,10 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(cases.app, name="cases")
 app.command(name="case")(cases.case)
-app.add_typer(reconcile.app, name="reconcile")
+app.command(name="reconcile")(reconcile.command)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
+app.command("provision")(provision.provision)
 
 Audit = Annotated[str, typer.Argument(metavar="AUDIT", help="The audit's id.")]
 Number = Annotated[int, typer.Argument(metavar="NUMBER", help="A certificate's number.")]
@@ -275,27 +276,6 @@ def _roles_of(key: dict[str, Any]) -> str:
 
 def _private_path(issuer: str) -> pathlib.Path:
     return keys.default_directory() / f"{issuer}.key.json"
-
-
-@app.command()
-def provision(
-    amqp_uri: AmqpUri = None,
-    mongo_uri: Annotated[str | None, typer.Option(envvar=["TOUCHSTONE_MONGO_URI", "MONGO_URI"])] = None,
-    database_prefix: Annotated[str, typer.Option(envvar="TOUCHSTONE_DATABASE_PREFIX")] = "touchstone",
-    wait: Annotated[float, typer.Option(metavar="SECONDS", help="For broker and database to answer.")] = 60,
-    as_json: Json = False,
-) -> None:
-    """Make broker and database ready for the services that are installed here. May run again at any time."""
-    try:
-        from touchstone.provisioning import provision as provisioning  # here, because only operators install pymongo
-    except ImportError as error:
-        raise typer.BadParameter("provisioning needs pymongo: install touchstone-client[operator]") from error
-    output = Output(as_json=as_json)
-    broker = required(amqp_uri, "--amqp-uri", "TOUCHSTONE_AMQP_URI")
-    database = required(mongo_uri, "--mongo-uri", "MONGO_URI")
-    with told(output, provisioning.ProvisioningFailed):
-        report = provisioning.provision(broker, database, database_prefix, wait_s=wait)
-        output.answer("provisioned", report.as_dict() if as_json else report.counts())
 
 
 def main() -> None:

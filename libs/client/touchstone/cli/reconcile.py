@@ -1,4 +1,4 @@
-"""`touchstone reconcile`: compares the books of all services, once or for ever, and mends what can safely be mended."""
+"""`touchstone reconcile`: compares the ledgers of all services, once or for ever, and mends what it safely can."""
 
 import dataclasses
 import datetime
@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from touchstone.cli import accepting
 from touchstone.cli.context import FAILURES, Session, calling
 from touchstone.cli.render import Output, error_object
-from touchstone.reconciliation.books import Committed
+from touchstone.reconciliation.ledger import Committed, Discrepancy
 from touchstone.reconciliation.round import Round, Terms, reconcile
+from touchstone.reconciliation.snapshot import Seeds
 
 FIRST_LOOK = datetime.timedelta(days=1)
 LATER_LOOK = datetime.timedelta(hours=2)
@@ -36,31 +36,21 @@ Every = Annotated[
 ]
 
 
-app = typer.Typer(help="Compare the services' books.", invoke_without_command=True)
-app.command("list")(accepting.list_differences)
-app.command("accept")(accepting.accept)
-
-
-@app.callback()
 @calling
 def command(
     session: Session,
-    context: typer.Context,
     since: Since = None,
     every: Every = None,
     mend: Annotated[bool, typer.Option("--mend", help="Publish lost events again, set lost deadlines again.")] = False,
-    report: Annotated[bool, typer.Option(help="Tell the services, which announce and count what differs.")] = True,
     rate: Annotated[float, typer.Option(metavar="PER_SECOND", min=0.1, max=1000, help="How fast to mend.")] = 50.0,
     grace: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="No event is missed before.")] = 60.0,
     overdue: Annotated[int, typer.Option(metavar="SECONDS", min=1, help="So long may one wait for the broker.")] = 300,
 ) -> None:
     """Compare audits, decisions, certificates, outboxes, inboxes and notices; mend nothing without --mend (operator).
 
-    Exit status 1 where differences are left.
+    Exit status 1 where discrepancies are left.
     """
-    if context.invoked_subcommand is not None:
-        return
-    terms = Terms(mend=mend, report=report, rate_per_s=rate, grace_s=grace, overdue_s=overdue)
+    terms = Terms(mend=mend, rate_per_s=rate, grace_s=grace, overdue_s=overdue)
     begin = moment(since) if since else _now() - FIRST_LOOK
     if every is None:
         done = reconcile(session.client.call, begin, terms)
@@ -79,10 +69,11 @@ def command(
 
 @dataclasses.dataclass
 class Course:
-    """Where the next round begins, and which older events it looks at: those that somebody has not handled yet."""
+    """Where the next round begins, and what it looks at beside: what is not handled yet, and what differed."""
 
     begin: datetime.datetime
     carried: list[Committed] = dataclasses.field(default_factory=list)
+    open: list[Discrepancy] = dataclasses.field(default_factory=list)
     long_at: datetime.datetime | None = None
     """When the last round began that looked a day back or further."""
 
@@ -99,12 +90,13 @@ class Course:
             self.begin = min(self.begin, followed[0][0])
             followed = []
         self.carried = [done.unfinished[id] for _, id in followed]
+        self.open = done.discrepancies
 
 
 def _one_round(session: Session, course: Course, terms: Terms) -> Round | None:
     """A round of many; a service that is away is no reason to end: the next round begins where this one did."""
     try:
-        done = reconcile(session.client.call, course.begin, terms, course.carried)
+        done = reconcile(session.client.call, course.begin, terms, Seeds.of(course.open, course.carried))
     except FAILURES as failure:
         _log(session.output, "not_reconciled", level="warning", since=course.begin, error=error_object(failure)["code"])
         return None
@@ -118,8 +110,6 @@ def _line(done: Round) -> dict[str, Any]:
         "events": done.events,
         "calls": done.calls,
         "differences": done.counts(),
-        "new": done.new,
-        "settled": len(done.settled),
         "mended": len(done.mended),
         "refused": len(done.refused),
         "left": len(done.left),
@@ -134,21 +124,17 @@ def _log(output: Output, event: str, *, level: str, **facts: Any) -> None:
 
 def _show(output: Output, done: Round) -> None:
     if output.as_json:
-        differences = [
-            {"service": d.service, **d.as_report(), "mendable": d.mend is not None} for d in done.differences
-        ]
-        output.json({**_line(done), "found": differences, "mended_ids": done.mended, "refusals": done.refused})
+        found = [{"service": d.service, **d.as_report(), "mendable": d.mend is not None} for d in done.discrepancies]
+        output.json({**_line(done), "found": found, "mended_ids": done.mended, "refusals": done.refused})
         return
-    for difference in done.differences:
-        output.line(f"{difference.service} {difference.kind} {difference.id}", style="bold")
-        output.line(f"  {difference.sentence}")
+    for discrepancy in done.discrepancies:
+        output.line(f"{discrepancy.service} {discrepancy.kind} {discrepancy.id}", style="bold")
+        output.line(f"  {discrepancy.sentence}")
     for refusal in done.refused:
         output.line(f"not mended: {refusal['id']}: {refusal['message']}", style="red")
     counts = ", ".join(f"{count} {kind}" for kind, count in sorted(done.counts().items())) or "nothing differs"
-    output.line(
-        f"{done.events} events since {str(done.since)[:19]}: {counts}; {len(done.settled)} settled,"
-        f" {len(done.mended)} mended, {len(done.left)} left"
-    )
+    sums = f"{len(done.mended)} mended, {len(done.left)} left"
+    output.line(f"{done.events} events since {str(done.since)[:19]}: {counts}; {sums}")
 
 
 def moment(text: str) -> datetime.datetime:

@@ -89,9 +89,7 @@ def provision(
 
     Waits up to `wait_s` for broker and database to answer. Raises ProvisioningFailed, BrokerUnreachable, BrokerRefused.
     """
-    wanted = list(installed_topologies() if topologies is None else topologies)
-    if not wanted:
-        raise ProvisioningFailed([f"No service is installed here: nothing offers the entry point {ENTRY_POINTS!r}."])
+    wanted = chosen(topologies)
     plan = broker_plan(wanted)
     provision_broker(amqp_uri, plan, wait_s=wait_s)
     indexes, migrations = provision_databases(mongo_uri, database_prefix, wanted, wait_s=wait_s)
@@ -103,6 +101,14 @@ def provision(
         indexes=tuple(indexes),
         migrations=tuple(migrations),
     )
+
+
+def chosen(topologies: Iterable[ServiceTopology] | None) -> list[ServiceTopology]:
+    """These, or those of all installed services. Raises ProvisioningFailed where there is none."""
+    wanted = list(installed_topologies() if topologies is None else topologies)
+    if not wanted:
+        raise ProvisioningFailed([f"No service is installed here: nothing offers the entry point {ENTRY_POINTS!r}."])
+    return wanted
 
 
 def provision_broker(amqp_uri: str, plan: BrokerPlan, *, wait_s: float = 30) -> None:
@@ -143,13 +149,21 @@ class _Declaring:
 
 
 def _explained(reply_text: str, what: str) -> str:
-    difference = _INEQUIVALENT.search(reply_text)
-    if difference is None:
+    other = other_argument(reply_text)
+    if other is None:
         return f"{what}: {reply_text}"
     return (
-        f"{difference['kind']} {difference['name']} exists with another {difference['argument']}: "
-        f"found {_plain(difference['found'])}, wanted {_plain(difference['wanted'])}."
+        f"{other['kind']} {other['name']} exists with another {other['argument']}: "
+        f"found {other['found']}, wanted {other['wanted']}."
     )
+
+
+def other_argument(reply_text: str) -> dict[str, str] | None:
+    """`kind`, `name`, `argument`, `found` and `wanted`, where the broker refuses an argument of what exists."""
+    read = _INEQUIVALENT.search(reply_text)
+    return read and {
+        name: _plain(value) if name in ("found", "wanted") else value for name, value in read.groupdict().items()
+    }
 
 
 def _plain(value: str) -> str:
@@ -164,15 +178,28 @@ def provision_databases(
     """Create indexes and run the migrations that have not run; returns the names of both."""
     indexes: list[str] = []
     migrations: list[str] = []
+    with databases(mongo_uri, prefix, topologies, wait_s=wait_s) as each:
+        for topology, database in each:
+            indexes += _create_indexes(database, indexes_of(topology))
+            migrations += _run_migrations(database, topology)
+    return indexes, migrations
+
+
+def indexes_of(topology: ServiceTopology) -> list[Index]:
+    """Those of the service's own collections and of what every service keeps."""
+    return [*BOOKKEEPING_INDEXES, *topology.indexes]
+
+
+@contextlib.contextmanager
+def databases(
+    mongo_uri: str, prefix: str, topologies: Iterable[ServiceTopology], *, wait_s: float
+) -> Iterator[list[tuple[ServiceTopology, Database]]]:
+    """The database of each service, for the block. What the database refuses there is a ProvisioningFailed."""
     try:
         with _mongo_client(mongo_uri, wait_s) as client:
-            for topology in topologies:
-                database = client[f"{prefix}_{topology.service}"]
-                indexes += _create_indexes(database, [*BOOKKEEPING_INDEXES, *topology.indexes])
-                migrations += _run_migrations(database, topology)
+            yield [(topology, client[f"{prefix}_{topology.service}"]) for topology in topologies]
     except pymongo.errors.PyMongoError as error:
         raise ProvisioningFailed([f"{redacted(mongo_uri)}: {error}"]) from error
-    return indexes, migrations
 
 
 def _mongo_client(mongo_uri: str, wait_s: float) -> pymongo.MongoClient[dict[str, Any]]:
@@ -188,7 +215,7 @@ def _create_indexes(database: Database, indexes: Iterable[Index]) -> list[str]:
     for index in indexes:
         name = f"{database.name}.{index.collection}.{index.name}"
         try:
-            database[index.collection].create_index(list(index.keys), name=index.name, **_options(index))
+            database[index.collection].create_index(list(index.keys), name=index.name, **options_of(index))
         except pymongo.errors.DuplicateKeyError as error:
             problems.append(f"index {name} must be unique and the documents are not: {error.details}")
         except pymongo.errors.OperationFailure as error:
@@ -199,7 +226,8 @@ def _create_indexes(database: Database, indexes: Iterable[Index]) -> list[str]:
     return made
 
 
-def _options(index: Index) -> dict[str, Any]:
+def options_of(index: Index) -> dict[str, Any]:
+    """What pymongo's `create_index` takes beside the keys, and what `index_information` gives back."""
     options: dict[str, Any] = {}
     if index.unique:
         options["unique"] = True

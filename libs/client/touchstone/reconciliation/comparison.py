@@ -1,19 +1,19 @@
-"""Compares what services say of their books, and tells every difference in a sentence for who is on call; no I/O."""
+"""Compares what services say of their ledgers; tells every discrepancy in a sentence for who is on call; no I/O."""
 
 import datetime
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from touchstone.reconciliation.books import (
+from touchstone.reconciliation.ledger import (
     DISCARDED,
     MISSING,
     REPLAYING,
     Committed,
-    Difference,
+    Discrepancy,
     Findings,
-    Look,
     Mend,
+    Snapshot,
     Waiting,
     name_of,
     producer_of,
@@ -35,27 +35,27 @@ ANNOUNCED_FOR = datetime.timedelta(days=55)
 """For how long an event surely stays in its producer's outbox."""
 
 
-def compare(look: Look) -> Findings:
-    """Every difference that this look shows."""
+def compare(snapshot: Snapshot) -> Findings:
+    """Every discrepancy that this look shows."""
     findings = Findings()
-    _deliveries(look, findings)
-    findings.add(_unknown(look))
-    findings.add(_overdue(look))
-    findings.add(_sequences(look))
-    _decisions(look, findings)
-    _notices(look, findings)
+    _deliveries(snapshot, findings)
+    findings.add(_unknown(snapshot))
+    findings.add(_overdue(snapshot))
+    findings.add(_sequences(snapshot))
+    _decisions(snapshot, findings)
+    _notices(snapshot, findings)
     return findings
 
 
-def _deliveries(look: Look, findings: Findings) -> None:
+def _deliveries(snapshot: Snapshot, findings: Findings) -> None:
     """What a producer committed and a consumer neither handled nor parked, and what is not to be expected yet."""
-    for consumer, waiting in look.waiting.items():
-        newest = _newest_handled(look, consumer)
+    for consumer, waiting in snapshot.waiting.items():
+        newest = _newest_handled(snapshot, consumer)
         for type_name, length in waiting.queues.items():
             if length is None:
                 findings.add([_queue_missing(consumer, type_name)])
-        for event in look.committed.values():
-            if event.type not in look.states[consumer]["consumes"]:
+        for event in snapshot.committed.values():
+            if event.type not in snapshot.states[consumer]["consumes"]:
                 continue
             state = waiting.states.get(event.id)
             if event.id not in waiting.asked or state not in (None, DISCARDED):
@@ -63,18 +63,18 @@ def _deliveries(look: Look, findings: Findings) -> None:
             if (
                 event.id not in waiting.asked
                 or state == REPLAYING
-                or (state == MISSING and _under_way(event, waiting, newest.get(event.type), look.now))
+                or (state == MISSING and _under_way(event, waiting, newest.get(event.type), snapshot.now))
             ):
                 findings.undecided.add(event.id)
             elif state == MISSING:
                 there_is_a_queue = waiting.queues.get(event.type, 0) is not None
-                findings.add([_not_processed(consumer, event, look.held_back(event.id), mendable=there_is_a_queue)])
+                findings.add([_not_processed(consumer, event, snapshot.held_back(event.id), mendable=there_is_a_queue)])
 
 
-def _newest_handled(look: Look, consumer: str) -> dict[str, datetime.datetime]:
+def _newest_handled(snapshot: Snapshot, consumer: str) -> dict[str, datetime.datetime]:
     newest: dict[str, datetime.datetime] = {}
-    for event in look.committed.values():
-        if event.published_at and look.handled(consumer, event):
+    for event in snapshot.committed.values():
+        if event.published_at and snapshot.handled(consumer, event):
             newest[event.type] = max(newest.get(event.type, event.published_at), event.published_at)
     return newest
 
@@ -91,11 +91,11 @@ def _under_way(
     return bool(waiting.retrying) and now - event.published_at < RETRIED_FOR
 
 
-def _not_processed(consumer: str, event: Committed, held_back: str | None, *, mendable: bool) -> Difference:
+def _not_processed(consumer: str, event: Committed, held_back: str | None, *, mendable: bool) -> Discrepancy:
     about = {"event": event.id, "type": event.type, "producer": event.producer, "subject": event.subject}
     mend = Mend(event.producer, "republish_events", (event.id,)) if mendable and not held_back else None
     advice = f"Nobody publishes it again by itself, since {held_back}: see the runbook." if held_back else _AGAIN
-    return Difference(
+    return Discrepancy(
         consumer,
         "event_not_processed",
         about,
@@ -108,8 +108,8 @@ def _not_processed(consumer: str, event: Committed, held_back: str | None, *, me
 _AGAIN = "Publish it again: reconcile --mend."
 
 
-def _queue_missing(consumer: str, type_name: str) -> Difference:
-    return Difference(
+def _queue_missing(consumer: str, type_name: str) -> Discrepancy:
+    return Discrepancy(
         consumer,
         "queue_missing",
         {"queue": f"{consumer}.{type_name}"},
@@ -117,11 +117,11 @@ def _queue_missing(consumer: str, type_name: str) -> Difference:
     )
 
 
-def _unknown(look: Look) -> Iterator[Difference]:
-    for consumer, events in look.unknown.items():
+def _unknown(snapshot: Snapshot) -> Iterator[Discrepancy]:
+    for consumer, events in snapshot.unknown.items():
         for id, type_name in events:
             producer = producer_of(type_name)
-            yield Difference(
+            yield Discrepancy(
                 consumer,
                 "event_unknown_upstream",
                 {"event": id, "type": type_name, "producer": producer},
@@ -130,10 +130,10 @@ def _unknown(look: Look) -> Iterator[Difference]:
             )
 
 
-def _overdue(look: Look) -> Iterator[Difference]:
-    for service, state in look.states.items():
+def _overdue(snapshot: Snapshot) -> Iterator[Discrepancy]:
+    for service, state in snapshot.states.items():
         for row in state["overdue"]:
-            yield Difference(
+            yield Discrepancy(
                 service,
                 "event_not_published",
                 {"event": row["id"], "type": row["type"], "producer": service},
@@ -142,30 +142,30 @@ def _overdue(look: Look) -> Iterator[Difference]:
             )
 
 
-def _sequences(look: Look) -> Iterator[Difference]:
+def _sequences(snapshot: Snapshot) -> Iterator[Discrepancy]:
     """Versions of an aggregate that were never announced, where each is; and versions that were announced twice."""
     groups = {
         name_of(type_name): f"{service}/{number}"
-        for service, state in look.states.items()
+        for service, state in snapshot.states.items()
         for number, group in enumerate(state["announced_in_full"])
         for type_name in group
     }
     by_aggregate: dict[tuple[str, str], list[Committed]] = {}
-    for event in look.committed.values():
+    for event in snapshot.committed.values():
         group = groups.get(name_of(event.type))
-        if group and look.now - event.recorded_at < ANNOUNCED_FOR:
+        if group and snapshot.now - event.recorded_at < ANNOUNCED_FOR:
             by_aggregate.setdefault((group, event.subject), []).append(event)
     for events in by_aggregate.values():
         yield from _gaps(events)
         yield from _repeated(events)
 
 
-def _gaps(events: Sequence[Committed]) -> Iterator[Difference]:
+def _gaps(events: Sequence[Committed]) -> Iterator[Discrepancy]:
     known = sorted({event.sequence for event in events})
     producer, subject = events[0].producer, events[0].subject
     for before, after in itertools.pairwise(known):
         if before + 1 < after < before + VERSIONS_SKIPPED:  # a restore leaves out so many on purpose
-            yield Difference(
+            yield Discrepancy(
                 producer,
                 "sequence_gap",
                 {"producer": producer, "subject": subject, "type": name_of(events[0].type), "after": str(before)},
@@ -174,12 +174,12 @@ def _gaps(events: Sequence[Committed]) -> Iterator[Difference]:
             )
 
 
-def _repeated(events: Sequence[Committed]) -> Iterator[Difference]:
+def _repeated(events: Sequence[Committed]) -> Iterator[Discrepancy]:
     seen: dict[tuple[str, int], Committed] = {}
     for event in events:
         first = seen.setdefault((event.type, event.sequence), event)
         if first is not event:
-            yield Difference(
+            yield Discrepancy(
                 event.producer,
                 "version_announced_twice",
                 {"producer": event.producer, "subject": event.subject, "type": event.type}
@@ -189,20 +189,20 @@ def _repeated(events: Sequence[Committed]) -> Iterator[Difference]:
             )
 
 
-def _decisions(look: Look, findings: Findings) -> None:
-    accepted = {e.subject: e for e in look.committed.values() if name_of(e.type) == AUDIT_ACCEPTED}
-    for audit_id in {*look.cases, *accepted}:
-        case, event = look.cases.get(audit_id), accepted.get(audit_id)
-        handled = event is not None and look.handled(CERTIFICATION, event)
+def _decisions(snapshot: Snapshot, findings: Findings) -> None:
+    accepted = {e.subject: e for e in snapshot.committed.values() if name_of(e.type) == AUDIT_ACCEPTED}
+    for audit_id in {*snapshot.cases, *accepted}:
+        case, event = snapshot.cases.get(audit_id), accepted.get(audit_id)
+        handled = event is not None and snapshot.handled(CERTIFICATION, event)
         without = _about_audit("audit_without_case", audit_id, _WITHOUT_CASE)
-        if event is not None and not handled and not look.discarded(CERTIFICATION, event):
+        if event is not None and not handled and not snapshot.discarded(CERTIFICATION, event):
             findings.undecided.add(audit_id)
         if case is None:
             continue
         if handled and case["state"] is None:
             findings.add([without])
-        findings.add(_case(look, audit_id, case))
-        recent = event is not None and look.now - event.recorded_at < ANNOUNCED_FOR
+        findings.add(_case(snapshot, audit_id, case))
+        recent = event is not None and snapshot.now - event.recorded_at < ANNOUNCED_FOR
         if handled and recent and case["state"] == "decided" and not case["announced"]:
             findings.add([_about_audit("decision_not_announced", audit_id, _NOT_ANNOUNCED)])
 
@@ -231,13 +231,13 @@ _SENTENCES = {
 }
 
 
-def _about_audit(kind: str, audit_id: str, sentence: str = "", **more: str) -> Difference:
+def _about_audit(kind: str, audit_id: str, sentence: str = "", **more: str) -> Discrepancy:
     text = (sentence or _SENTENCES[kind]).format(audit=audit_id, **more)
-    return Difference(CERTIFICATION, kind, {"audit": audit_id}, text)
+    return Discrepancy(CERTIFICATION, kind, {"audit": audit_id}, text)
 
 
-def _case(look: Look, audit_id: str, case: Mapping[str, Any]) -> Iterator[Difference]:
-    audit = look.audits.get(audit_id)
+def _case(snapshot: Snapshot, audit_id: str, case: Mapping[str, Any]) -> Iterator[Discrepancy]:
+    audit = snapshot.audits.get(audit_id)
     decided, certificates = case["state"] == "decided", case["certificates"]
     numbers = ", ".join(map(str, sorted(certificates)))
     if case["state"] is not None and (audit is None or audit["accepted_at"] is None):
@@ -255,7 +255,7 @@ def _case(look: Look, audit_id: str, case: Mapping[str, Any]) -> Iterator[Differ
     if len(case["announced"]) > 1:
         yield _about_audit("decision_announced_twice", audit_id, events=", ".join(sorted(case["announced"])))
     for certificate_id in case["lacks_expiry"]:
-        yield Difference(
+        yield Discrepancy(
             CERTIFICATION,
             "deadline_missing",
             {"audit": audit_id, "certificate": certificate_id},
@@ -263,7 +263,7 @@ def _case(look: Look, audit_id: str, case: Mapping[str, Any]) -> Iterator[Differ
             Mend(CERTIFICATION, "restore_deadlines", (certificate_id,), "certificate_expiry"),
         )
     if case.get("lacks_plan_due"):
-        yield Difference(
+        yield Discrepancy(
             CERTIFICATION,
             "deadline_missing",
             {"audit": audit_id, "deadline": "plan_due"},
@@ -273,17 +273,17 @@ def _case(look: Look, audit_id: str, case: Mapping[str, Any]) -> Iterator[Differ
         )
 
 
-def _notices(look: Look, findings: Findings) -> None:
-    for event in look.committed.values():
+def _notices(snapshot: Snapshot, findings: Findings) -> None:
+    for event in snapshot.committed.values():
         if name_of(event.type) not in TOLD:
             continue
-        if look.discarded(NOTIFICATION, event):
+        if snapshot.discarded(NOTIFICATION, event):
             continue
         without = _about_event("event_without_announcement", event, _WITHOUT_ANNOUNCEMENT)
-        if not look.handled(NOTIFICATION, event):
+        if not snapshot.handled(NOTIFICATION, event):
             findings.undecided.add(event.id)
             continue
-        announcement = look.announcements.get(event.id)
+        announcement = snapshot.announcements.get(event.id)
         findings.add([without] if announcement is None else _told(event, announcement))
 
 
@@ -293,13 +293,13 @@ _WITHOUT_ANNOUNCEMENT = (
 )
 
 
-def _about_event(kind: str, event: Committed, sentence: str, **more: str) -> Difference:
+def _about_event(kind: str, event: Committed, sentence: str, **more: str) -> Discrepancy:
     about = {"event": event.id, "producer": event.producer, "type": event.type}
     text = sentence.format(event=event.id, type=event.type, **more)
-    return Difference(NOTIFICATION, kind, about | more, text)
+    return Discrepancy(NOTIFICATION, kind, about | more, text)
 
 
-def _told(event: Committed, announcement: Mapping[str, Any]) -> Iterator[Difference]:
+def _told(event: Committed, announcement: Mapping[str, Any]) -> Iterator[Discrepancy]:
     notices = announcement["notices"]
     reached = {notice["party"] for notice in notices} | set(announcement["nobody"])
     for party in sorted(set(announcement["parties"]) - reached):
@@ -316,7 +316,7 @@ def _told(event: Committed, announcement: Mapping[str, Any]) -> Iterator[Differe
         yield _about_event("notices_doubled", event, sentence, contact=contact)
     for notice_id in announcement["lacks_sending"]:
         about = {"event": event.id, "producer": event.producer, "notice": notice_id}
-        yield Difference(
+        yield Discrepancy(
             NOTIFICATION,
             "deadline_missing",
             about,

@@ -1,11 +1,11 @@
-"""Asks every service for its books, page by page: what happened since a moment, and what was found to differ before."""
+"""Asks every service for its ledger, page by page: what happened since a moment, and what is named beside it."""
 
 import dataclasses
 import datetime
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from touchstone.reconciliation.books import Committed, Look, Waiting, name_of, producer_of
 from touchstone.reconciliation.comparison import (
     ASSESSMENT,
     AUDIT_ACCEPTED,
@@ -16,10 +16,10 @@ from touchstone.reconciliation.comparison import (
     REFUSED,
     TOLD,
 )
+from touchstone.reconciliation.ledger import Committed, Discrepancy, Snapshot, Waiting, name_of, producer_of
+from touchstone_contracts.services import SERVICES
 
-SERVICES = ("membership", ASSESSMENT, CERTIFICATION, NOTIFICATION)
-PAGE = 1000
-KEYS = 500
+PAGE = 500
 UNKNOWN = "event_unknown_upstream"
 
 Ask = Callable[..., Any]
@@ -30,7 +30,7 @@ Span = tuple[datetime.datetime, datetime.datetime | None]
 
 @dataclasses.dataclass
 class Seeds:
-    """What is looked at beside what happened lately: ids out of differences that are open."""
+    """What is looked at beside what happened lately: ids out of discrepancies, and of events that are followed."""
 
     events: dict[str, set[str]] = dataclasses.field(default_factory=dict)
     subjects: dict[str, set[str]] = dataclasses.field(default_factory=dict)
@@ -38,8 +38,17 @@ class Seeds:
     handled: dict[str, set[tuple[str, str]]] = dataclasses.field(default_factory=dict)
     """By consumer, events (id, type) whose producer did not know them."""
 
-    def add(self, service: str, kind: str, about: Mapping[str, str]) -> None:
-        """Have the subject of a difference that concerns `service` looked at again."""
+    @classmethod
+    def of(cls, discrepancies: Iterable[Discrepancy], events: Iterable[Committed] = ()) -> "Seeds":
+        """Have what these are about looked at again."""
+        seeds = cls()
+        for event in events:
+            seeds.events.setdefault(event.producer, set()).add(event.id)
+        for discrepancy in discrepancies:
+            seeds._add(discrepancy.service, discrepancy.kind, discrepancy.about)
+        return seeds
+
+    def _add(self, service: str, kind: str, about: Mapping[str, str]) -> None:
         if kind == UNKNOWN:
             self.handled.setdefault(service, set()).add((about["event"], about["type"]))
         elif "event" in about:
@@ -51,23 +60,17 @@ class Seeds:
             self.subjects.setdefault(ASSESSMENT, set()).add(about["audit"])
 
 
-def look(ask: Ask, *, span: Span | None, seeds: Seeds, opened: bool, overdue_s: int, grace: datetime.timedelta) -> Look:
+def take_snapshot(ask: Ask, *, span: Span | None, seeds: Seeds, overdue_s: int, grace: datetime.timedelta) -> Snapshot:
     """Everything that happened in the span (nothing for None), with what the seeds name, in all services.
 
-    With `opened`, the open differences of the services are looked at too. Raises what `ask` raises.
+    Raises what `ask` raises.
     """
-    seen = Look(now=_now(), grace=grace)
-    seen.states = {service: _state(ask, service, overdue_s) for service in SERVICES}
-    if opened:
-        for service, state in seen.states.items():
-            for difference in [*state["differences"], *state["accepted"]]:
-                seeds.add(service, difference["kind"], difference["about"])
+    seen = Snapshot(now=_now(), grace=grace)
+    seen.states = {service: ask(service, "get_reconciliation_state", overdue_s=overdue_s) for service in SERVICES}
     handled = _handled(ask, seen, span, seeds)  # first: what is handled was committed before
     for service in SERVICES:
-        for row in _committed(ask, service, span, seeds):
-            seen.committed[row["id"]] = _event(row)
-        for row in _earlier(ask, seen, service):
-            seen.committed[row["id"]] = _event(row)
+        seen.committed |= {event.id: event for event in _committed(ask, service, span, seeds)}
+        seen.committed |= {event.id: event for event in _earlier(ask, seen, service)}
     for consumer, state in seen.states.items():
         if state["consumes"]:
             seen.waiting[consumer] = _waiting(ask, seen, consumer)
@@ -76,24 +79,12 @@ def look(ask: Ask, *, span: Span | None, seeds: Seeds, opened: bool, overdue_s: 
     return seen
 
 
-def _state(ask: Ask, service: str, overdue_s: int) -> dict[str, Any]:
-    """What the service says of itself, with all its differences: the first of them come with the rest."""
-    state: dict[str, Any] = ask(service, "get_reconciliation_state", overdue_s=overdue_s)
-    for name, of_state in (("differences", "open"), ("accepted", "accepted")):
-        after, found = state.get(f"{name}_next"), list(state.get(name, ()))
-        while after:
-            page = ask(service, "list_differences", state=of_state, limit=PAGE, after=after)
-            found += page["items"]
-            after = page["next"]
-        state[name] = found
-    return state
-
-
-def _handled(ask: Ask, seen: Look, span: Span | None, seeds: Seeds) -> dict[str, set[tuple[str, str]]]:
+def _handled(ask: Ask, seen: Snapshot, span: Span | None, seeds: Seeds) -> dict[str, set[tuple[str, str]]]:
     """By consumer, what it handled lately, and what of the seeds it still knows."""
     found: dict[str, set[tuple[str, str]]] = {}
     for consumer, state in seen.states.items():
-        rows = _pages(ask, consumer, "list_processed_events", span) if span and state["consumes"] else ()
+        asked = {"since": span[0], "until": span[1]} if span else {}
+        rows = _pages(ask, consumer, "list_processed_events", **asked) if span and state["consumes"] else ()
         found[consumer] = {(row["id"], row["type"]) for row in rows}
         seeded = seeds.handled.get(consumer, set())
         if seeded:
@@ -102,27 +93,29 @@ def _handled(ask: Ask, seen: Look, span: Span | None, seeds: Seeds) -> dict[str,
     return found
 
 
-def _committed(ask: Ask, service: str, span: Span | None, seeds: Seeds) -> Iterator[dict[str, Any]]:
+def _committed(ask: Ask, service: str, span: Span | None, seeds: Seeds) -> Iterator[Committed]:
     if span:
-        yield from _pages(ask, service, "list_committed_events", span)
-    for ids in _chunks(seeds.events.get(service, ()), PAGE):
-        yield from ask(service, "list_committed_events", ids=ids)["items"]
-    for subjects in _chunks(seeds.subjects.get(service, ()), KEYS):
-        yield from ask(service, "list_committed_events", subjects=subjects)["items"]
+        begin, end = span
+        since = _events(ask, service, since=begin)  # oldest first
+        yield from itertools.takewhile(lambda event: end is None or event.recorded_at < end, since)
+    for ids in _chunks(seeds.events.get(service, ())):
+        yield from _events(ask, service, ids=ids)
+    for subjects in _chunks(seeds.subjects.get(service, ())):
+        yield from _events(ask, service, subjects=subjects)
 
 
-def _earlier(ask: Ask, seen: Look, service: str) -> Iterator[dict[str, Any]]:
+def _earlier(ask: Ask, seen: Snapshot, service: str) -> Iterator[Committed]:
     """What was announced before of the aggregates whose first version is not among what was seen: for their gaps."""
     in_full = {name_of(type_name) for group in seen.states[service]["announced_in_full"] for type_name in group}
     first: dict[str, int] = {}
     for event in seen.committed.values():
         if event.producer == service and name_of(event.type) in in_full:
             first[event.subject] = min(event.sequence, first.get(event.subject, event.sequence))
-    for subjects in _chunks([subject for subject, sequence in first.items() if sequence > 1], KEYS):
-        yield from ask(service, "list_committed_events", subjects=subjects)["items"]
+    for subjects in _chunks([subject for subject, sequence in first.items() if sequence > 1]):
+        yield from _events(ask, service, subjects=subjects)
 
 
-def _waiting(ask: Ask, seen: Look, consumer: str) -> Waiting:
+def _waiting(ask: Ask, seen: Snapshot, consumer: str) -> Waiting:
     """What the consumer made of everything that went out to it long enough ago."""
     consumed = set(seen.states[consumer]["consumes"])
     due = [e for e in seen.committed.values() if e.type in consumed and _is_due(e, seen)]
@@ -134,7 +127,7 @@ def _waiting(ask: Ask, seen: Look, consumer: str) -> Waiting:
     return waiting
 
 
-def _is_due(event: Committed, seen: Look) -> bool:
+def _is_due(event: Committed, seen: Snapshot) -> bool:
     return event.published_at is not None and seen.now - event.published_at >= seen.grace
 
 
@@ -145,7 +138,7 @@ def _unprocessed(
     states: dict[str, str] = {}
     edited: set[str] = set()
     answers = []
-    for chunk in _chunks(events, PAGE):
+    for chunk in _chunks(events):
         by_type: dict[str, list[str]] = {}
         for id, type_name in chunk:
             by_type.setdefault(type_name, []).append(id)
@@ -155,21 +148,18 @@ def _unprocessed(
     return states, edited, answers
 
 
-def _unknown(ask: Ask, seen: Look, handled: set[tuple[str, str]]) -> list[tuple[str, str]]:
-    """What was handled and is not in its producer's outbox."""
+def _unknown(ask: Ask, seen: Snapshot, handled: set[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What was handled and is in the outbox of no producer that it may be from."""
     left: dict[str, dict[str, str]] = {}
     for id, type_name in handled:
         if id not in seen.committed and producer_of(type_name) in SERVICES:
             left.setdefault(producer_of(type_name), {})[id] = type_name
-    unknown = []
-    for producer, types in left.items():
-        for ids in _chunks(types, PAGE):
-            known = {row["id"] for row in ask(producer, "list_committed_events", ids=ids)["items"]}
-            unknown += [(id, types[id]) for id in ids if id not in known]
-    return sorted(unknown)
+    asked = ((producer, ids) for producer, types in left.items() for ids in _chunks(types))
+    known = {event.id for producer, ids in asked for event in _events(ask, producer, ids=ids)}
+    return sorted({id: name for types in left.values() for id, name in types.items() if id not in known}.items())
 
 
-def _add_facts(ask: Ask, seen: Look, audits: Iterable[str]) -> None:
+def _add_facts(ask: Ask, seen: Snapshot, audits: Iterable[str]) -> None:
     subjects: dict[str, set[str]] = {}
     for event in seen.committed.values():
         subjects.setdefault(name_of(event.type), set()).add(event.subject)
@@ -184,32 +174,37 @@ def _add_facts(ask: Ask, seen: Look, audits: Iterable[str]) -> None:
 
 
 def _facts(ask: Ask, service: str, name: str, keys: Iterable[str]) -> list[dict[str, Any]]:
-    return [f for chunk in _chunks(keys, KEYS) for f in ask(service, "list_facts", name=name, keys=chunk)["items"]]
+    return [f for chunk in _chunks(keys) for f in ask(service, "list_facts", name=name, keys=chunk)["items"]]
 
 
-def _pages(ask: Ask, service: str, method: str, span: Span) -> Iterator[dict[str, Any]]:
+def _events(ask: Ask, service: str, **named: Any) -> Iterator[Committed]:
+    return map(_event, _pages(ask, service, "find_events", **named))
+
+
+def _pages(ask: Ask, service: str, method: str, **arguments: Any) -> Iterator[dict[str, Any]]:
     after: str | None = None
     while True:
-        page = ask(service, method, since=span[0], until=span[1], limit=PAGE, **({"after": after} if after else {}))
+        page = ask(service, method, limit=PAGE, **arguments, **({"after": after} if after else {}))
         yield from page["items"]
         if page["next"] is None or page["next"] == after:
             return
         after = page["next"]
 
 
-def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
     listed = sorted(items)
-    return (listed[start : start + size] for start in range(0, len(listed), size))
+    return (listed[start : start + PAGE] for start in range(0, len(listed), PAGE))
 
 
 def _event(row: Mapping[str, Any]) -> Committed:
+    published_at = None if row["pending"] else row["published_at"]
     return Committed(
         id=row["id"],
         type=row["type"],
         subject=row["subject"],
         sequence=row["sequence"],
         recorded_at=datetime.datetime.fromisoformat(row["recorded_at"]),
-        published_at=datetime.datetime.fromisoformat(row["published_at"]) if row["published_at"] else None,
+        published_at=datetime.datetime.fromisoformat(published_at) if published_at else None,
     )
 
 

@@ -6,7 +6,6 @@ import importlib.metadata
 import importlib.resources
 import inspect
 import json
-import pkgutil
 import re
 import textwrap
 from collections.abc import Iterator
@@ -17,7 +16,6 @@ import touchstone_contracts.document  # noqa: F401 - registers the events
 from touchstone.provisioning.provision import installed_topologies
 from touchstone_chassis.handlers.messages import OnMessage
 from touchstone_chassis.rpc.method import Method
-from touchstone_contracts.events import differences
 from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.versions import versions
 from touchstone_devkit.releases.describing import describe
@@ -52,8 +50,8 @@ def _event(event: Any, made: set[str]) -> dict[str, Any]:
 
 
 def _is_published(event: Any, made: set[str]) -> bool:
-    """By code that makes it, by the chassis for every service, or as the copy of a newer version."""
-    return event.__name__ in made or event.__module__ == differences.__name__ or _is_told_by_a_newer_one(event)
+    """By code that makes it, or as the copy of a newer version."""
+    return event.__name__ in made or _is_told_by_a_newer_one(event)
 
 
 def _is_told_by_a_newer_one(event: Any) -> bool:
@@ -74,7 +72,7 @@ def services() -> dict[str, Any]:
             "methods": methods,
             "messages": {e.queue: _taken(e) for _, e in entrypoints if isinstance(e, OnMessage)},
             "forms": {form: {"arguments": describe(_form(*place))} for form, place in FORMS.get(name, {}).items()},
-            "answers": presented(name) | {f"{n}()": k for n in methods if (k := returned(service, n))},
+            "answers": answers(name) | {f"{n}()": k for n in methods if (k := returned(service, n))},
         }
     return found
 
@@ -99,18 +97,11 @@ def _form(module: str, name: str) -> Any:
     return getattr(importlib.import_module(module), name)()
 
 
-def presented(service: str) -> dict[str, list[str]]:
-    """The field names of what a service's presenters make, by function."""
-    places = (f"{service}.presenters.", f"{service}.answers")
-    found = pkgutil.walk_packages(importlib.import_module(service).__path__, f"{service}.")
-    modules = [module.name for module in found if module.name.startswith(places)]
-    return {function: names for module in modules for function, names in answers(module).items()}
-
-
-def answers(module: str) -> dict[str, list[str]]:
-    """The field names that each function of the module writes into a dictionary, as its text says."""
-    tree = ast.parse(Path(str(importlib.import_module(module).__file__)).read_text())
-    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+def answers(service: str) -> dict[str, list[str]]:
+    """The field names that each function of a service's presenters writes into a dictionary, as its text says."""
+    package = Path(str(importlib.import_module(service).__file__)).parent
+    texts = [path.read_text() for path in (*package.glob("presenters/*.py"), *package.glob("answers.py"))]
+    functions = [node for text in texts for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
     return {f.name: sorted(names) for f in functions if (names := set(_keys(f)))}
 
 

@@ -6,6 +6,6 @@ from touchstone_chassis.handlers.messages import OnMessage
 
 
 def test_the_inbox_knows_messages_by_names_that_stay() -> None:
-    names = {entrypoint.queue: entrypoint._handler for entrypoint in entrypoints_of(AssessmentService, OnMessage)}
+    names = {entrypoint.queue: entrypoint.handler for entrypoint in entrypoints_of(AssessmentService, OnMessage)}
 
     assert names == {"assessment.intake": "submit_by_message"}

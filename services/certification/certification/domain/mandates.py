@@ -5,7 +5,7 @@ import datetime
 import enum
 from collections.abc import Iterable
 
-from certification.domain.audit import Audit, standard_name, took_part
+from certification.domain.audits import Audit, standard_name, took_part
 
 
 class Decider(enum.Enum):

@@ -1,4 +1,4 @@
-"""What certification knows of a member: its name, and whether it is in good standing on a day."""
+"""What certification knows of a member: its name, and its membership status on a day."""
 
 import dataclasses
 import datetime
@@ -13,7 +13,7 @@ class Profile:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Standing:
+class MembershipStatus:
     """In good standing or not, from `effective_on`; the day before it was the other way round."""
 
     member_id: str
@@ -27,4 +27,4 @@ class Standing:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Member:
     profile: Profile
-    standing: Standing
+    status: MembershipStatus

@@ -17,8 +17,8 @@ from nameko.containers import ServiceContainer
 from pymongo import MongoClient
 
 import certification
-from certification.known_mandates import KnownMandates
 from certification.service import CertificationService
+from certification.storage.mandates import MandateCache
 from touchstone.provisioning.provision import provision
 from touchstone_chassis.config import for_nameko, load
 from touchstone_chassis.mongo.clock import move
@@ -151,7 +151,7 @@ def neighbours(backing: Any, amqp_uri: str, database_prefix: str, tmp_path: path
     config = load(str(PACKAGE / "config.yaml"), environment)
     provision(amqp_uri, backing.mongo_uri, database_prefix, [*NEIGHBOURS, CertificationService.topology])
     around = Neighbours(config, database_prefix, key)
-    CertificationService.remembered = KnownMandates()  # a process knows one database
+    CertificationService.mandate_cache = MandateCache()  # a process knows one database
     with nameko.config.patch(for_nameko(config, "certification"), clear=True):
         container = ServiceContainer(CertificationService)
         container.start()

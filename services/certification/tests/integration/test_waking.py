@@ -5,9 +5,10 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from certification import rule_files
-from certification.desk import REVIEW, Desk, Terms
-from certification.known_mandates import KnownMandates
+from certification.application.decide_case import CaseDecision, Terms
+from certification.data import rule_sets
+from certification.storage.jobs import REVIEW
+from certification.storage.mandates import MandateCache
 from touchstone_chassis.handlers.execution import Execution
 from touchstone_chassis.unit_of_work.committer import Committer
 from touchstone_chassis.unit_of_work.transaction import CompletionRecord
@@ -50,16 +51,16 @@ def _issue_as_another_replica(database: Any, audit: Any, meanwhile: Any) -> None
         committer=committer, draining=False, circuit_breaker=SimpleNamespace(open_for_s=0.0)
     )
     unit = UnitOfWork(database)
-    desk = Desk(unit)
+    decision = CaseDecision(unit)
     terms = Terms(
-        rules=rule_files.load(1),
+        rules=rule_sets.load(1),
         first_number=10_001,
         now=datetime.datetime.now(datetime.UTC),
-        known_mandates=KnownMandates(),
+        mandate_cache=MandateCache(),
     )
 
     def handler() -> None:
-        desk.open(audit, "test", terms)
+        decision.open(audit, "test", terms)
         meanwhile()
 
     Opening(resources, unit, Origin("test"), handler).run()

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from certification import rule_files
-from certification.desk import Desk
-from certification.known_mandates import KnownMandates
+from certification.data import rule_sets
 from certification.service import CertificationService
-from certification.store import Cases, Certificates
+from certification.storage.mandates import MandateCache
+from touchstone_chassis.api import Stored
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.envelope import Envelope
 from touchstone_contracts.errors import AlreadyExists
@@ -165,14 +164,16 @@ class Office:
     def __init__(self) -> None:
         self.database = MemoryDatabase()
         self.clock = SetClock(NOON)
-        self.remembered = KnownMandates()
+        self.mandate_cache = MandateCache()
 
     def begin(self) -> tuple[Any, MemoryUnit]:
         """A service whose handlers read now; what they do is written when the unit is committed."""
         unit, service = MemoryUnit(self.database), CertificationService()
         service.clock, service.settings = self.clock, {"rule_set": 1, "first_certificate_number": 10_001}
-        service.remembered = self.remembered
-        service.desk, service.cases, service.certificates = Desk(unit), Cases(unit), Certificates(unit)
+        service.mandate_cache = self.mandate_cache
+        for name in dir(CertificationService):
+            if isinstance(provider := getattr(CertificationService, name), Stored):
+                setattr(service, name, provider.repository(unit))
         return service, unit
 
     def deliver(self, event: Any, sequence: int = 1, id: str | None = None) -> None:
@@ -287,7 +288,7 @@ def new_office() -> type[Office]:
 
 @pytest.fixture(scope="session")
 def rules() -> Any:
-    return rule_files.load(1)
+    return rule_sets.load(1)
 
 
 @pytest.fixture(scope="session")

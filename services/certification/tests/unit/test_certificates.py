@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from certification.domain.certificates import Status, UnsoundCertificate, issue, scope_key
-from certification.store import Certificates
+from certification.domain.certificates.certificate import Status, issue
+from certification.domain.certificates.record import UnsoundCertificate, scope_key
+from certification.storage.certificates import Certificates
 from touchstone_contracts.events.certification import CertificateExpired, CertificateIssued
 from touchstone_contracts.values import Place, Scope
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certification import process
-from certification.domain.rules import Outcome, last_day
+from certification.domain.cases.verdict import weigh
+from certification.domain.rules.evaluator import last_day
+from certification.domain.rules.rule_set import Outcome
 from touchstone_contracts.values import AuditType, History, PlanState, Rating, Standard
 
 TODAY = datetime.date(2026, 11, 22)
@@ -22,7 +23,7 @@ def judge(build: Any, rules: Any) -> Any:
 
     def judged(findings: Any = (), today: datetime.date = TODAY, around: Any = None, **changed: Any) -> Any:
         audit = build.audit(findings, **changed)
-        return process.weigh(audit, around or build.surroundings(), rules, today=today).evaluation
+        return weigh(audit, around or build.surroundings(), rules, today=today).evaluation
 
     return judged
 
@@ -288,7 +289,7 @@ def test_every_initial_audit_meets_a_row_and_the_table_agrees_with_a_plain_readi
 ) -> None:
     findings = [build.finding(f"{n}.1", rating, plan, due) for n, (rating, plan, due) in enumerate(drawn)]
 
-    evaluation = process.weigh(build.audit(findings), build.surroundings(), rules, today=TODAY).evaluation
+    evaluation = weigh(build.audit(findings), build.surroundings(), rules, today=TODAY).evaluation
 
     assert evaluation.row == _plainly(drawn)
     assert evaluation.reasons

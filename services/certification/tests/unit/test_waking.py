@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from certification.desk import WAKE
+from certification.storage.jobs import WAKE
 from touchstone_contracts.values import Scope, Standard
 
 COC = Standard(code="COC", version="2.0")
@@ -79,7 +79,7 @@ def test_a_person_who_decides_wakes_a_case_that_came_meanwhile(office: Any, buil
     office.deliver(build.accepted())
     office.run_due()
     service, unit = office.begin()
-    service.desk.decide("body.r-1", "secretariat-2", service._terms())
+    service.case_decision.decide("body.r-1", "secretariat-2", service._terms())
     office.deliver(needing)
     office.run_due()
     before = office.case("body.r-2")["state"]
@@ -112,7 +112,7 @@ def test_the_end_of_a_certificate_wakes_a_case_that_a_replica_whose_clock_is_beh
     ready.deliver(build.accepted([build.finding(rating=build.major)]))
     ready.clock.time = datetime.datetime(2027, 11, 22, tzinfo=datetime.UTC)
     service, unit = ready.begin()
-    service.desk.expire("certificate-10001", "c", now=ready.clock.time)
+    service.certificate_expiry.expire("certificate-10001", "c", now=ready.clock.time)
     ready.database.deadlines.clear()
     ready.clock.time -= datetime.timedelta(milliseconds=5)
     ready.deliver(build.accepted(audit_id="body.r-2"))

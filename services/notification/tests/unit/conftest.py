@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from notification import mailer
+from notification.channels import smtp as mailer
 from notification.service import NotificationService
-from notification.store import Announcements, Contacts, Notices
-from touchstone_chassis.api import Job
+from touchstone_chassis.api import Job, Stored
 
 NOON = datetime.datetime(2026, 3, 5, 12, tzinfo=datetime.UTC)
 SETTINGS: dict[str, Any] = {
@@ -114,7 +113,7 @@ class Bench:
         self.now = NOON
         self.mails: list[Any] = []
         self.answer: Callable[[Any], mailer.Outcome] = lambda _mail: mailer.Taken()
-        self.remembered = mailer.Remembered()
+        self.sent_mail_cache = mailer.SentMailCache()
 
     def handle(self, handler: str, *arguments: Any) -> Callable[[], None]:
         """Read and decide now; the answer commits, deciding again if somebody else changed the same."""
@@ -157,9 +156,11 @@ class Bench:
         """A service whose handlers read now; what they do is written when the unit is committed."""
         self._last = unit = UnitInMemory(self.database)
         service: Any = NotificationService()
-        service.contacts, service.announcements, service.notices = Contacts(unit), Announcements(unit), Notices(unit)
+        for name in dir(NotificationService):
+            if isinstance(provider := getattr(NotificationService, name), Stored):
+                setattr(service, name, provider.repository(unit))
         service.clock = types.SimpleNamespace(now=lambda: self.now)
-        service.settings, service.remembered = SETTINGS, self.remembered
+        service.settings, service.sent_mail_cache = SETTINGS, self.sent_mail_cache
         return service, unit
 
 

@@ -10,12 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notification import process, rendering
-from notification.domain import Announcement, Contact, Notice
+from notification.application.translation import announcement_of, contact_of
+from notification.channels.mail import make_mail
+from notification.data.notice_rules import RULES
+from notification.domain.notices.announcement import Announcement
+from notification.domain.notices.notice import Notice
+from notification.domain.notices.resolution import resolve
+from notification.domain.recipients.contact import Contact
+from notification.rendering import templates as rendering
 from touchstone_contracts.envelope import unwrap
 
 NOON = datetime.datetime(2026, 3, 5, 12, tzinfo=datetime.UTC)
-TYPES = ["certificate_issued", "certification_refused", "certification_held", "certificate_expired"]
+TYPES = sorted(RULES)
 SETTINGS = {"sender": "notices@touchstone.example", "sender_name": "Register", "register_url": None}
 
 
@@ -28,11 +34,10 @@ def example(name: str, /, **changes: Any) -> tuple[Any, Any]:
 def a_notice(
     type: str, *, contact: dict[str, Any] | None = None, **changes: Any
 ) -> tuple[Notice, Announcement, Contact]:
-    person = process.learn(None, *example("membership.contact_changed", **contact or {}))
-    announcement = process.announcement_of(*example(f"certification.{type}", **changes))
-    assert person is not None
-    settlement = process.settle(announcement, [person], [], at=NOON, message_id_domain="touchstone.example")
-    return settlement.due[0], announcement, person
+    person = contact_of(*example("membership.contact_changed", **contact or {}))
+    announcement = announcement_of(*example(RULES[type].event, **changes))
+    resolution = resolve(announcement, [person], [], at=NOON, message_id_domain="touchstone.example")
+    return resolution.due[0], announcement, person
 
 
 @pytest.mark.parametrize("language", ["en", "fr", "de"])
@@ -98,7 +103,7 @@ def test_a_name_cannot_begin_a_header_or_a_paragraph() -> None:
     )
 
     subject, body, language = rendering.render(notice, announcement, contact, register_url=None)
-    raw = rendering.mail(notice, contact, subject, body, language, settings=SETTINGS, at=NOON).as_bytes()
+    raw = make_mail(notice, contact, subject, body, language, settings=SETTINGS, at=NOON).as_bytes()
 
     read = message_from_bytes(raw, policy=default)
     assert read["Bcc"] is None
@@ -114,7 +119,7 @@ def test_no_text_breaks_the_mail(text: str) -> None:
     notice, announcement, contact = a_notice("certificate_issued", contact={"name": text}, entity=entity)
 
     subject, body, language = rendering.render(notice, announcement, contact, register_url=None)
-    raw = rendering.mail(notice, contact, subject, body, language, settings=SETTINGS, at=NOON).as_bytes()
+    raw = make_mail(notice, contact, subject, body, language, settings=SETTINGS, at=NOON).as_bytes()
 
     read = message_from_bytes(raw, policy=default)
     assert read["Message-ID"] == notice.message_id
@@ -127,7 +132,7 @@ def test_a_mail_says_that_a_machine_wrote_it_and_in_which_language() -> None:
     notice, announcement, contact = a_notice("certificate_issued", contact={"language": "de"})
 
     subject, body, language = rendering.render(notice, announcement, contact, register_url=None)
-    mail = rendering.mail(notice, contact, subject, body, language, settings=SETTINGS, at=NOON)
+    mail = make_mail(notice, contact, subject, body, language, settings=SETTINGS, at=NOON)
 
     assert (mail["Auto-Submitted"], mail["Content-Language"]) == ("auto-generated", "de")
     assert (mail["X-Touchstone-Notice"], mail["X-Touchstone-Event"]) == (notice.id, notice.about)

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from notification import schemas
+from notification.schemas.notices import ListNotices
+from notification.schemas.settings import SettingsSchema
 from notification.service import NotificationService
 from touchstone_chassis.config import ConfigError, load
 from touchstone_chassis.runtime.settings import validated
@@ -20,7 +21,7 @@ def the_settings(**environ: str) -> dict[str, Any]:
 
 
 def test_the_config_file_is_complete_by_itself() -> None:
-    settings = validated(schemas.SettingsSchema(), the_settings())
+    settings = validated(SettingsSchema(), the_settings())
 
     assert settings["retry_delays_s"] == [10, 60, 300, 1800, 7200]
     assert settings["smtp"]["timeout_s"] == 10
@@ -29,7 +30,7 @@ def test_the_config_file_is_complete_by_itself() -> None:
 
 def test_a_password_is_never_sent_in_the_clear() -> None:
     with pytest.raises(ConfigError) as error:
-        validated(schemas.SettingsSchema(), the_settings(TOUCHSTONE_SMTP_USER="touchstone"))
+        validated(SettingsSchema(), the_settings(TOUCHSTONE_SMTP_USER="touchstone"))
 
     assert "tls" in str(error.value)
 
@@ -37,7 +38,7 @@ def test_a_password_is_never_sent_in_the_clear() -> None:
 def test_a_user_with_tls_is_welcome() -> None:
     settings = the_settings(TOUCHSTONE_SMTP_USER="touchstone", TOUCHSTONE_SMTP_TLS="starttls")
 
-    assert validated(schemas.SettingsSchema(), settings)["smtp"]["user"] == "touchstone"
+    assert validated(SettingsSchema(), settings)["smtp"]["user"] == "touchstone"
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_a_setting_that_cannot_be_stops_the_start(where: list[str], value: Any) 
     place[where[-1]] = value
 
     with pytest.raises(ConfigError):
-        validated(schemas.SettingsSchema(), settings)
+        validated(SettingsSchema(), settings)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_a_setting_that_cannot_be_stops_the_start(where: list[str], value: Any) 
 )
 def test_a_question_of_the_wrong_form_is_refused(request_: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
-        load_request(schemas.ListNotices(), request_)
+        load_request(ListNotices(), request_)
 
 
 def test_one_index_guards_that_a_person_is_told_of_an_event_once() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from notification import mailer
+from notification.channels import smtp as mailer
 from touchstone_contracts.envelope import unwrap
 from touchstone_contracts.events.notification import NoticeSent
 
@@ -23,7 +23,7 @@ def pending(bench: Any) -> Any:
     """A bench with one notice that is due."""
     bench.handle("learn_contact", *example("membership.contact_changed"))()
     bench.run_due("catch_up")
-    bench.handle("announce_issue", *example("certification.certificate_issued"))()
+    bench.handle("announce", *example("certification.certificate_issued"))()
     return bench
 
 
@@ -168,7 +168,7 @@ def test_only_a_refusal_of_the_mail_itself_is_final(code: int, outcome: type) ->
 
 
 def test_what_is_remembered_of_mails_that_were_taken_is_bounded() -> None:
-    remembered = mailer.Remembered(limit=2)
+    remembered = mailer.SentMailCache(limit=2)
 
     for number in range(5):
         remembered.add(str(number))

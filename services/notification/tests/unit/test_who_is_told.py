@@ -72,7 +72,7 @@ def an_issue(id: str, *, minute: float, notify: bool = True) -> Message:
         decided_by="secretariat-1",
         notify=notify,
     )
-    return "announce_issue", event, an_envelope(event, id, minute, 1)
+    return "announce", event, an_envelope(event, id, minute, 1)
 
 
 def an_expiry(id: str, *, minute: float) -> Message:
@@ -88,7 +88,7 @@ def an_expiry(id: str, *, minute: float) -> Message:
         body_name="DNV",
         expired_on=datetime.date(2025, 4, 10),
     )
-    return "announce_expiry", event, an_envelope(event, id, minute, 2)
+    return "announce", event, an_envelope(event, id, minute, 2)
 
 
 def deliver(bench: Any, *messages: Message) -> None:
@@ -311,7 +311,7 @@ def expected(messages: list[Message]) -> set[tuple[str, str]]:
     """The rule, read off the whole history at once."""
     changes = [(m[1], m[2]) for m in messages if m[0] == "learn_contact"]
     result: set[tuple[str, str]] = set()
-    for _, _event, envelope in (m for m in messages if m[0] == "announce_issue" and m[1].notify):
+    for _, _event, envelope in (m for m in messages if m[0] == "announce" and m[1].notify):
         for party in PARTIES:
             here = [(c, e) for c, e in changes if c.party == party]
             before: dict[str, tuple[int, bool]] = {}

@@ -1,0 +1,59 @@
+"""`touchstone provision`: makes broker and database ready, or says with --check what is not as it should be."""
+
+import dataclasses
+from typing import Annotated, Any
+
+import typer
+
+from touchstone.cli.context import AmqpUri, Json, required, told
+from touchstone.cli.render import Output
+
+MongoUri = Annotated[str | None, typer.Option(envvar=["TOUCHSTONE_MONGO_URI", "MONGO_URI"])]
+ManagementUri = Annotated[
+    str | None,
+    typer.Option(
+        envvar=["TOUCHSTONE_MANAGEMENT_URI", "AMQP_MANAGEMENT_URI"],
+        help="The broker's management API, which --check asks for bindings. Default: its host and user, port 15672.",
+    ),
+]
+Check = Annotated[bool, typer.Option("--check", help="Change nothing; exit status 1 where something deviates.")]
+
+
+def provision(
+    amqp_uri: AmqpUri = None,
+    mongo_uri: MongoUri = None,
+    database_prefix: Annotated[str, typer.Option(envvar="TOUCHSTONE_DATABASE_PREFIX")] = "touchstone",
+    wait: Annotated[float, typer.Option(metavar="SECONDS", help="For broker and database to answer.")] = 60,
+    check: Check = False,
+    management_uri: ManagementUri = None,
+    as_json: Json = False,
+) -> None:
+    """Make broker and database ready for the services that are installed here. May run again at any time."""
+    try:
+        from touchstone.provisioning import provision as provisioning  # here, because only operators install pymongo
+        from touchstone.provisioning.drift import find_drift
+    except ImportError as error:
+        raise typer.BadParameter("provisioning needs pymongo: install touchstone-client[operator]") from error
+    output = Output(as_json=as_json)
+    broker = required(amqp_uri, "--amqp-uri", "TOUCHSTONE_AMQP_URI")
+    database = required(mongo_uri, "--mongo-uri", "MONGO_URI")
+    with told(output, provisioning.ProvisioningFailed):
+        if check:
+            found = find_drift(broker, database, database_prefix, management_uri=management_uri, wait_s=wait)
+            _show(output, found)
+            raise typer.Exit(1 if found.deviations else 0)
+        report = provisioning.provision(broker, database, database_prefix, wait_s=wait)
+        output.answer("provisioned", report.as_dict() if as_json else report.counts())
+
+
+def _show(output: Output, found: Any) -> None:
+    deviations = [dataclasses.asdict(deviation) for deviation in found.deviations]
+    if output.as_json:
+        output.json({"deviations": deviations, "not_compared": found.not_compared})
+        return
+    if deviations:
+        output.table(f"{len(deviations)} not as the topologies say", deviations)
+    else:
+        output.line("all that was compared is as the topologies say")
+    for left in found.not_compared:
+        output.line(f"not compared: {left}", style="red")

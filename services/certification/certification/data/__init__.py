@@ -1,0 +1,1 @@
+"""Versioned data with source and confidence, and who reads it."""

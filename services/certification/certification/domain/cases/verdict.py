@@ -1,0 +1,33 @@
+"""What the rules make of an audit as things stand, and who may turn that into a decision."""
+
+import dataclasses
+import datetime
+
+from certification.domain.audits import Audit, decision_day
+from certification.domain.mandates import Authority, authority_for
+from certification.domain.members import Member
+from certification.domain.rules.evaluator import Evaluation, evaluate
+from certification.domain.rules.facts import Surroundings, gather
+from certification.domain.rules.rule_set import RuleSet
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What the rules make of an audit now, and who may turn it into a decision; nobody when `authority` is None."""
+
+    evaluation: Evaluation
+    authority: Authority | None
+    member: Member
+
+
+def weigh(
+    audit: Audit, around: Surroundings, rules: RuleSet, *, today: datetime.date, person: str | None = None
+) -> Verdict | None:
+    """The verdict on an audit as things stand; None while its member has not arrived, which says nothing about it."""
+    if around.member is None:
+        return None
+    due_days = rules.parameters["plan_due_days"]
+    facts = gather(audit, around, member=around.member, today=today, plan_due_days=due_days)
+    day = decision_day(audit, today)
+    authority = authority_for(audit, rule_set=rules.number, day=day, mandates=around.mandates, person=person)
+    return Verdict(evaluation=evaluate(rules, facts), authority=authority, member=around.member)

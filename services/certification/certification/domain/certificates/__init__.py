@@ -1,0 +1,1 @@
+"""Certificates and what is on record of them."""

@@ -1,0 +1,96 @@
+"""Certificates: issued from a checked record, expired once, and their status on a day."""
+
+import dataclasses
+import datetime
+import enum
+from typing import Any
+
+from certification.domain.certificates.record import CertificateRecord, check
+from touchstone_contracts.events.certification import CertificateExpired, CertificateIssued
+
+
+class Status(enum.Enum):
+    """Computed from dates whenever it is read, never stored."""
+
+    NOT_YET_VALID = "not_yet_valid"
+    VALID = "valid"
+    EXPIRED = "expired"
+
+
+@dataclasses.dataclass(kw_only=True)
+class Certificate:
+    """One certificate. `open`: not yet closed by expiry; at most one is open per entity, standard and scope.
+
+    `expiry_announced`: its CertificateExpired has been emitted; that happens once.
+    """
+
+    id: str
+    record: CertificateRecord
+    open: bool
+    expiry_announced: bool = False
+    version: int = 0
+
+    def lapsed(self, today: datetime.date) -> bool:
+        return today > self.record.expires_on
+
+    def status_on(self, day: datetime.date) -> Status:
+        if day < self.record.issued_on:
+            return Status.NOT_YET_VALID
+        return Status.EXPIRED if self.lapsed(day) else Status.VALID
+
+    def expire(self, today: datetime.date) -> list[Any]:
+        """Close the certificate once its last day has passed; nothing happens before that, or a second time.
+
+        Nobody is told of the end of one that had lapsed when it was entered (imported history): that is no news.
+        """
+        if self.expiry_announced or not self.lapsed(today):
+            return []
+        record, notify = self.record, self.record.notify and self.open
+        self.open, self.expiry_announced = False, True
+        return [
+            CertificateExpired(
+                certificate_id=self.id,
+                number=record.number,
+                level=record.level,
+                standard=record.standard,
+                member_id=record.member_id,
+                member_name=record.member_name,
+                entity=record.entity,
+                body_id=record.body_id,
+                body_name=record.body_name,
+                expired_on=record.expires_on,
+                notify=notify,
+            )
+        ]
+
+
+def certificate_id(number: int) -> str:
+    return f"certificate-{number}"
+
+
+def issue(record: CertificateRecord, *, today: datetime.date) -> tuple[Certificate, list[Any]]:
+    """The certificate of a checked record, and the event that announces it.
+
+    One whose last day has passed already (imported history) is closed from the start. Raises UnsoundCertificate.
+    """
+    check(record)
+    certificate = Certificate(id=certificate_id(record.number), record=record, open=today <= record.expires_on)
+    announced = CertificateIssued(
+        certificate_id=certificate.id,
+        number=record.number,
+        level=record.level,
+        standard=record.standard,
+        audit_id=record.audit_id,
+        member_id=record.member_id,
+        member_name=record.member_name,
+        entity=record.entity,
+        body_id=record.body_id,
+        body_name=record.body_name,
+        scope_text=record.scope.text,
+        issued_on=record.issued_on,
+        expires_on=record.expires_on,
+        certified_since=record.certified_since,
+        decided_by=record.decided_by,
+        notify=record.notify,
+    )
+    return certificate, [announced]

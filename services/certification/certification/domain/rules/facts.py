@@ -1,0 +1,156 @@
+"""The facts of a case that the decision table may ask for, gathered from the audit and from what is known around it."""
+
+import dataclasses
+import datetime
+from typing import Any, NamedTuple
+
+from certification.domain.audits import Audit, PlanReview, of_rating, standard_name, took_part, with_reviews
+from certification.domain.certificates.certificate import Certificate
+from certification.domain.mandates import Mandate
+from certification.domain.members import Member
+from touchstone_contracts.values import Nonconformity, PlanState, Rating
+
+VOCABULARY = {
+    "today": "the day on which the case is looked at",
+    "decision_on": "the date of the decision: today, or the published date of issue of an imported certificate",
+    "imported": "whether the registrar imported a past certification",
+    "audit_type": "kind of audit",
+    "audited_until": "last day on site",
+    "decided_before_audit_ended": "whether the date of the decision lies before the last day on site",
+    "standard": "code and version of the standard",
+    "standard_code": "code of the standard",
+    "standard_window": "open, closed or not yet open for certification on the date of the decision",
+    "activities": "supply chain activities in scope",
+    "criteria_rated": "number of criteria that have a rating",
+    "rating_disagreements": "number of grave ratings whose count differs from the non-conformities listed",
+    "team_size": "number of people on the audit team",
+    "accepted_by": "who accepted the report",
+    "accepted_by_audit_party": "whether whoever accepted the report took part in the audit or wrote the report",
+    "member_name": "name of the member",
+    "member_standing": "active, suspended or not yet active on the date of the decision",
+    "ps_certificate": "valid or missing: the entity's Performance Standard certificate on the date of the decision",
+    "certificate_held": "number of the certificate valid today for the same entity, standard and scope, or none",
+    "number_wanted": "the published number of an imported certificate, or none",
+    "number_taken": "whether another certificate carries that number",
+    "critical_breaches": "number of critical breaches",
+    "majors": "number of major non-conformities",
+    "majors_without_approved_plan": "number of those whose corrective action plan is not approved",
+    "majors_plan_due_on": "the first day on which one of those plans is due, or none",
+    "minors": "number of minor non-conformities",
+    "minors_without_approved_plan": "number of those whose corrective action plan is not approved",
+    "minors_plan_due_on": "the first day on which one of those plans is due, or none",
+    "report_faults": "number of faults that the guards on the report found (known to rows)",
+    "lapsed_at_issue": "whether the certificate would have expired before today (known to guards on issuing)",
+}
+"""Every fact that a rule set may name, and what it says."""
+
+DATE_FACTS = ("majors_plan_due_on", "minors_plan_due_on")
+
+
+class Fact(NamedTuple):
+    """A value, and the criteria that it was counted from."""
+
+    value: Any
+    findings: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What certification knows around a case at the moment when it is looked at.
+
+    `held` is the open certificate for the same entity, standard and scope, which may have lapsed by date.
+    `has_other_cases` says whether the entity has another case, whatever its standard and state.
+    """
+
+    member: Member | None
+    reviews: tuple[PlanReview, ...] = ()
+    mandates: tuple[Mandate, ...] = ()
+    held: Certificate | None = None
+    has_ps_certificate: bool = False
+    number_taken: bool = False
+    has_other_cases: bool = False
+
+
+def gather(
+    audit: Audit, around: Surroundings, *, member: Member, today: datetime.date, plan_due_days: int
+) -> dict[str, Fact]:
+    """All facts of `VOCABULARY` but the last two, which the evaluator adds."""
+    on = audit.history.issued_on if audit.history else today
+    held = around.held if around.held and not around.held.lapsed(today) else None
+    plain = {
+        "today": today,
+        "decision_on": on,
+        "imported": audit.history is not None,
+        "audit_type": audit.audit_type.value,
+        "audited_until": audit.audited_until,
+        "decided_before_audit_ended": on < audit.audited_until,
+        "standard": standard_name(audit.standard),
+        "standard_code": audit.standard.code,
+        "standard_window": _window(audit, on),
+        "activities": list(audit.scope.activities),
+        "criteria_rated": sum(audit.ratings.values()),
+        "team_size": len(audit.team),
+        "accepted_by": audit.accepted_by,
+        "accepted_by_audit_party": took_part(audit, audit.accepted_by),
+        "member_name": member.profile.legal_name,
+        "member_standing": _membership_status(member, on),
+        "ps_certificate": "valid" if around.has_ps_certificate else "missing",
+        "certificate_held": str(held.record.number) if held else "none",
+        "number_wanted": audit.history.number if audit.history and audit.history.number else "none",
+        "number_taken": around.number_taken,
+    }
+    return {name: Fact(value) for name, value in plain.items()} | _findings(audit, around, plan_due_days)
+
+
+def next_change_on(audit: Audit, member: Member, today: datetime.date) -> datetime.date | None:
+    """The next day on which a guard may judge otherwise by the calendar alone, if there is one; imports have none."""
+    if audit.history is not None:
+        return None
+    days = [day for day in (audit.standard_open_from, member.status.effective_on, audit.audited_until) if day > today]
+    return min(days, default=None)
+
+
+def _findings(audit: Audit, around: Surroundings, plan_due_days: int) -> dict[str, Fact]:
+    found = with_reviews(audit, around.reviews)
+    critical = of_rating(found, Rating.CRITICAL_BREACH)
+    majors = of_rating(found, Rating.MAJOR_NONCONFORMITY)
+    minors = of_rating(found, Rating.MINOR_NONCONFORMITY)
+    counted = {Rating.CRITICAL_BREACH: critical, Rating.MAJOR_NONCONFORMITY: majors, Rating.MINOR_NONCONFORMITY: minors}
+    disagreements = [r.value for r, listed in counted.items() if audit.ratings.get(r.value, 0) != len(listed)]
+    return {
+        "rating_disagreements": Fact(len(disagreements)),
+        "critical_breaches": _count(critical),
+        **_planned("majors", majors, audit, plan_due_days),
+        **_planned("minors", minors, audit, plan_due_days),
+    }
+
+
+def _planned(name: str, found: list[Nonconformity], audit: Audit, plan_due_days: int) -> dict[str, Fact]:
+    unapproved = [one for one in found if one.plan_state is not PlanState.APPROVED]
+    default = audit.audited_until + datetime.timedelta(days=plan_due_days)
+    due_on = min((one.plan_due_on or default for one in unapproved), default=None)
+    return {
+        name: _count(found),
+        f"{name}_without_approved_plan": _count(unapproved),
+        f"{name}_plan_due_on": Fact(due_on, _criteria(unapproved)),
+    }
+
+
+def _count(found: list[Nonconformity]) -> Fact:
+    return Fact(len(found), _criteria(found))
+
+
+def _criteria(found: list[Nonconformity]) -> tuple[str, ...]:
+    return tuple(one.criterion for one in found)
+
+
+def _window(audit: Audit, on: datetime.date) -> str:
+    if on < audit.standard_open_from:
+        return "not yet open"
+    return "closed" if audit.standard_open_until and on > audit.standard_open_until else "open"
+
+
+def _membership_status(member: Member, on: datetime.date) -> str:
+    if member.status.good_on(on):
+        return "active"
+    return "not yet active" if member.status.good else "suspended"

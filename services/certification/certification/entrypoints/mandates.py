@@ -1,0 +1,43 @@
+"""Mandates: the Secretariat orders that a rule set decides."""
+
+import uuid
+from typing import Any
+
+from certification.domain.audits import standard_name
+from certification.domain.mandates import Mandate
+from certification.presenters import mandates as present
+from certification.schemas.mandates import SignMandate
+from certification.storage.jobs import Jobs
+from certification.storage.mandates import Mandates
+from touchstone_chassis.api import Stored, command
+from touchstone_contracts.callers import Caller
+from touchstone_contracts.errors import AlreadyExists
+from touchstone_contracts.roles import SECRETARIAT
+
+
+class MandateEntrypoints:
+    clock: Any
+    mandates = Stored(Mandates)
+    jobs = Stored(Jobs)
+
+    @command(SignMandate(), roles=(SECRETARIAT,))
+    def sign_mandate(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """The caller orders that a rule set decides on the named standards while the mandate is valid.
+
+        Undecided cases that it covers are decided soon after. Errors: invalid_request, already_exists.
+        """
+        now = self.clock.now()
+        mandate = Mandate(
+            id=request["mandate_id"] or f"mandate-{uuid.uuid4().hex}",
+            rule_set=request["rule_set"],
+            standards=tuple(dict.fromkeys(standard_name(standard) for standard in request["standards"])),
+            valid_from=request["valid_from"],
+            valid_until=request["valid_until"],
+            signed_by=caller.subject,
+            signed_at=now,
+        )
+        if self.mandates.get(mandate.id) is not None:
+            raise AlreadyExists(f"There is a mandate {mandate.id} already.")
+        self.mandates.add(mandate)
+        self.jobs.wake_for(mandate, now=now)
+        return present.mandate(mandate)

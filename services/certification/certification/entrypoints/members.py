@@ -1,0 +1,34 @@
+"""What membership announces of members: kept as the newest word, and whoever waited for it is woken."""
+
+from typing import Any
+
+from certification.application.translation import membership_status_of, profile_of
+from certification.domain.members import MembershipStatus
+from certification.storage.jobs import Jobs
+from certification.storage.members import Members
+from touchstone_chassis.api import Stored, on_event
+from touchstone_contracts.envelope import Envelope
+from touchstone_contracts.events.membership import MembershipActivated, MembershipReinstated, MembershipSuspended
+
+
+class MemberEntrypoints:
+    clock: Any
+    members = Stored(Members)
+    jobs = Stored(Jobs)
+
+    @on_event(MembershipActivated, handler="note_activation")
+    def note_activation(self, event: MembershipActivated, envelope: Envelope) -> None:
+        self.members.keep_activation(profile_of(event), membership_status_of(event), envelope.sequence)
+        self.jobs.wake({"member_id": event.member_id}, at=self.clock.now())
+
+    @on_event(MembershipSuspended, handler="note_suspension")
+    def note_suspension(self, event: MembershipSuspended, envelope: Envelope) -> None:
+        self._keep(membership_status_of(event), envelope.sequence)
+
+    @on_event(MembershipReinstated, handler="note_reinstatement")
+    def note_reinstatement(self, event: MembershipReinstated, envelope: Envelope) -> None:
+        self._keep(membership_status_of(event), envelope.sequence)
+
+    def _keep(self, status: MembershipStatus, sequence: int) -> None:
+        self.members.keep_status(status, sequence)
+        self.jobs.wake({"member_id": status.member_id}, at=self.clock.now())

@@ -1,0 +1,54 @@
+"""What is not finished here, for whoever follows a case."""
+
+from typing import Any
+
+from certification.domain.cases.case import Case, CaseState
+from certification.domain.mandates import next_in_force
+from certification.presenters.pending_work import pending_work_of
+from certification.storage.cases import Cases
+from certification.storage.certificates import Certificates
+from certification.storage.jobs import EXPIRY, PLAN_DUE, RESUME, REVIEW
+from certification.storage.mandates import Mandates
+from touchstone_chassis.api import Stored, query
+from touchstone_contracts.callers import Caller
+from touchstone_contracts.pending_work import ListUnfinished, Waiting
+from touchstone_contracts.roles import FOLLOWERS
+
+
+class PendingWorkEntrypoints:
+    settings: Any
+    clock: Any
+    trail: Any
+    cases = Stored(Cases)
+    certificates = Stored(Certificates)
+    mandates = Stored(Mandates)
+
+    @query(ListUnfinished(), roles=FOLLOWERS)
+    def list_unfinished(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """Undecided cases, and what each waits for, by id."""
+        limit = request["limit"]
+        found = self.cases.unfinished(id=request["case"], after=request["after"], limit=limit + 1)
+        shown = found[:limit]
+        return {
+            "items": [self._waiting(case).as_dict() for case in shown],
+            "next": shown[-1].id if len(found) > limit else None,
+        }
+
+    def job_details(self, kind: str, key: str) -> dict[str, Any]:
+        """The case that a job of this service belongs to."""
+        if kind in (REVIEW, RESUME, PLAN_DUE):
+            return {"case": key}
+        certificate = self.certificates.by_id(key) if kind == EXPIRY else None
+        return {"case": certificate.record.audit_id if certificate else None}
+
+    def _waiting(self, case: Case) -> Waiting:
+        today, rule_set = self.clock.today(), self.settings["rule_set"]
+        open_decision = case.state is CaseState.AWAITING_DECISION
+        mandates = self.mandates.unexpired(case.audit, rule_set=rule_set, day=today) if open_decision else ()
+        return pending_work_of(
+            case,
+            today=today,
+            mandates=tuple(m for m in mandates if m.covers(case.audit, rule_set=rule_set, day=today)),
+            coming=next_in_force(mandates, today),
+            next_look=self.trail.next_due((RESUME, PLAN_DUE), case.id),
+        )

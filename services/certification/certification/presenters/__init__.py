@@ -1,0 +1,1 @@
+"""What outsiders are shown: the JSON of the service's answers."""

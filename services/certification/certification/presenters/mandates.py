@@ -1,0 +1,18 @@
+"""What outsiders are shown of a mandate."""
+
+from typing import Any
+
+from certification.domain.mandates import Mandate
+
+
+def mandate(given: Mandate) -> dict[str, Any]:
+    standards = [dict(zip(("code", "version"), name.split(" ", 1), strict=True)) for name in given.standards]
+    return {
+        "mandate_id": given.id,
+        "rule_set": given.rule_set,
+        "standards": standards,
+        "valid_from": given.valid_from.isoformat(),
+        "valid_until": given.valid_until.isoformat(),
+        "signed_by": given.signed_by,
+        "signed_at": given.signed_at.isoformat(),
+    }

@@ -1,0 +1,38 @@
+"""The form of a mandate that is signed."""
+
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+
+from certification.schemas.fields import CODE, check_rule_set
+from touchstone_contracts.values import Standard
+
+_SLUG = validate.Regexp(r"[a-z0-9][a-z0-9-]{1,63}\Z", error="Must be lower-case letters, digits and hyphens.")
+
+
+class _StandardVersion(Schema):
+    code = fields.String(required=True, validate=CODE)
+    version = fields.String(required=True, validate=CODE)
+
+    @post_load
+    def build(self, data: dict, **_: Any) -> Standard:
+        return Standard(**data)
+
+
+class SignMandate(Schema):
+    """Both days are inclusive; `mandate_id` is given by the register when it is left out."""
+
+    mandate_id = fields.String(load_default=None, allow_none=True, validate=_SLUG)
+    rule_set = fields.Integer(required=True, strict=True)
+    standards = fields.List(fields.Nested(_StandardVersion), required=True, validate=validate.Length(1, 50))
+    valid_from = fields.Date(required=True)
+    valid_until = fields.Date(required=True)
+
+    @validates_schema
+    def check_rule_set(self, data: dict, **_: Any) -> None:
+        check_rule_set(data["rule_set"])
+
+    @validates_schema
+    def check_days(self, data: dict, **_: Any) -> None:
+        if data["valid_until"] < data["valid_from"]:
+            raise ValidationError("Lies before valid_from.", "valid_until")

@@ -1,0 +1,1 @@
+"""The service's own database: repositories, the documents of their aggregates, and the indexes that they need."""

@@ -1,0 +1,138 @@
+"""The register in the database: certificates, and the sequence of their numbers."""
+
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+from certification.domain.certificates.certificate import Certificate, Status, certificate_id
+from certification.domain.certificates.record import CertificateRecord, UnsoundCertificate, scope_key
+from certification.storage.values import dump, load
+from touchstone_contracts.topology import Index
+from touchstone_contracts.values import Scope
+
+INDEXES = (
+    Index(collection="certificates", keys=[("number", 1)], unique=True),
+    Index(collection="certificates", keys=[("audit_id", 1)], unique=True),
+    Index(
+        collection="certificates",
+        keys=[("entity_id", 1), ("standard_code", 1), ("scope_key", 1)],
+        unique=True,
+        partial={"open": True},
+    ),
+    Index(collection="certificates", keys=[("entity_id", 1), ("standard_code", 1), ("expires_on", 1)]),
+    Index(collection="certificates", keys=[("member_id", 1), ("number", 1)]),
+    Index(collection="certificates", keys=[("standard_code", 1), ("open", 1), ("number", 1)]),
+    # Lists by status, which are for everybody: they must not read past what expired in all the years before.
+    Index(collection="certificates", keys=[("open", 1), ("number", 1)]),
+    Index(collection="certificates", keys=[("expires_on", 1)], partial={"open": True}),
+    Index(collection="certificates", keys=[("issued_on", 1)]),
+)
+_SEQUENCE = "certificates"
+
+
+class Certificates:
+    def __init__(self, unit: Any):
+        self._unit = unit
+
+    def by_number(self, number: int) -> Certificate | None:
+        return self._one({"number": number})
+
+    def by_id(self, id: str) -> Certificate | None:
+        return self._one({"_id": id})
+
+    def held(self, entity_id: str, standard_code: str, scope: Scope) -> Certificate | None:
+        """The open certificate for this entity, standard and scope; it may have lapsed by date since."""
+        key = {"entity_id": entity_id, "standard_code": standard_code, "scope_key": scope_key(scope)}
+        return self._one({**key, "open": True})
+
+    def has_valid(self, entity_id: str, standard_code: str, day: datetime.date) -> bool:
+        on = day.isoformat()
+        key = {"entity_id": entity_id, "standard_code": standard_code}
+        valid = {"expires_on": {"$gte": on}, "issued_on": {"$lte": on}}
+        return self._unit.find_one("certificates", {**key, **valid}, {"_id": 1}) is not None
+
+    def next_number(self, *, first: int) -> int:
+        return self._unit.next_number(_SEQUENCE, first=first)
+
+    def reserve_number(self, number: int, *, first: int) -> None:
+        self._unit.reserve_number(_SEQUENCE, number, first=first)
+
+    def enter(self, certificate: Certificate, planned: CertificateRecord, events: list[Any]) -> None:
+        """Enter a new certificate, once what would be read back equals what was planned; else UnsoundCertificate."""
+        document = certificate_document(certificate)
+        if certificate_of(document).record != planned or certificate.id != certificate_id(planned.number):
+            raise UnsoundCertificate(f"certificate {planned.number} is not what was planned")
+        self._unit.save("certificates", document, events)
+
+    def save(self, certificate: Certificate, events: list[Any]) -> None:
+        self._unit.save("certificates", certificate_document(certificate), events)
+
+    def listed(
+        self,
+        *,
+        today: datetime.date,
+        member_id: str | None,
+        standard_code: str | None,
+        status: Status | None,
+        after: int,
+        limit: int,
+    ) -> list[Certificate]:
+        """Certificates by number, from the one after `after`."""
+        named = {"member_id": member_id, "standard_code": standard_code}
+        filter = {name: value for name, value in named.items() if value is not None} | {"number": {"$gt": after}}
+        found = {
+            document["number"]: document
+            for part in _parts_of(status, today)
+            for document in self._unit.find("certificates", filter | part, sort=[("number", 1)], limit=limit)
+        }
+        return [certificate_of(found[number]) for number in sorted(found)[:limit]]
+
+    def _one(self, filter: Mapping[str, Any]) -> Certificate | None:
+        document = self._unit.find_one("certificates", filter)
+        return certificate_of(document) if document else None
+
+
+def _parts_of(status: Status | None, today: datetime.date) -> list[dict[str, Any]]:
+    """Filters that together find what has this status, none of which reads past all that expired before.
+
+    The day decides; `open` only follows it, minutes later: what has expired is closed, or is one of the few that are
+    about to be.
+    """
+    on = today.isoformat()
+    if status is Status.VALID:
+        return [{"open": True, "issued_on": {"$lte": on}, "expires_on": {"$gte": on}}]
+    if status is Status.EXPIRED:
+        # In this order, what is closed in between is found twice and not missed.
+        return [{"open": is_open, "expires_on": {"$lt": on}} for is_open in (True, False)]
+    return [{"issued_on": {"$gt": on}} if status is Status.NOT_YET_VALID else {"open": {"$in": [False, True]}}]
+
+
+def certificate_document(certificate: Certificate) -> dict[str, Any]:
+    """`record` is what is on record; the fields beside it are for indexes."""
+    record = certificate.record
+    return {
+        "_id": certificate.id,
+        "version": certificate.version,
+        "schema_version": 1,
+        "open": certificate.open,
+        "expiry_announced": certificate.expiry_announced,
+        "number": record.number,
+        "audit_id": record.audit_id,
+        "member_id": record.member_id,
+        "entity_id": record.entity.id,
+        "standard_code": record.standard.code,
+        "scope_key": scope_key(record.scope),
+        "issued_on": record.issued_on.isoformat(),
+        "expires_on": record.expires_on.isoformat(),
+        "record": dump(record),
+    }
+
+
+def certificate_of(document: Mapping[str, Any]) -> Certificate:
+    return Certificate(
+        id=document["_id"],
+        record=load(CertificateRecord, document["record"]),
+        open=document["open"],
+        expiry_announced=document["expiry_announced"],
+        version=document["version"],
+    )

@@ -1,0 +1,1 @@
+"""The ways into the service, by aggregate: queries, events and jobs."""

@@ -1,0 +1,1 @@
+"""The forms of what comes in: requests and settings."""
