@@ -282,7 +282,7 @@ class Tour:
         for service in SERVICES:
             recent = (datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)).isoformat()
             items = self.call(OPERATOR, f"{service}.find_events", since=recent)["items"]
-            self.call(OPERATOR, f"{service}.republish_events", ids=[item["id"] for item in items[:3]], **why)
+            self.call(OPERATOR, f"{service}.republish_events", ids=[item["id"] for item in items[:3]] or ["none"], **why)
         self.restore_deadlines()
 
     def restore_deadlines(self) -> None:
