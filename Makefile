@@ -15,11 +15,13 @@ locked_for = $(if $(filter dev,$1),requirements/dev.in $(SERVICES:%=services/%/p
 	requirements/service.in services/$1/pyproject.toml,requirements/$1.in))
 FAST_TESTS := $(wildcard libs/*/tests/unit services/*/tests/unit tests/contract tests/architecture tests/model/unit) \
 	$(patsubst %,bench/tests/test_%.py,judging children work)
-# Some cases of every kind, with shorter waits: a part of `make test`, and so of every CI run.
+# Some cases of every kind, with shorter waits: a part of `make test LONG=1`.
 SHORT_FAULTS := $(patsubst %,tests/faults/test_%.py,crash_points kill infrastructure soak)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults upgrade profile bench up down check static fast unit fmt lock record clean
+.PHONY: help setup demo test faults upgrade profile bench up down check static fast unit anyday fmt lock record clean
+# Tests start Python by the hundred: what it compiles is kept, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## print this
 	@echo 'Touchstone: a submitted audit becomes a certificate and its notices.'
@@ -50,12 +52,12 @@ $(STAMP): requirements/dev.txt $(PACKAGES:%=%/pyproject.toml)
 demo: $(STAMP) ## the main job, start to end, on real servers: audits become certificates and notices
 	@$(BIN)/python -m touchstone_devkit.demo
 
-test: $(STAMP) ## all tests, on real servers; LONG=1: the long rehearsals, too
+test: $(STAMP) ## a short test of every guarantee, on real servers; LONG=1: the long ones, too
 	@$(if $(LONG),TOUCHSTONE_LONG=1) $(BIN)/python tests/run_all.py
 
 faults: $(STAMP) ## let every fault strike and check that nothing is lost: CASES='broker/*' SEED=n, RUNS=n for soaks; SHORT=1
 ifdef SHORT
-	@$(BIN)/python -m pytest -q $(SHORT_FAULTS)
+	@TOUCHSTONE_LONG=1 $(BIN)/python -m pytest -q $(SHORT_FAULTS)
 else
 	@$(BIN)/python -W ignore tests/faults $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(CASES),--cases '$(CASES)')
@@ -91,6 +93,9 @@ fast: $(STAMP)
 
 unit: $(STAMP) ## unit tests alone
 	@$(BIN)/python -m pytest -q $(wildcard libs/*/tests/unit services/*/tests/unit)
+
+anyday: $(STAMP) ## unit tests on 29 February, at New Year and in December, and in far time zones
+	@$(BIN)/python tests/any_day.py
 
 fmt: $(STAMP) ## format, and repair what ruff can
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .

@@ -1,9 +1,10 @@
-"""Runs tests in several processes at the same time: by itself all of them, in two parts, and else those that are named.
+"""Runs tests in several processes at the same time: all of them, in three parts, or those that are named.
 
-Most tests wait for servers, and leave the processor idle. The two parts are the packages' own tests, and those of the
-whole system. Each has servers of its own; where both would share those that the environment names, they run one after
-the other. Paths that are named are dealt out by their first folder, and need no servers (`make check`). Options of
-pytest are passed on to each part.
+Most tests wait for servers, and leave the processor idle. The parts are the packages' own tests, those of the whole
+system, and those that hurt one. Each has servers of its own; where all would share those that the environment names,
+they run one after the other. Where there is room, what servers store is in memory: tests kill them, and never pull a
+plug. Paths that are named are dealt out by their first folder, and need no servers (`make
+check`). Options of pytest are passed on to each part.
 """
 
 import collections
@@ -16,11 +17,21 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-ALL = {"packages": ["libs", "services", "bench/tests"], "system": ["tests"]}
+import psutil
+
+HURTING = ["tests/faults", "tests/upgrade"]
+ALL = {
+    "packages": ["libs", "services"],
+    "system": ["bench/tests", "tests", *(f"--ignore={folder}" for folder in HURTING)],
+    "hurting": HURTING,
+}
+SLOWEST = "--durations=40"
+MEMORY, MEMORY_FREE_MIN = Path("/dev/shm"), 8 * 2**30
 NO_TESTS = 5
 _CLOSING = re.compile(r"(=+ )?(?P<counts>\d+ [a-z]+(, \d+ [a-z]+)*) in [0-9.]+s")
 _ORDER = ("failed", "passed", "skipped", "deselected", "xfailed", "xpassed", "warning", "error")
-_END_OF_PROGRESS = re.compile(rf"=+ (ERRORS|FAILURES|warnings summary|short test summary info)|{_CLOSING.pattern}")
+_TITLES = "ERRORS|FAILURES|warnings summary|slowest [0-9]+ durations|short test summary info"
+_END_OF_PROGRESS = re.compile(rf"=+ ({_TITLES})|{_CLOSING.pattern}")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -28,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     paths = [argument for argument in arguments if Path(argument.partition("::")[0]).exists()]
     options = [argument for argument in arguments if argument not in paths]
     named = parts_of(paths)
-    parts = [Part(name, paths, options) for name, paths in (named or ALL).items()]
+    parts = [Part(name, paths, options if named else [SLOWEST, *options]) for name, paths in (named or ALL).items()]
     if servers_are_shared() and not named:
         for part in parts:
             part.run()
@@ -55,6 +66,14 @@ def parts_of(paths: Sequence[str]) -> dict[str, list[str]]:
     return parts
 
 
+def data_folder() -> dict[str, str]:
+    """Where servers store their data, as an environment; empty where memory is short."""
+    if not MEMORY.is_dir() or "TOUCHSTONE_DATA" in os.environ:
+        return {}
+    free = min(psutil.disk_usage(str(MEMORY)).free, psutil.virtual_memory().available)
+    return {"TOUCHSTONE_DATA": str(MEMORY)} if free >= MEMORY_FREE_MIN else {}
+
+
 def servers_are_shared() -> bool:
     named = os.environ.get("TOUCHSTONE_BACKING", "")
     return named == "environment" or (not named and bool(os.environ.get("AMQP_URI")))
@@ -69,7 +88,13 @@ class Part:
         self.status = 0
 
     def run(self) -> None:
-        process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        process = subprocess.Popen(
+            self._command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **data_folder()},
+        )
         assert process.stdout is not None
         for line in process.stdout:
             line = line.rstrip("\n")

@@ -11,7 +11,7 @@ import pytest
 from marshmallow import Schema
 from nameko.rpc import rpc
 
-from touchstone_chassis.api import command, on_event, on_message, query
+from touchstone_chassis.api import OperatorApi, command, on_event, on_message, query
 from touchstone_chassis.deadletters.consumer import OnDeadLetter
 from touchstone_chassis.handlers.events import OnEvent
 from touchstone_chassis.handlers.messages import OnMessage
@@ -31,6 +31,10 @@ PUBLIC_QUERIES = {
 }
 
 
+FOLLOWED = {"find_events", "trace_events", "list_hindrances", "list_unfinished"}
+"""What whoever follows a case asks of every service; the rest of the operator's API is the operator's alone."""
+
+
 def service_class(name: str) -> Any:
     """The class that the package offers under the entry point `touchstone.services`."""
     project = tomllib.loads((ROOT / "services" / name / "pyproject.toml").read_text())["project"]
@@ -45,8 +49,14 @@ def entrypoints(service: Any) -> Iterator[tuple[str, Any]]:
             yield f"{service.name}.{name}", entrypoint
 
 
+def may_ask(method: str) -> set[str]:
+    if method in FOLLOWED:
+        return set(roles.FOLLOWERS)
+    return {roles.OPERATOR} if hasattr(OperatorApi, method) else {*roles.ALL, *roles.PUBLIC}
+
+
 def problems(service: Any) -> list[str]:
-    """Entrypoints of no known kind, that name no role or an unknown one, or are open without being the register's."""
+    """Entrypoints of no known kind, those that name no role or a wrong one, and those open beside the register's."""
     found = []
     for name, entrypoint in entrypoints(service):
         if isinstance(entrypoint, INTERNAL):
@@ -62,6 +72,8 @@ def problems(service: Any) -> list[str]:
             found.append(f"{name} is open and more than a query of the public register")
         elif unknown := named - set(roles.ALL) - set(roles.PUBLIC):
             found.append(f"{name} names {', '.join(sorted(unknown))}, which is no role")
+        elif strangers := named - may_ask(name.partition(".")[2]):
+            found.append(f"{name} is no business of {', '.join(sorted(strangers))}")
     return found
 
 
@@ -119,7 +131,7 @@ def test_an_unguarded_and_an_open_entrypoint_are_seen() -> None:
     ]
 
 
-def test_an_entrypoint_whose_roles_were_emptied_or_misspelt_is_seen() -> None:
+def test_an_entrypoint_whose_roles_were_emptied_misspelt_or_widened_is_seen() -> None:
     class Sloppy:
         name = "sloppy"
 
@@ -129,13 +141,20 @@ def test_an_entrypoint_whose_roles_were_emptied_or_misspelt_is_seen() -> None:
         @query(Schema(), roles=(roles.MEMBER,))
         def b(self, request: Any, caller: Any) -> None: ...
 
+        @query(Schema(), roles=(roles.OPERATOR, roles.MEMBER))
+        def list_dead_letters(self, request: Any, caller: Any) -> None: ...
+
     dict(entrypoints(Sloppy))["sloppy.a"].roles = ()
     dict(entrypoints(Sloppy))["sloppy.b"].roles = ("secretary",)
 
-    assert problems(Sloppy) == ["sloppy.a names no role", "sloppy.b names secretary, which is no role"]
+    assert problems(Sloppy) == [
+        "sloppy.a names no role",
+        "sloppy.b names secretary, which is no role",
+        "sloppy.list_dead_letters is no business of member",
+    ]
 
 
-@pytest.mark.parametrize("wrong", [(), ("secretary",), (roles.MEMBER, "public")])
+@pytest.mark.parametrize("wrong", [(), ("secretary",), (roles.MEMBER, "secretary"), (*roles.PUBLIC, roles.MEMBER)])
 def test_an_entrypoint_cannot_even_be_written_without_proper_roles(wrong: tuple[str, ...]) -> None:
     for declare in (command, query):
         with pytest.raises(TypeError):
@@ -144,6 +163,10 @@ def test_an_entrypoint_cannot_even_be_written_without_proper_roles(wrong: tuple[
         on_message("some.queue", Schema(), roles=wrong, refused="record")
 
 
-def test_a_command_cannot_be_public() -> None:
+def test_neither_a_command_nor_a_queue_can_be_public_and_roles_must_be_given() -> None:
     with pytest.raises(TypeError):
         command(Schema(), roles=roles.PUBLIC)
+    with pytest.raises(TypeError):
+        on_message("some.queue", Schema(), roles=roles.PUBLIC, refused="record")
+    with pytest.raises(TypeError):
+        command(Schema())  # type: ignore[call-arg]

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pika
-import pytest
 
 from touchstone_contracts.envelope import CONTENT_TYPE
 from touchstone_contracts.events.assessment import CorrectiveActionPlanReviewed
@@ -81,8 +80,3 @@ def test_what_is_nobodys_is_discarded(scheme: Scheme) -> None:
 
     assert parked(scheme, event) is None
     assert found["id"] in [item["id"] for item in dead_letters(scheme, "list", "--state", "discarded")]
-
-
-def test_only_the_operator_may_look(scheme: Scheme) -> None:
-    with pytest.raises(AssertionError, match="forbidden"):
-        dead_letters(scheme, "list", role="secretariat")

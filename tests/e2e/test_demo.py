@@ -42,7 +42,7 @@ def test_the_demo_ends_well_and_leaves_notices_and_certificates(
     assert certificate["expires_on"] == "2025-04-10"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_demo_fails_when_what_comes_out_is_not_what_was_published(
     demo_environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -9,7 +9,6 @@ import pika
 import pytest
 
 from touchstone.rpc.blocking import open_connection
-from touchstone_contracts.errors import IdempotencyConflict, InvalidReport
 from touchstone_contracts.topology import event_queue, events_exchange
 from touchstone_devkit.demo.register import OPERATOR, SECRETARIAT
 from touchstone_devkit.demo.scheme import Scheme, decision_events
@@ -19,18 +18,6 @@ from touchstone_devkit.eventually import eventually
 TIMEOUT_S = 30
 CONFORMING = "a minor, plan approved"
 ACCEPTED = "assessment.audit_accepted.v1"
-
-
-def test_the_same_key_and_body_get_the_first_answer(scheme: Scheme, new_world: Callable[[str], World]) -> None:
-    world = new_world(CONFORMING)
-    stage(scheme.register, world)
-    key = uuid.uuid4().hex
-
-    first = scheme.register.call(world.body, "assessment.submit_audit_report", key=key, report=world.report())
-    again = scheme.register.call(world.body, "assessment.submit_audit_report", key=key, report=world.report())
-
-    assert again == first
-    assert len(scheme.register.every(world.body, "assessment.list_audits")) == 1
 
 
 def test_a_repeat_after_the_next_step_still_gets_the_first_answer(
@@ -46,42 +33,6 @@ def test_a_repeat_after_the_next_step_still_gets_the_first_answer(
 
     assert again == first
     assert again["state"] == "submitted"
-
-
-def test_the_same_key_with_another_body_is_a_conflict(scheme: Scheme, new_world: Callable[[str], World]) -> None:
-    world = new_world(CONFORMING)
-    stage(scheme.register, world)
-    key = uuid.uuid4().hex
-    scheme.register.call(world.body, "assessment.submit_audit_report", key=key, report=world.report())
-
-    with pytest.raises(IdempotencyConflict):
-        scheme.register.call(world.body, "assessment.submit_audit_report", key=key, report=world.conforming())
-
-
-def test_a_refusal_is_not_stored_so_that_the_corrected_body_may_have_the_same_key(
-    scheme: Scheme, new_world: Callable[[str], World]
-) -> None:
-    world = new_world(CONFORMING)
-    stage(scheme.register, world)
-    key = uuid.uuid4().hex
-    with pytest.raises(InvalidReport):
-        scheme.register.call(world.body, "assessment.submit_audit_report", key=key, report=world.report(team=[]))
-
-    taken = scheme.register.call(world.body, "assessment.submit_audit_report", key=key, report=world.report())
-
-    assert taken["state"] == "submitted"
-
-
-def test_a_key_belongs_to_its_caller(scheme: Scheme, new_world: Callable[[str], World]) -> None:
-    one, other = new_world(CONFORMING), new_world(CONFORMING)
-    stage(scheme.register, one)
-    stage(scheme.register, other)
-    key = uuid.uuid4().hex
-
-    first = scheme.register.call(one.body, "assessment.submit_audit_report", key=key, report=one.report())
-    second = scheme.register.call(other.body, "assessment.submit_audit_report", key=key, report=other.report())
-
-    assert first["audit_id"] != second["audit_id"]
 
 
 def publish_again(scheme: Scheme, message: dict[str, Any], ids: list[str]) -> None:

@@ -83,22 +83,6 @@ def test_a_report_refused_by_message_gets_the_errors_that_a_call_would_get(
     assert [(p["path"], p["code"], p["message"]) for p in answer["data"]["problems"]] == by_call
 
 
-@pytest.mark.parametrize("role", [None, "member", "secretariat"])
-def test_a_message_without_an_assessors_token_is_refused(
-    scheme: Scheme, new_world: Callable[[str], World], role: str | None
-) -> None:
-    world = new_world(CONFORMING)
-    stage(scheme.register, world)
-    party = {"member": world.case.member_id} if role == "member" else {}
-    token = scheme.token(role, **party) if role else None
-
-    answer = answer_to(scheme, submit_by_message(scheme, world.report(), token))
-
-    assert answer["type"] == "assessment.audit_report_refused.v1"
-    assert answer["data"]["code"] == ("forbidden" if role else "unauthenticated")
-    assert token is None or token not in json.dumps(answer)
-
-
 def test_a_message_that_comes_twice_is_one_submission(scheme: Scheme, new_world: Callable[[str], World]) -> None:
     world = new_world(CONFORMING)
     stage(scheme.register, world)

@@ -119,7 +119,7 @@ def give_up_an_audit(amqp_uri: str) -> dict[str, Any]:
     return event
 
 
-@pytest.mark.parametrize("point", ["before_commit", "after_commit"])
+@pytest.mark.parametrize("point", [pytest.param("before_commit", marks=pytest.mark.long), "after_commit"])
 def test_a_kill_while_a_dead_letter_is_kept_neither_loses_nor_doubles_it(point, start, environ, database, operator):
     process = start(f"{point}:kill:1")
     event = give_up_an_audit(environ["AMQP_URI"])
@@ -138,13 +138,18 @@ def test_a_kill_while_a_dead_letter_is_kept_neither_loses_nor_doubles_it(point, 
 @pytest.mark.parametrize(
     "plan",
     [
-        "rpc_commit:kill:1",
-        "before_commit:kill:2",  # the first is the keeping
-        "after_commit:kill:2",
-        "rpc_ack:kill:2",  # the first is the listing
-        "relay_publish:kill:1",
+        "after_commit:kill:2",  # the first is the keeping
         "relay_confirm:kill:1",
-        "relay_mark:kill:1",
+        *(
+            pytest.param(plan, marks=pytest.mark.long)
+            for plan in (
+                "rpc_commit:kill:1",
+                "before_commit:kill:2",
+                "rpc_ack:kill:2",  # the first is the listing
+                "relay_publish:kill:1",
+                "relay_mark:kill:1",
+            )
+        ),
     ],
 )
 def test_a_kill_while_a_dead_letter_is_sent_back_neither_loses_nor_doubles_it(plan, start, environ, database, operator):

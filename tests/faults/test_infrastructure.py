@@ -11,11 +11,10 @@ from harness.workload import Say
 from touchstone_devkit.system.runner import System
 
 AUDITS = 16
-SELECTION = [
-    "broker/kill/load",
+SHORT = ["broker/kill/load", "database/primary-killed/load"]
+LONG = [
     "broker/connections-closed/load",
     "broker/memory-alarm/load",
-    "database/primary-killed/load",
     "mail/down-60s/load",
     "consumer/certification-killed/backlog",
 ]
@@ -32,8 +31,8 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
-@pytest.mark.parametrize("name", SELECTION)
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", [*SHORT, *(pytest.param(name, marks=pytest.mark.long) for name in LONG)])
 def test_a_fault_there_loses_nothing_and_doubles_nothing(
     name: str, hurtable_system: System, say: Say, short_waits: None
 ) -> None:

@@ -36,7 +36,7 @@ ISSUED = "certification.certificate_issued.v1"
 SETTLE_S, ROUNDS_MAX = 240, 8
 
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +180,6 @@ def rehearsal(system: System, tmp_path: Path, say: Say) -> Iterator[Rehearsal]:
         yield Rehearsal(system, scheme, tmp_path, say)
 
 
-@pytest.mark.long
 def test_notification_is_told_again_what_it_forgot_and_tells_nobody_twice(rehearsal: Rehearsal) -> None:
     rehearsal.work_and_back_up("notification")
 
@@ -215,7 +214,6 @@ def test_certification_decides_again_what_it_forgot_under_numbers_that_nobody_ha
     assert set(rehearsal.left) == {"event_unknown_upstream", "notices_doubled"}
 
 
-@pytest.mark.long
 def test_what_assessment_forgot_is_handed_in_again_and_decided_once_all_the_same(rehearsal: Rehearsal) -> None:
     rehearsal.work_and_back_up("assessment")
 
@@ -233,7 +231,6 @@ def test_what_assessment_forgot_is_handed_in_again_and_decided_once_all_the_same
     assert "case_without_audit" not in rehearsal.left
 
 
-@pytest.mark.long
 def test_what_membership_says_after_its_restore_counts_though_it_forgot_what_it_said(rehearsal: Rehearsal) -> None:
     rehearsal.work_and_back_up("membership")
     call, member_id = rehearsal.scheme.register.call, rehearsal.world.case.member_id
@@ -258,7 +255,6 @@ def test_what_membership_says_after_its_restore_counts_though_it_forgot_what_it_
     assert "sequence_gap" not in rehearsal.left
 
 
-@pytest.mark.long
 def test_of_all_databases_backed_up_consumers_first_the_others_are_made_to_agree(rehearsal: Rehearsal) -> None:
     rehearsal.work_and_back_up(*CONSUMERS_FIRST)
     numbers_before = set(rehearsal.numbers())

@@ -12,8 +12,8 @@ from touchstone_devkit.system.runner import System
 AUDITS, FAULTS = 60, 3
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.long
+@pytest.mark.timeout(1200)
 def test_random_faults_lose_nothing_and_double_nothing(
     hurtable_system: System, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:

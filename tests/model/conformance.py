@@ -307,6 +307,21 @@ class Conformance:
         assert unit.find("things", {"_id": "a"}, projection={"_id": 1, "size": 1}) == [{"_id": "a", "size": 2}]
         assert unit.find_one("things", {"_id": "a"}, {"size": 1}) == {"_id": "a", "size": 2}
 
+    def test_of_what_stands_deeper_a_part_is_shown_too(self, desk: Desk) -> None:
+        def fill(unit: UnitOfWork) -> None:
+            unit.save("things", thing("a", party={"kind": "member", "id": "m"}, parts=[{"who": "p", "until": "1"}, 7]))
+            unit.save("things", thing("b", party=None, parts=[]))
+            unit.save("things", thing("c", party="nobody"))
+
+        desk.commit(fill)
+        wanted = {"party.kind": 1, "parts.who": 1}
+
+        assert UnitOfWork(desk.database).find("things", {}, sort=[("_id", 1)], projection=wanted) == [
+            {"_id": "a", "party": {"kind": "member"}, "parts": [{"who": "p"}]},
+            {"_id": "b", "parts": []},
+            {"_id": "c"},
+        ]
+
     def test_rows_are_marked_and_removed_as_the_relay_does_it(self, desk: Desk) -> None:
         for id in ("a", "b", "c"):
             desk.commit(lambda unit, id=id: unit.save("things", thing(id), [registered(id)]))
@@ -317,7 +332,6 @@ class Conformance:
         outbox.delete_many({"_id": {"$in": [second]}})
         outbox.update_many({"_id": {"$in": [third]}, "pending": True}, {"$inc": {"attempts": 1}})
 
-        assert outbox.count_documents({"pending": True}) == 1
         assert {row["_id"]: (row["pending"], row["attempts"]) for row in outbox.find({})} == {
             first: (False, 0),
             third: (True, 1),

@@ -1,6 +1,6 @@
-"""What the upgrade tests share: their modules and those of the fault tests to import."""
+"""What the upgrade tests share: their modules to import."""
 
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "faults")]
+sys.path.insert(0, str(Path(__file__).parent))

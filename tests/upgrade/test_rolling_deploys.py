@@ -3,40 +3,31 @@
 import os
 import secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from harness.running import faulty_system
 from harness.workload import Say
 from rolling import releases
 from rolling.plans import NEW, OLD, every_restart_in_every_mix, there_and_back
 from rolling.releases import Release
 from rolling.running import AUDITS_EACH, Outcome, roll
 
-from touchstone_devkit.backing.choosing import Backing
 from touchstone_devkit.system.runner import SERVICES, System
 
+SOME, ALL = ("assessment", "certification"), pytest.param(SERVICES, marks=pytest.mark.long)
+"""The services that go to another release and back: those whose events a next release changes, or all."""
 EVERY_MIX = os.environ.get("TOUCHSTONE_UPGRADE") == "every-mix"
 ISSUED_V1, ISSUED_V2 = "certification.certificate_issued.v1", "certification.certificate_issued.v2"
 
 
-@pytest.fixture(scope="module")
-def rolled_system(backing: Backing, say: Say) -> Iterator[System]:
-    """A system of these tests' own: its services run other code than ours."""
-    if not backing.management_uri:
-        pytest.skip("without the management API this broker gives no virtual host of its own")
-    with faulty_system(backing, say) as system:
-        yield system
-
-
-def steps(say: Say) -> list[tuple[str, str]]:
+def steps(services: Sequence[str], say: Say) -> list[tuple[str, str]]:
     """The plan: a short one with a seed, or with TOUCHSTONE_UPGRADE=every-mix the one that leaves nothing out."""
     if EVERY_MIX:
         return every_restart_in_every_mix(SERVICES)
     seed = secrets.randbelow(1_000_000)
     say(f"seed {seed}")
-    return there_and_back(SERVICES, seed)
+    return there_and_back(services, seed)
 
 
 def report(say: Say, old: Release, new: Release, outcome: Outcome) -> None:
@@ -46,16 +37,17 @@ def report(say: Say, old: Release, new: Release, outcome: Outcome) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
+@pytest.mark.parametrize("services", [SOME, ALL], ids=len)
 def test_our_release_follows_the_one_before_and_gives_way_to_it(
-    rolled_system: System, tmp_path: Path, say: Say
+    own_system: System, tmp_path: Path, say: Say, services: Sequence[str]
 ) -> None:
     try:
         old = releases.previous(tmp_path)
     except releases.NoHistory as reason:
         pytest.skip(f"only this part: {reason}")
-    plan = steps(say)
+    plan = steps(services, say)
 
-    outcome = roll(rolled_system, old, releases.current(), plan, say)
+    outcome = roll(own_system, old, releases.current(), plan, say)
 
     report(say, old, releases.current(), outcome)
     assert outcome.failures == []
@@ -65,13 +57,14 @@ def test_our_release_follows_the_one_before_and_gives_way_to_it(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
+@pytest.mark.parametrize("services", [SOME, ALL], ids=len)
 def test_the_next_release_with_changed_events_follows_ours_and_gives_way_to_it(
-    rolled_system: System, tmp_path: Path, say: Say
+    own_system: System, tmp_path: Path, say: Say, services: Sequence[str]
 ) -> None:
     new = releases.following(tmp_path)
-    plan = steps(say)
+    plan = steps(services, say)
 
-    outcome = roll(rolled_system, releases.current(), new, plan, say)
+    outcome = roll(own_system, releases.current(), new, plan, say)
 
     report(say, releases.current(), new, outcome)
     assert outcome.failures == []
@@ -85,9 +78,9 @@ def test_the_next_release_with_changed_events_follows_ours_and_gives_way_to_it(
 
 @pytest.mark.slow
 @pytest.mark.skipif(not EVERY_MIX, reason="in make upgrade only")
-def test_a_release_that_forgets_its_neighbours_is_seen(rolled_system: System, tmp_path: Path, say: Say) -> None:
+def test_a_release_that_forgets_its_neighbours_is_seen(own_system: System, tmp_path: Path, say: Say) -> None:
     forgetful = releases.following(tmp_path, forgets_the_old=True)
     plan = [("certification", NEW), ("certification", OLD)]
 
     with pytest.raises(TimeoutError, match="notices sent"):
-        roll(rolled_system, releases.current(), forgetful, plan, say, settle_s=15)
+        roll(own_system, releases.current(), forgetful, plan, say, settle_s=15)

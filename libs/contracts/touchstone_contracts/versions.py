@@ -3,7 +3,7 @@
 A version that replaces an older one says how it is made from it (`upcast`). As long as a release may still run that
 knows the older one only, it also says how the older one is made from it (`downcast`), and both are published under one
 event id: a consumer that gets both handles the first that comes. Hence `downcast` followed by `upcast` must give back
-the same event; a test checks that (`tests/contract/test_versions.py`).
+the same event; a test checks that (`libs/contracts/tests/unit/test_versions.py`).
 """
 
 from typing import Any

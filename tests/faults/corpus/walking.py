@@ -18,7 +18,7 @@ from corpus.wire import Message, Wire
 from touchstone_contracts import roles
 
 SETTLED = ("handled", "repeated", "refused")
-_PAUSE_S = 0.002
+_PAUSE_S = 0.01
 _EARLIER = datetime.timedelta(seconds=10)
 """The database keeps no shorter times."""
 WAIT_S = 30.0

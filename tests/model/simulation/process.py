@@ -5,15 +5,12 @@ import datetime
 import functools
 import time
 import uuid
-from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import orjson
 from pymongo import ReturnDocument
-from simulation.memory_mongo import MemoryDatabase
 
-from touchstone_chassis.api import Stored
 from touchstone_chassis.handlers.commands import Call, CommandExecution, QueryExecution
 from touchstone_chassis.handlers.events import OnEvent
 from touchstone_chassis.handlers.execution import Execution
@@ -31,6 +28,8 @@ from touchstone_contracts.envelope import unwrap
 from touchstone_contracts.errors import Refusal
 from touchstone_contracts.topology import ServiceTopology, event_queue
 from touchstone_contracts.versions import upcast, versions
+from touchstone_testing.memory_mongo import MemoryDatabase
+from touchstone_testing.memory_service import Handler, fresh_caches, handlers_of, instance_of
 
 CALL_S_MAX = 60
 CLAIM = datetime.timedelta(seconds=6)
@@ -38,15 +37,6 @@ CLAIM = datetime.timedelta(seconds=6)
 
 class Crash(BaseException):
     """The process died here: no handler can catch it."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Handler:
-    """A method of the service class, without its decorator, and the entrypoint that it was declared as."""
-
-    name: str
-    entrypoint: Any
-    method: Callable[..., Any]
 
 
 class _EachByAReplica:
@@ -85,8 +75,8 @@ class Process:
     def __init__(self, service: type, topology: ServiceTopology, settings: dict[str, Any], clock: Any) -> None:
         self.name, self.clock = topology.service, clock
         self.database = MemoryDatabase([*topology.indexes, *BOOKKEEPING_INDEXES])
-        self._service, self._settings = service, settings
-        handlers = list(_handlers(service))
+        self._service, self._provided = service, {"clock": clock, "settings": settings}
+        handlers = list(handlers_of(service))
         self.commands = {h.name: h for h in handlers if isinstance(h.entrypoint, Method)}
         self.deadlines = {h.entrypoint.kind: h for h in handlers if isinstance(h.entrypoint, OnJob)}
         self.messages = {h.entrypoint.queue: h for h in handlers if isinstance(h.entrypoint, OnMessage)}
@@ -106,13 +96,12 @@ class Process:
         self._resources: Any = SimpleNamespace(
             service=self.name, committer=committer, answers=Answers(self.database), draining=False, circuit_breaker=here
         )
-        caches = {name: getattr(self._service, name) for name in dir(self._service) if name.endswith("_cache")}
-        self._caches = {name: type(cache)() for name, cache in caches.items()}
+        self._provided |= fresh_caches(self._service)
 
     def call(self, name: str, arguments: dict[str, Any], caller: Caller) -> Any:
         """The answer to a command or query, as a caller reads it. Raises Refusal."""
         handler, unit = self.commands[name], UnitOfWork(self.database)
-        method = functools.partial(handler.method, self._instance(unit))
+        method = functools.partial(handler.method, instance_of(self._service, unit, **self._provided))
         call = Call(name, handler.entrypoint.schema, dict(arguments), caller, time.time() + CALL_S_MAX)
         if not handler.entrypoint.changes:
             return orjson.loads(QueryExecution(self._resources, unit, call, method).run())
@@ -174,23 +163,5 @@ class Process:
 
     def _run(self, handler: Handler, origin: Origin, done: CompletionRecord, *given: Any) -> None:
         unit = UnitOfWork(self.database)
-        run = functools.partial(handler.method, self._instance(unit), *given)
+        run = functools.partial(handler.method, instance_of(self._service, unit, **self._provided), *given)
         _Simulated(self._resources, unit, origin, run, done).run()
-
-    def _instance(self, unit: UnitOfWork) -> Any:
-        service = self._service()
-        for name in dir(self._service):
-            provider = getattr(self._service, name)
-            if isinstance(provider, Stored):
-                setattr(service, name, provider.repository(unit))
-        service.clock, service.settings = self.clock, self._settings
-        for name, cache in self._caches.items():
-            setattr(service, name, cache)
-        return service
-
-
-def _handlers(service: type) -> Iterator[Handler]:
-    for name in dir(service):
-        method = getattr(service, name)
-        for entrypoint in getattr(method, "nameko_entrypoints", ()):
-            yield Handler(name, entrypoint, method.__wrapped__)

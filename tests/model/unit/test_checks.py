@@ -10,10 +10,12 @@ import pytest
 from simulation import checks, people
 from simulation.checks import Picture
 from simulation.looking import picture_of
-from simulation.memory_mongo import MemoryCollection
 from simulation.system import Fault, Sent, System
 
 from touchstone_chassis.unit_of_work.unit import UnitOfWork
+from touchstone_testing.memory_mongo import MemoryCollection
+
+pytestmark = pytest.mark.usefixtures("fixed_time")
 
 AUDIT = "b-1.r-1"
 
@@ -50,7 +52,7 @@ def system() -> Iterator[System]:
         yield system
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def good() -> Picture:
     with System() as system:
         a_day(system)

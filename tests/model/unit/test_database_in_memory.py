@@ -3,7 +3,10 @@
 import pytest
 from conformance import INDEXES, Conformance, desk
 from conformance_groups import GroupConformance, together
-from simulation.memory_mongo import MemoryDatabase
+
+from touchstone_testing.memory_mongo import MemoryDatabase
+
+pytestmark = pytest.mark.usefixtures("fixed_time")
 
 __all__ = ["desk", "together"]
 
@@ -28,7 +31,9 @@ def test_a_filter_that_it_does_not_know_is_refused(database: MemoryDatabase, fil
 def test_an_option_or_update_that_it_does_not_know_is_refused(database: MemoryDatabase) -> None:
     database["things"].insert_one({"_id": "a"})
 
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(TypeError):
         database["things"].find({}, skip=3)
+    with pytest.raises(NotImplementedError):
+        database["things"].find({}, {"size": 0})
     with pytest.raises(NotImplementedError):
         database["things"].update_one({"_id": "a"}, {"$push": {"tags": "x"}})

@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 from simulation.machine import Scheme
 
+pytestmark = pytest.mark.usefixtures("fixed_time")
+
 EXAMPLES = int(os.environ.get("TOUCHSTONE_MODEL_EXAMPLES", "100"))
 STEPS = int(os.environ.get("TOUCHSTONE_MODEL_STEPS", "30"))
 

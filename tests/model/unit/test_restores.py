@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from simulation import checks, people
 from simulation.looking import picture_of
-from simulation.memory_mongo import MemoryDatabase
 from simulation.system import System
 
 from touchstone_contracts.bookkeeping import VERSIONS_SKIPPED
+from touchstone_testing.memory_mongo import MemoryDatabase
+
+pytestmark = pytest.mark.usefixtures("fixed_time")
 
 NUMBERS_SKIPPED = 10_000
 

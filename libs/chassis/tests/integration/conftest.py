@@ -33,6 +33,7 @@ from touchstone_contracts.roles import ASSESSOR, PUBLIC, SECRETARIAT
 from touchstone_contracts.topology import Index, ServiceTopology, dead_letter, event_queue
 from touchstone_devkit.eventually import eventually
 from touchstone_devkit.processes.ports import free_ports
+from touchstone_testing.one_service import provision_for
 
 TOPOLOGIES = [
     ServiceTopology(
@@ -316,7 +317,8 @@ def missing() -> list[str]:
 def provisioned(settings: dict[str, Any]) -> Callable[[], None]:
     """Provisions broker and database, as often as it is called."""
     prefix = settings["database"].removesuffix("_toy")
-    return lambda: (provision(settings["AMQP_URI"], settings["MONGO_URI"], prefix, TOPOLOGIES), None)[1]
+    toy, *others = TOPOLOGIES
+    return lambda: provision_for(toy, settings["AMQP_URI"], settings["MONGO_URI"], prefix, others)
 
 
 @pytest.fixture

@@ -15,12 +15,11 @@ from touchstone_chassis.unit_of_work.transaction import CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.events.assessment import BodyAccredited
-from touchstone_contracts.roles import ALL, FOLLOWERS, OPERATOR, SECRETARIAT
+from touchstone_contracts.roles import OPERATOR, SECRETARIAT
 from touchstone_devkit.eventually import eventually
 
 DAY = datetime.date(2026, 1, 1)
 REGISTERED = "membership.organisation_registered.v1"
-METHODS = ("find_events", "trace_events", "list_hindrances")
 
 
 @pytest.fixture
@@ -198,12 +197,3 @@ def test_a_deadline_remembers_which_message_set_it(resources, database):
 @pytest.mark.parametrize("arguments", [{}, {"ids": ["a"], "subjects": ["b"]}, {"ids": []}, {"since": "yesterday"}])
 def test_a_question_that_selects_nothing_or_too_much_is_refused(ask, arguments):
     assert ask("find_events", **arguments)["code"] == "invalid_request"
-
-
-@pytest.mark.parametrize("role", sorted(set(ALL) - set(FOLLOWERS)))
-def test_neither_a_body_nor_a_member_follows_anything(bus, issuer, role):
-    party = {"assessor": {"cab": "dnv"}, "member": {"member": "qatalum"}}[role]
-
-    codes = {bus.call(method, issuer.token(role, **party))["error"]["code"] for method in METHODS}
-
-    assert codes == {"forbidden"}

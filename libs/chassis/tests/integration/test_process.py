@@ -12,7 +12,7 @@ import pymongo
 import pytest
 
 from touchstone_chassis.mongo.clock import move
-from touchstone_devkit.eventually import eventually
+from touchstone_devkit.eventually import eventually, patience
 from touchstone_devkit.processes.ports import free_ports
 
 SERVICE = """
@@ -56,8 +56,8 @@ class Toy:
             pass
 
     @query(Nothing(), roles=PUBLIC)
-    def year(self, request, caller):
-        return self.clock.today().year
+    def day(self, request, caller):
+        return self.clock.today().toordinal()
 """
 
 
@@ -168,7 +168,7 @@ def test_work_that_outlasts_the_limit_is_cut_off_and_delivered_again(start: Any,
     process.signal()
 
     assert process.exit_code() == 1
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 4 * patience()
     assert process.logged("not_drained_in_time")
     eventually(lambda: not caller.taken())
 
@@ -206,7 +206,7 @@ def test_a_second_signal_ends_the_process_at_once(start: Any, caller: Caller) ->
     process.signal()
 
     assert process.exit_code() == 1
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 2 * patience()
 
 
 def test_without_a_broker_it_lives_is_not_ready_and_stops_when_told(start: Any) -> None:
@@ -218,7 +218,7 @@ def test_without_a_broker_it_lives_is_not_ready_and_stops_when_told(start: Any) 
     process.signal()
 
     assert process.exit_code() == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 5 * patience()
     assert "pa55" not in process.out.read_text() + process.err.read_text()
 
 
@@ -229,7 +229,7 @@ def test_without_a_database_it_lives_and_is_not_ready_within_two_seconds(start: 
 
     status, _ = process.get("/ready")
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 2 * patience()
     assert status == 503
     assert process.checks()["database"][0] is False
     process.signal()
@@ -292,15 +292,16 @@ def test_wrong_settings_are_said_without_a_traceback(start: Any) -> None:
 
 def test_a_sandbox_follows_the_clock_that_somebody_moved(start: Any, caller: Caller, environ: dict[str, str]) -> None:
     start(SANDBOX="true").until_ready()
-    before = caller.ask("year")["result"]
+    before = caller.ask("day")["result"]
 
     move(environ["MONGO_URI"], environ["PREFIX"], 400 * 24 * 3600.0, sandbox=True)
 
-    eventually(lambda: caller.ask("year")["result"] == before + 1 or None)
+    eventually(lambda: caller.ask("day")["result"] >= before + 400)
 
 
 def test_elsewhere_a_moved_clock_is_ignored(start: Any, caller: Caller, environ: dict[str, str]) -> None:
+    before = datetime.datetime.now(datetime.UTC).toordinal()
     move(environ["MONGO_URI"], environ["PREFIX"], 400 * 24 * 3600.0, sandbox=True)
     start().until_ready()
 
-    assert caller.ask("year")["result"] == time.gmtime().tm_year
+    assert caller.ask("day")["result"] - before in (0, 1)

@@ -14,29 +14,30 @@ from touchstone_chassis.mongo.clock import (
     database_prefix,
     move,
 )
+from touchstone_testing.clock_guard import FixedTime
+
+pytestmark = pytest.mark.usefixtures("fixed_time")
 
 YEAR_S = 365 * 24 * 3600.0
 
-
-def seconds_from_now(moment: datetime.datetime) -> float:
-    return (moment - datetime.datetime.now(datetime.UTC)).total_seconds()
+YEAR = datetime.timedelta(seconds=YEAR_S)
 
 
-def test_the_system_clock_is_aware_and_in_utc() -> None:
+def test_the_system_clock_is_aware_and_in_utc(fixed_time: FixedTime) -> None:
     now = SystemClock().now()
 
+    assert now == fixed_time.now
     assert now.utcoffset() == datetime.timedelta()
-    assert abs(seconds_from_now(now)) < 1
 
 
-def test_a_moved_clock_is_ahead_by_its_offset() -> None:
+def test_a_moved_clock_is_ahead_by_its_offset(fixed_time: FixedTime) -> None:
     clock = MovableClock(lambda: YEAR_S)
 
-    assert abs(seconds_from_now(clock.now()) - YEAR_S) < 1
+    assert clock.now() == fixed_time.now + YEAR
     assert clock.today() == clock.now().date()
 
 
-def test_a_moved_clock_follows_within_its_cache_time_and_asks_no_more_often() -> None:
+def test_a_moved_clock_follows_within_its_cache_time_and_asks_no_more_often(fixed_time: FixedTime) -> None:
     offsets, elapsed_s = [0.0, YEAR_S], [0.0]
     clock = MovableClock(lambda: offsets.pop(0), monotonic=lambda: elapsed_s[0])
 
@@ -46,9 +47,8 @@ def test_a_moved_clock_follows_within_its_cache_time_and_asks_no_more_often() ->
     elapsed_s[0] = CACHED_S
     moved = clock.now()
 
-    assert seconds_from_now(first) < 1
-    assert seconds_from_now(cached) < 1
-    assert seconds_from_now(moved) > YEAR_S - 1
+    assert first == cached == fixed_time.now
+    assert moved == fixed_time.now + YEAR
     assert offsets == []
 
 

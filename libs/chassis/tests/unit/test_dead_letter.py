@@ -22,6 +22,8 @@ from touchstone_chassis.deadletters.letter import (
 )
 from touchstone_chassis.deadletters.repository import DeadLetters
 
+pytestmark = pytest.mark.usefixtures("fixed_time")
+
 NOW = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.UTC)
 QUEUE = "toy.assessment.body_accredited.v1"
 OURS = {

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from touchstone_chassis.consuming.decoding import BadMessage, decode, text_header, traceparent
 from touchstone_chassis.consuming.delivery import Delivery
 
+pytestmark = pytest.mark.usefixtures("fixed_time")
+
 
 @pytest.fixture(autouse=True, scope="module")
 def _config() -> Any:

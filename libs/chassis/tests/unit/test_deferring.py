@@ -16,6 +16,8 @@ from touchstone_chassis.mongo.circuit_breaker import CircuitBreaker
 from touchstone_chassis.unit_of_work.unit import UnitOfWork
 from touchstone_devkit.eventually import eventually
 
+pytestmark = pytest.mark.usefixtures("fixed_time")
+
 TOO_SLOW = NetworkTimeout("timed out")
 
 

@@ -20,6 +20,8 @@ from touchstone_chassis.unit_of_work.transaction import Clash, IndexViolated
 from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
 from touchstone_contracts.errors import AlreadyExists, Conflict, DeadlineExceeded, NotFound, Unavailable
 
+pytestmark = pytest.mark.usefixtures("fixed_time")
+
 
 class Committing:
     """A committer that fails as it is told, and then counts commits."""
@@ -197,12 +199,13 @@ def test_a_call_that_has_but_a_moment_says_nothing_of_the_database():
     assert parts.circuit_breaker.found_away == parts.circuit_breaker.doubts == 0
 
 
-def test_a_call_whose_time_ran_out_in_the_database_though_it_had_some_lets_somebody_ask(monkeypatch):
+def test_a_call_whose_time_ran_out_in_the_database_though_it_had_some_lets_somebody_ask(monkeypatch, fixed_time):
     monkeypatch.setattr(execution, "TELLING_S", 0.05)
     parts = Parts(Committing())
 
     def wait_in_vain() -> None:
         eventlet.sleep(0.1)
+        fixed_time.advance(0.1)
         too_slow()
 
     with pytest.raises(Unavailable):

@@ -10,11 +10,13 @@ from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.consuming.fingerprint import fingerprint
 from touchstone_chassis.consuming.retry import RetryPolicy
 
+pytestmark = pytest.mark.usefixtures("fixed_time")
+
 
 def a_delivery(body: bytes = b"{}", headers: dict[str, Any] | None = None, **properties: Any) -> Delivery:
     message = amqp.Message(body, application_headers=headers or {}, **properties)
     message.delivery_info = {"routing_key": "q", "exchange": "", "delivery_tag": 1}
-    return Delivery("q", message, Connection())  # type: ignore[arg-type]
+    return Delivery("q", message, Connection(), received_at=0.0)  # type: ignore[arg-type]
 
 
 class Connection:

@@ -33,6 +33,8 @@ from touchstone_contracts.envelope import CONTENT_TYPE, unwrap
 from touchstone_contracts.errors import DeadlineExceeded, InvalidRequest
 from touchstone_contracts.registry import REGISTRY
 
+pytestmark = pytest.mark.usefixtures("fixed_time")
+
 COUNT = int(os.environ.get("TOUCHSTONE_FUZZ", "3000"))
 SEED = int(os.environ.get("TOUCHSTONE_SEED", "1"))
 EXAMPLES = [

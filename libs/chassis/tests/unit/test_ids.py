@@ -3,7 +3,11 @@
 import time
 import uuid
 
+import pytest
+
 from touchstone_chassis.unit_of_work.ids import new_id
+
+pytestmark = pytest.mark.usefixtures("fixed_time")
 
 
 def test_an_id_is_a_uuid_of_version_7():

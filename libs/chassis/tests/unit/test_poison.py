@@ -9,6 +9,8 @@ import pytest
 from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.consuming.poison import ALONE_FROM, STARTS_MAX, PoisonDetector
 
+pytestmark = pytest.mark.usefixtures("fixed_time")
+
 
 class Counts:
     """The collection of starts."""

@@ -16,6 +16,8 @@ from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import NotFound, Unavailable
 
+pytestmark = pytest.mark.usefixtures("fixed_time")
+
 
 class Stored:
     """The answers of the database: each look-up gives the next of `found`, or raises it."""

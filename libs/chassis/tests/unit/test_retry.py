@@ -10,6 +10,8 @@ from touchstone_chassis.amqp.publisher import Outcome, Outgoing
 from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.consuming.retry import RetryPolicy
 
+pytestmark = pytest.mark.usefixtures("fixed_time")
+
 
 class ConsumerChannels:
     """Stands for the consumer and its session: notes what the broker would be told of a delivery."""

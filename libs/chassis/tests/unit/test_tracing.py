@@ -27,6 +27,7 @@ from touchstone_chassis.unit_of_work.dataloader import DataLoader
 
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TRACEPARENT = f"00-{TRACE}-{CALLER}-01"
+pytestmark = pytest.mark.usefixtures("fixed_time")
 SECRETS = ("anna@example.org", "hunter2", "eyJhbGciOiJFZDI1NTE5In0")
 
 

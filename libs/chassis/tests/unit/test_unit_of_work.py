@@ -7,6 +7,8 @@ import pytest
 from touchstone_chassis.unit_of_work.unit import UnitOfWork
 from touchstone_contracts.events.membership import OrganisationRegistered
 
+pytestmark = pytest.mark.usefixtures("fixed_time")
+
 
 def a_unit() -> UnitOfWork:
     return UnitOfWork(None)  # type: ignore[arg-type]

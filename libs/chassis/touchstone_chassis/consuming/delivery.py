@@ -18,7 +18,7 @@ class Delivery:
     channels: ConsumerChannels
     is_call: bool = False
     """Whether somebody waits for an answer."""
-    received_at: float = dataclasses.field(default_factory=time.time)
+    received_at: float = dataclasses.field(default_factory=lambda: time.time())
     settled: bool = False
 
     @property

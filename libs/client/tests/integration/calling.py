@@ -160,6 +160,7 @@ def forked(amqp_uri: str) -> dict[str, Any]:
 
 def interrupted(amqp_uri: str) -> dict[str, Any]:
     """Control-C while the main thread reads for all: the others go on."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background may have it ignored
     responder = Responder(amqp_uri, silent_or_echo)
     answers: list[int] = []
     with Client(amqp_uri, timeout_s=20) as client:

@@ -57,7 +57,7 @@ def test_a_file_becomes_a_certificate_and_notices(system: Any, world: World, rep
         found = answered(system, "status", first["audit_id"], "--role", "secretariat")
         return found if found["certificate"] and found["notices"] else None
 
-    found = eventually(status, within_s=30)
+    found = eventually(status, within_s=30, every_s=0.5)
     number = str(found["certificate"]["number"])
     shown = touchstone(system, "status", first["audit_id"], "--role", "secretariat")
     assert first == again

@@ -14,6 +14,8 @@ from touchstone.cli.app import app
 from touchstone.reconciliation.leftover_queues import Queue
 from touchstone.rpc.client import Client
 
+pytestmark = pytest.mark.usefixtures("fixed_time")
+
 
 def waiting(case: str, who: str | None, minutes: int) -> dict[str, Any]:
     since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=minutes, seconds=30)

@@ -14,6 +14,8 @@ from touchstone.cli.app import app
 from touchstone.rpc.client import BrokerUnreachable, Client, NoAnswer
 from touchstone_contracts.errors import FieldError, Forbidden, InvalidReport, NotFound, Unauthenticated
 
+pytestmark = pytest.mark.usefixtures("fixed_time")
+
 AUDIT = {"audit_id": "dnv.r-1", "state": "accepted", "entity": {"id": "e", "name": "E", "country": "NO"}}
 CASE = {"case_id": "dnv.r-1", "state": "decided", "certificate_number": 195, "decision": {"decided_by": "rule set 1"}}
 NOTICE = {"notice_id": "n-1", "type": "certificate_issued", "address": "person@example.org", "state": "sent"}

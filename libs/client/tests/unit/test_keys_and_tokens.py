@@ -17,6 +17,8 @@ from touchstone.auth.keys import KeyUnusable
 from touchstone.auth.tokens import Signer, TokenUnsignable, sign
 from touchstone.cli.app import app
 
+pytestmark = pytest.mark.usefixtures("fixed_time")
+
 
 @pytest.fixture
 def made(tmp_path: pathlib.Path) -> keys.KeyFiles:

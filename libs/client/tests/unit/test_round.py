@@ -12,7 +12,9 @@ from touchstone.reconciliation.round import Terms
 from touchstone.reconciliation.snapshot import PAGE, Seeds
 from touchstone_contracts.services import SERVICES
 
-NOW = datetime.datetime.now(datetime.UTC)
+pytestmark = pytest.mark.usefixtures("fixed_time")
+
+NOW = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
 SINCE = NOW - datetime.timedelta(hours=1)
 ACCEPTED = "assessment.audit_accepted.v1"
 

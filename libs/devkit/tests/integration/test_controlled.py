@@ -14,6 +14,8 @@ from touchstone_devkit.chaos.controlled import ControlledBacking
 from touchstone_devkit.eventually import eventually
 from touchstone_devkit.processes.ports import answers
 
+pytestmark = pytest.mark.long  # the fault tests hurt such servers each time
+
 QUORUM = {"x-queue-type": "quorum"}
 WRITTEN_DOWN_AFTER_S = 1.0
 """RabbitMQ 3.10 forgets a quorum queue if it is killed sooner after the declaration."""
@@ -133,7 +135,6 @@ def test_a_single_member_that_steps_down_is_elected_again(single: ControlledBack
     assert single.mongo.primary() == 0
 
 
-@pytest.mark.long
 def test_three_nodes_outlive_the_loss_of_the_leader_and_pause_the_node_that_is_cut_off() -> None:
     with controlled(3) as backing:
         broker = backing.broker

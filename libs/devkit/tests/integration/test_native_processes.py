@@ -68,6 +68,7 @@ def living(processes: list[list[float]]) -> list[int]:
     return alive
 
 
+@pytest.mark.long
 def test_native_servers_start_work_and_leave_neither_processes_nor_data() -> None:
     with start_backing(environment=NATIVE) as backing:
         folder = backing.ledger.folder
@@ -83,7 +84,9 @@ def test_native_servers_start_work_and_leave_neither_processes_nor_data() -> Non
     assert not (folder / "data").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [*(pytest.param(n, marks=pytest.mark.long) for n in (signal.SIGTERM, signal.SIGINT)), signal.SIGKILL]
+)
 def test_native_servers_end_with_the_process_that_started_them(
     owner: "subprocess.Popen[str]", number: signal.Signals
 ) -> None:

@@ -9,6 +9,7 @@ from touchstone_devkit.processes.ports import free_ports, is_free
 from touchstone_devkit.system.runner import SERVICES, System, SystemDidNotStart
 
 
+@pytest.mark.long
 def test_a_system_is_ready_recovers_from_a_kill_and_leaves_nothing_behind(backing: Backing) -> None:
     with System(backing=backing, announce=lambda line: None) as system:
         first = system.processes["certification"].pid

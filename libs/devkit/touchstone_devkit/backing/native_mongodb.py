@@ -14,8 +14,8 @@ from pathlib import Path
 
 from touchstone_devkit.backing import debian_packages, replica_set
 from touchstone_devkit.backing.sources import Announce, Unavailable
-from touchstone_devkit.folders import CHECKOUT, STATE
-from touchstone_devkit.processes.leftovers import DATA, Ledger
+from touchstone_devkit.folders import CHECKOUT, DATA, STATE
+from touchstone_devkit.processes.leftovers import Ledger
 from touchstone_devkit.processes.ports import free_ports
 from touchstone_devkit.processes.running import LocalProcess
 

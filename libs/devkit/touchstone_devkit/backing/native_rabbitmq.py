@@ -13,8 +13,8 @@ from pathlib import Path
 from touchstone_devkit.backing import debian_packages
 from touchstone_devkit.backing.broker import wait_until_broker_answers
 from touchstone_devkit.backing.sources import Announce, Unavailable
-from touchstone_devkit.folders import STATE
-from touchstone_devkit.processes.leftovers import DATA, Ledger
+from touchstone_devkit.folders import DATA, STATE
+from touchstone_devkit.processes.leftovers import Ledger
 from touchstone_devkit.processes.ports import free_ports
 from touchstone_devkit.processes.running import LocalProcess
 

@@ -18,7 +18,8 @@ from touchstone_devkit.backing.native_rabbitmq import START_TIMEOUT_S
 from touchstone_devkit.backing.sources import Announce
 from touchstone_devkit.chaos.erlang_calls import ErlangCalls, EvaluationFailed
 from touchstone_devkit.chaos.servers import Hurtable
-from touchstone_devkit.processes.leftovers import DATA, Ledger
+from touchstone_devkit.folders import DATA
+from touchstone_devkit.processes.leftovers import Ledger
 from touchstone_devkit.processes.ports import free_ports
 from touchstone_devkit.processes.running import LocalProcess
 

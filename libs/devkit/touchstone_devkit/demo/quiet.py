@@ -10,24 +10,25 @@ from touchstone.provisioning.broker_plan import broker_plan
 from touchstone.provisioning.provision import installed_topologies
 from touchstone.rpc.blocking import open_connection
 from touchstone_contracts.topology import RETRY_DELAYS_S, dead_letter, retry_queue, unconsumed
+from touchstone_devkit.eventually import patience
 from touchstone_devkit.system.runner import SERVICES
 
 _QUIET_FOR_S = 0.3
-_PAUSE_S = 0.05
+_PAUSE_S = 0.1
 _PARKED = {"state": "parked"}
 
 
 def wait_until_quiet(amqp_uri: str, mongo_uri: str, database_prefix: str, *, timeout_s: float = 30) -> None:
     """Returns when nothing has been under way for a moment. Raises TimeoutError naming what still is."""
-    until, quiet_since = time.monotonic() + timeout_s, None
+    begun, quiet_since = time.monotonic(), None
     with Observer(amqp_uri, mongo_uri, database_prefix) as observer:
         while True:
             left, now = observer.under_way(), time.monotonic()
             quiet_since = None if left else quiet_since or now
             if quiet_since and now - quiet_since >= _QUIET_FOR_S:
                 return
-            if now > until:
-                raise TimeoutError(f"still under way after {timeout_s:.0f} s: {left}")
+            if now - begun > timeout_s * patience():
+                raise TimeoutError(f"still under way after {now - begun:.0f} s: {left}")
             time.sleep(_PAUSE_S)
 
 

@@ -18,8 +18,9 @@ from typing import Any
 
 import psutil
 
+from touchstone_devkit.folders import DATA
+
 LEDGER = "ledger.json"
-DATA = "data"
 GRACE_S = 15.0
 KEPT_RUNS = 5
 
@@ -94,7 +95,7 @@ def end_run(folder: Path) -> None:
         _signal_group(pid, started, signal.SIGKILL)
     for container_id in content["containers"]:
         _remove_container(container_id)
-    shutil.rmtree(folder / DATA, ignore_errors=True)
+    shutil.rmtree((folder / DATA).resolve(), ignore_errors=True)
     (folder / LEDGER).unlink(missing_ok=True)
 
 

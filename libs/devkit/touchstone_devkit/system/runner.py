@@ -41,8 +41,9 @@ from touchstone_contracts.services import SERVICES
 from touchstone_devkit.backing.broker import create_vhost, delete_vhost
 from touchstone_devkit.backing.choosing import Backing, start_backing
 from touchstone_devkit.backing.sources import Announce
-from touchstone_devkit.folders import CHECKOUT, new_run_folder
-from touchstone_devkit.processes.leftovers import DATA, Ledger
+from touchstone_devkit.eventually import patience
+from touchstone_devkit.folders import CHECKOUT, DATA, new_run_folder
+from touchstone_devkit.processes.leftovers import Ledger
 from touchstone_devkit.processes.ports import free_ports
 from touchstone_devkit.processes.running import ProcessDidNotStart
 from touchstone_devkit.processes.supervision import Supervised, Supervisor
@@ -119,11 +120,12 @@ class System:
 
     def wait_until_ready(self, timeout_s: float = 60) -> None:
         """Raises TimeoutError naming the processes that are not ready."""
-        deadline = time.monotonic() + timeout_s
+        begun = time.monotonic()
         waiting = list(self.processes.values())
         while waiting := [process for process in waiting if not process.is_ready()]:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"not ready after {timeout_s:.0f} s: {', '.join(p.name for p in waiting)}")
+            took_s = time.monotonic() - begun
+            if took_s > timeout_s * patience():
+                raise TimeoutError(f"not ready after {took_s:.0f} s: {', '.join(p.name for p in waiting)}")
             time.sleep(0.1)
 
     def restart(

@@ -17,12 +17,12 @@ from nameko.containers import ServiceContainer
 from assessment.data.catalogue import load_catalogue
 from assessment.entrypoints.audits import INTAKE
 from assessment.service import AssessmentService
-from touchstone.provisioning.provision import provision
 from touchstone_chassis.config import for_nameko, load
 from touchstone_contracts.events import assessment as events
 from touchstone_contracts.roles import ASSESSOR, REGISTRAR, SECRETARIAT
 from touchstone_contracts.topology import ServiceTopology, event_queue
 from touchstone_devkit.eventually import eventually
+from touchstone_testing.one_service import provision_for
 
 CONFIG = pathlib.Path(__file__).parents[2] / "config.yaml"
 HEARD = [
@@ -123,7 +123,7 @@ def issuer(tmp_path: pathlib.Path) -> Issuer:
 @pytest.fixture
 def service(backing: Any, amqp_uri: str, database_prefix: str, issuer: Issuer) -> Iterator[ServiceContainer]:
     """The service, provisioned and consuming."""
-    provision(amqp_uri, backing.mongo_uri, database_prefix, [AssessmentService.topology, LISTENER])
+    provision_for(AssessmentService.topology, amqp_uri, backing.mongo_uri, database_prefix, [LISTENER])
     environment = {
         "AMQP_URI": amqp_uri,
         "MONGO_URI": backing.mongo_uri,

@@ -1,11 +1,10 @@
-"""Builders, and an office: the service over documents in memory, with a clock that the test sets."""
+"""Builders, and an office: the service on the database in memory."""
 
 import copy
 import datetime
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import bson
 import pytest
 
 from assessment.data.catalogue import Catalogue, load_catalogue
@@ -14,15 +13,13 @@ from assessment.domain.report_checks.checklist import faults as content_faults
 from assessment.domain.report_checks.facts import Facts
 from assessment.schemas.report_parsing import parse_report
 from assessment.service import AssessmentService
-from assessment.storage.accreditation import Auditors, Bodies
-from assessment.storage.audits import Audits
-from assessment.storage.refusals import Refusals
+from touchstone_contracts.bookkeeping import OUTBOX
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import FieldError
 from touchstone_contracts.roles import ASSESSOR, REGISTRAR, SECRETARIAT
+from touchstone_testing.memory_service import MemoryService
 
 NOW = datetime.datetime(2026, 11, 2, 9, tzinfo=datetime.UTC)
-AWARE: bson.CodecOptions = bson.CodecOptions(tz_aware=True)
 CATALOGUE = load_catalogue()
 STATEMENTS = (
     "information_true",
@@ -100,81 +97,19 @@ def find_faults(report: Any, **changes: Any) -> list[FieldError]:
     return parsed.with_content_faults(content_faults(parsed.content, Facts(**known | changes)))
 
 
-class UnitInMemory:
-    """Documents by collection, as the database would give them back; what is saved is there at once.
-
-    `reads` names the collections that were asked.
-    """
-
-    def __init__(self) -> None:
-        self.reads: list[str] = []
-        self.documents: dict[str, dict[str, dict]] = {}
-        self.events: list[Any] = []
-
-    def find_one(self, collection: str, filter: Mapping[str, Any], projection: Any = None) -> dict | None:
-        return next(iter(self.find(collection, filter)), None)
-
-    def find(
-        self,
-        collection: str,
-        filter: Mapping[str, Any],
-        *,
-        sort: Sequence[tuple[str, int]] | None = None,
-        limit: int = 0,
-        projection: Any = None,
-    ) -> list[dict]:
-        self.reads.append(collection)
-        documents = self.documents.get(collection, {})
-        found = [documents[id] for id in sorted(documents) if _matches(documents[id], filter)]
-        return copy.deepcopy(found[: limit or None])
-
-    def save(self, collection: str, document: dict, events: Iterable[Any] = ()) -> None:
-        kept = self.documents.setdefault(collection, {}).get(document["_id"], {"version": 0})
-        assert kept["version"] == document["version"], "somebody else changed it"
-        written = document | {"version": document["version"] + 1}
-        self.documents[collection][document["_id"]] = bson.decode(bson.encode(written), AWARE)
-        for event in events:
-            assert getattr(event, event.subject_field) == document["_id"]
-            assert event.schema.load(event.schema.dump(event)) == event
-        self.events += events
-
-
-def _matches(document: Mapping[str, Any], filter: Mapping[str, Any]) -> bool:
-    return all(_holds(document.get(name), wanted) for name, wanted in filter.items())
-
-
-def _holds(value: Any, wanted: Any) -> bool:
-    if not isinstance(wanted, dict):
-        return bool(value == wanted)
-    return all({"$gt": lambda x: value > x, "$in": lambda x: value in x}[test](x) for test, x in wanted.items())
-
-
 class Clock:
-    def __init__(self) -> None:
-        self.instant = NOW
-
     def now(self) -> datetime.datetime:
-        return self.instant
+        return NOW
 
 
-class Office:
-    """The service, and callers of each role. `events` are those announced so far."""
+class Office(MemoryService):
+    """The service, and callers of each role."""
 
     def __init__(self, catalogue: Catalogue = CATALOGUE) -> None:
-        self.unit = UnitInMemory()
-        self.clock = Clock()
-        self.service: Any = AssessmentService()
-        self.service.clock = self.clock
-        self.service.settings = {"catalogue": catalogue}
-        self.service.audits, self.service.bodies = Audits(self.unit), Bodies(self.unit)
-        self.service.auditors, self.service.refusals = Auditors(self.unit), Refusals(self.unit)
+        super().__init__(AssessmentService, clock=Clock(), settings={"catalogue": catalogue})
         self.secretariat = Caller("secretariat-1", SECRETARIAT)
         self.registrar = Caller("registrar-1", REGISTRAR)
         self.dnv = Caller("dnv-reports", ASSESSOR, cab="dnv")
-
-    @property
-    def events(self) -> list[Any]:
-        return self.unit.events
 
     def accredit(self) -> "Office":
         grant = {
@@ -187,7 +122,7 @@ class Office:
         self.call("accredit_body", self.secretariat, body_id="dnv", name="DNV", **grant)
         for id in ("auditor-1", "auditor-2"):
             self.call("register_auditor", self.secretariat, auditor_id=id, name=id, body_ids=["dnv"], **grant)
-        self.events.clear()
+        self.database[OUTBOX].delete_many({})
         return self
 
     def submit(self, report: Any = ..., caller: Caller | None = None) -> dict[str, Any]:
@@ -195,8 +130,16 @@ class Office:
 
     def call(self, method: str, caller: Caller, **request: Any) -> dict[str, Any]:
         """Run a command or query as the chassis does, with a request that its schema has loaded."""
-        handler: Any = getattr(AssessmentService, method)
-        answer: dict[str, Any] = handler.__wrapped__(self.service, request, caller)
+        return self._run(getattr(AssessmentService, method).__wrapped__, request, caller)
+
+    def record_refusal(self, *given: Any) -> None:
+        """As the chassis does it with a message that was not carried out."""
+        self._run(AssessmentService.record_refusal, *given)
+
+    def _run(self, method: Callable[..., Any], *given: Any) -> Any:
+        service, unit = self.begin()
+        answer = method(service, *given)
+        self.commit(unit)
         return answer
 
 

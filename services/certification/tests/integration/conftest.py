@@ -19,7 +19,6 @@ from pymongo import MongoClient
 import certification
 from certification.service import CertificationService
 from certification.storage.mandates import MandateCache
-from touchstone.provisioning.provision import provision
 from touchstone_chassis.config import for_nameko, load
 from touchstone_chassis.mongo.clock import move
 from touchstone_contracts.envelope import CONTENT_TYPE, unwrap, wrap
@@ -31,6 +30,7 @@ from touchstone_contracts.events.certification import (
 )
 from touchstone_contracts.topology import ServiceTopology, dead_letter, event_queue, events_exchange
 from touchstone_devkit.eventually import eventually
+from touchstone_testing.one_service import provision_for
 
 PACKAGE = pathlib.Path(certification.__file__).parents[1]
 TOLD = (CertificateIssued, CertificationRefused, CertificationHeld, CertificateExpired)
@@ -149,7 +149,7 @@ def neighbours(backing: Any, amqp_uri: str, database_prefix: str, tmp_path: path
         "CERTIFICATION_HTTP_PORT": "0",
     }
     config = load(str(PACKAGE / "config.yaml"), environment)
-    provision(amqp_uri, backing.mongo_uri, database_prefix, [*NEIGHBOURS, CertificationService.topology])
+    provision_for(CertificationService.topology, amqp_uri, backing.mongo_uri, database_prefix, NEIGHBOURS)
     around = Neighbours(config, database_prefix, key)
     CertificationService.mandate_cache = MandateCache()  # a process knows one database
     with nameko.config.patch(for_nameko(config, "certification"), clear=True):

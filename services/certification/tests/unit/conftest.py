@@ -1,6 +1,6 @@
-"""An office: the service over a database in memory, with a clock that the test sets."""
+"""An office: the service on the database in memory, with a clock that the test sets."""
 
-import copy
+import contextlib
 import dataclasses
 import datetime
 from collections.abc import Callable
@@ -10,118 +10,15 @@ import pytest
 
 from certification.data import rule_sets
 from certification.service import CertificationService
-from certification.storage.mandates import MandateCache
-from touchstone_chassis.api import Stored
+from touchstone_chassis.unit_of_work.transaction import AlreadyProcessed, CompletionRecord
+from touchstone_chassis.unit_of_work.unit import UnitOfWork
+from touchstone_contracts.bookkeeping import DEADLINES
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.envelope import Envelope
-from touchstone_contracts.errors import AlreadyExists
-from touchstone_contracts.events.assessment import AuditAccepted, CorrectiveActionPlanReviewed
-from touchstone_contracts.events.membership import MembershipActivated, MembershipReinstated, MembershipSuspended
+from touchstone_testing.memory_service import MemoryService, done_with, handlers_by_subject
 
 NOON = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
 SECRETARY = Caller(subject="secretariat-1", role="secretariat")
-
-
-class MemoryDatabase:
-    """Documents, sequences and the outbox; guards the unique indexes of the topology."""
-
-    def __init__(self) -> None:
-        self.collections: dict[str, dict[str, dict]] = {}
-        self.outbox: list[tuple[Any, int]] = []
-        self.deadlines: dict[str, tuple[str, str, datetime.datetime, dict]] = {}
-        self.inbox: set[str] = set()
-        self.sequences: dict[str, int] = {}
-
-    def put(self, collection: str, document: dict) -> None:
-        for index in CertificationService.topology.indexes:
-            if index.collection == collection and index.unique:
-                self._guard(index, collection, document)
-        self.collections.setdefault(collection, {})[document["_id"]] = document
-
-    def _guard(self, index: Any, collection: str, document: dict) -> None:
-        if not matches(document, index.partial or {}):
-            return
-        same = {field: document[field] for field, _ in index.keys} | dict(index.partial or {})
-        for other in self.collections.get(collection, {}).values():
-            if other["_id"] != document["_id"] and matches(other, same):
-                raise AlreadyExists(f"{collection}: {same}")
-
-
-class Clash(AssertionError):
-    """An aggregate changed since it was read."""
-
-
-class MemoryUnit:
-    """A unit of work: reads what is committed, writes at `commit`. `reads` names the collections that were asked."""
-
-    def __init__(self, database: MemoryDatabase):
-        self.database = database
-        self.reads: list[str] = []
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget everything that was to be written: the handler runs again."""
-        self.saved: list[tuple[str, dict]] = []
-        self.emitted: list[tuple[Any, int]] = []
-        self.projected: list[tuple[str, dict]] = []
-        self.scheduled: dict[str, tuple | None] = {}
-
-    def find_one(self, collection: str, filter: dict, projection: Any = None) -> dict | None:
-        return next(iter(self.find(collection, filter, limit=1)), None)
-
-    def find(
-        self, collection: str, filter: dict, *, sort: Any = None, limit: int = 0, projection: Any = None
-    ) -> list[dict]:
-        self.reads.append(collection)
-        found = [d for d in self.database.collections.get(collection, {}).values() if matches(d, filter)]
-        for field, direction in reversed(sort or []):
-            found.sort(key=lambda d: d[field], reverse=direction < 0)
-        return copy.deepcopy(found[:limit] if limit else found)
-
-    def save(self, collection: str, document: dict, events: Any = ()) -> None:
-        assert (collection, document["_id"]) not in {(c, d["_id"]) for c, d in self.saved}
-        for event in events:
-            assert str(getattr(event, event.subject_field)) == document["_id"]
-            self.emitted.append((event, document["version"] + 1))
-        self.saved.append((collection, document))
-
-    def upsert_read_model(self, collection: str, document: dict) -> None:
-        self.projected.append((collection, document))
-
-    def schedule(self, kind: str, key: str, due_at: datetime.datetime, payload: dict | None = None) -> None:
-        self.scheduled[f"{kind}/{key}"] = (kind, key, due_at, payload or {})
-
-    def unschedule(self, kind: str, key: str) -> None:
-        self.scheduled[f"{kind}/{key}"] = None
-
-    def next_number(self, name: str, *, first: int = 1) -> int:
-        self.database.sequences[name] = max(self.database.sequences.get(name, 0), first - 1) + 1
-        return self.database.sequences[name]
-
-    def reserve_number(self, name: str, number: int, *, first: int = 1) -> None:
-        self.database.sequences[name] = max(self.database.sequences.get(name, 0), first - 1, number)
-
-    def commit(self) -> None:
-        before = {name: dict(documents) for name, documents in self.database.collections.items()}
-        try:
-            for collection, document in self.saved:
-                kept = self.database.collections.get(collection, {}).get(document["_id"], {"version": 0})
-                if kept["version"] != document["version"]:
-                    raise Clash(f"{collection}/{document['_id']}")
-                self.database.put(collection, copy.deepcopy(document) | {"version": document["version"] + 1})
-        except BaseException:
-            self.database.collections = before
-            raise
-        for collection, document in self.projected:
-            kept = self.database.collections.setdefault(collection, {}).get(document["_id"])
-            if kept is None or kept["sequence"] < document["sequence"]:
-                self.database.put(collection, copy.deepcopy(document))
-        for id, deadline in self.scheduled.items():
-            if deadline is None:
-                self.database.deadlines.pop(id, None)
-            else:
-                self.database.deadlines[id] = deadline
-        self.database.outbox += self.emitted
 
 
 class SetClock:
@@ -135,90 +32,47 @@ class SetClock:
         return self.time.date()
 
 
-class Due:
-    """A deadline as the handler gets it."""
-
-    def __init__(self, kind: str, key: str, payload: dict):
-        self.kind, self.key, self.payload = kind, key, payload
-
-
-_ON_EVENT = {
-    AuditAccepted: "open_case",
-    CorrectiveActionPlanReviewed: "note_plan_review",
-    MembershipActivated: "note_activation",
-    MembershipSuspended: "note_suspension",
-    MembershipReinstated: "note_reinstatement",
-}
-_ON_DEADLINE = {
-    "case_review": "look_at_case",
-    "case_resume": "resume_case",
-    "plan_due": "end_hold",
-    "wake_cases": "wake_cases",
-    "certificate_expiry": "expire_certificate",
-}
-
-
-class Office:
-    """The service's own handlers, run one by one over a database in memory."""
+class Office(MemoryService):
+    """The service's own handlers, run one by one on the database in memory."""
 
     def __init__(self) -> None:
-        self.database = MemoryDatabase()
         self.clock = SetClock(NOON)
-        self.mandate_cache = MandateCache()
-
-    def begin(self) -> tuple[Any, MemoryUnit]:
-        """A service whose handlers read now; what they do is written when the unit is committed."""
-        unit, service = MemoryUnit(self.database), CertificationService()
-        service.clock, service.settings = self.clock, {"rule_set": 1, "first_certificate_number": 10_001}
-        service.mandate_cache = self.mandate_cache
-        for name in dir(CertificationService):
-            if isinstance(provider := getattr(CertificationService, name), Stored):
-                setattr(service, name, provider.repository(unit))
-        return service, unit
+        settings = {"rule_set": 1, "first_certificate_number": 10_001}
+        super().__init__(CertificationService, clock=self.clock, settings=settings)
 
     def deliver(self, event: Any, sequence: int = 1, id: str | None = None) -> None:
         """Handle an event as the chassis does: a message id counts once."""
-        id = id or f"{event.type_name}/{getattr(event, event.subject_field)}/{sequence}"
-        if id in self.database.inbox:
-            return
         service, unit = self.begin()
         handle(service, event, sequence)
-        self.finish(service, unit, event, sequence)
-        self.database.inbox.add(id)
+        self.finish(service, unit, event, sequence, id)
 
-    def finish(self, service: Any, unit: MemoryUnit, event: Any, sequence: int = 1) -> None:
+    def finish(self, service: Any, unit: UnitOfWork, event: Any, sequence: int = 1, id: str | None = None) -> None:
         """Commit what the event's handler did; where others were faster, the same handler decides again."""
-        try:
-            unit.commit()
-        except (Clash, AlreadyExists):
-            unit.reset()
-            handle(service, event, sequence)
-            unit.commit()
+        id = id or f"{event.type_name}/{getattr(event, event.subject_field)}/{sequence}"
+        with contextlib.suppress(AlreadyProcessed):
+            self.commit(unit, CompletionRecord(inbox=id), again=lambda: handle(service, event, sequence))
 
     def call(self, method: str, request: dict, caller: Any = SECRETARY) -> Any:
         service, unit = self.begin()
         schema = next(iter(getattr(CertificationService, method).nameko_entrypoints)).schema
         answer = getattr(CertificationService, method).__wrapped__(service, schema.load(request), caller)
-        unit.commit()
+        self.commit(unit)
         return answer
 
     def run_due(self) -> None:
         """Run every deadline that is due, and those that come of it."""
         for _ in range(1000):
-            due = [one for one in self.database.deadlines.items() if one[1][2] <= self.clock.now()]
-            if not due:
+            if not (due := self.due()):
                 return
-            id, (kind, key, _, payload) = due[0]
-            del self.database.deadlines[id]
             service, unit = self.begin()
-            getattr(CertificationService, _ON_DEADLINE[kind]).__wrapped__(service, Due(kind, key, payload))
-            unit.commit()
+            handlers_by_subject(type(service))[due[0].kind](service, due[0])
+            self.commit(unit, done_with(due[0]))
         raise AssertionError("deadlines never come to an end")
 
     def go_to(self, day: datetime.date) -> None:
         """Move the clock to noon of a day, deadline by deadline."""
         while True:
-            due_at = min((d[2] for d in self.database.deadlines.values()), default=None)
+            due_at = min((d["due_at"] for d in self.documents(DEADLINES)), default=None)
             if due_at is None or due_at.date() > day:
                 break
             self.clock.time = max(due_at, self.clock.time)
@@ -238,9 +92,6 @@ class Office:
     def case(self, case_id: str = "body.r-1") -> dict:
         return self.call("get_case", {"case_id": case_id})
 
-    def events(self, name: str | None = None) -> list[Any]:
-        return [event for event, _ in self.database.outbox if name in (None, type(event).__name__)]
-
     def certificates(self) -> list[dict]:
         return self.call("list_certificates", {}, None)["items"]
 
@@ -255,24 +106,7 @@ def handle(service: Any, event: Any, sequence: int) -> None:
         sequence=sequence,
         correlationid="c",
     )
-    getattr(CertificationService, _ON_EVENT[type(event)]).__wrapped__(service, event, envelope)
-
-
-def matches(document: dict, filter: Any) -> bool:
-    return all(_compares(document.get(field), wanted) for field, wanted in filter.items())
-
-
-def _compares(found: Any, wanted: Any) -> bool:
-    if not isinstance(wanted, dict):
-        return wanted in found if isinstance(found, list) else found == wanted
-    tests: dict[str, Callable[[Any, Any], bool]] = {
-        "$gt": lambda a, b: a > b,
-        "$gte": lambda a, b: a >= b,
-        "$lt": lambda a, b: a < b,
-        "$lte": lambda a, b: a <= b,
-        "$in": lambda a, b: a in b,
-    }
-    return all(tests[name](found, value) for name, value in wanted.items())
+    handlers_by_subject(type(service))[type(event)](service, event, envelope)
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def test_a_member_that_arrives_while_its_case_is_being_opened_is_not_missed(
     office.deliver(build.activated())
     office.run_due()
 
-    unit.commit()
+    office.commit(unit)
     office.run_due()
 
     assert office.case()["state"] == "decided"
@@ -236,7 +236,7 @@ def test_a_mandate_that_is_signed_while_a_case_is_being_opened_is_not_missed(
     office.sign_mandate()
     office.run_due()
 
-    unit.commit()
+    office.commit(unit)
     office.run_due()
 
     assert office.case()["state"] == "decided"

@@ -88,7 +88,7 @@ def test_a_certificate_comes_back_from_its_document_as_it_was(build: Any, office
     certificate, events = issue(build.record(source="published", notify=False), today=FIRST)
 
     Certificates(unit).enter(certificate, certificate.record, events)
-    unit.commit()
+    office.commit(unit)
 
     assert Certificates(unit).by_number(10_001) == dataclasses.replace(certificate, version=1)
 

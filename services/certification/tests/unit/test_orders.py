@@ -55,9 +55,9 @@ def test_every_order_with_every_repetition_ends_in_the_same_one_certificate(
 
     assert [event.level.value for event in office.events("CertificateIssued")] == [level]
     assert office.events("CertificationRefused") == []
-    case = office.case()
-    assert (case["state"], case["decision"]["row"], case["certificate_number"]) == ("decided", row, 10_001)
-    assert [c["number"] for c in office.certificates()] == [10_001]
+    case, (certificate,) = office.case(), office.certificates()
+    number = certificate["number"]  # not always the first: what decides on a repeated message may leave a gap
+    assert (case["state"], case["decision"]["row"], case["certificate_number"]) == ("decided", row, number)
 
 
 @given(order=st.permutations(["activated", "accepted", "rejected", "mandate"]))

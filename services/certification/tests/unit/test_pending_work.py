@@ -8,7 +8,6 @@ import pytest
 from certification.data import rule_sets
 from certification.domain.rules.rule_set import Stage
 from certification.presenters.pending_work import _MISSING
-from certification.storage.jobs import PLAN_DUE, RESUME
 from touchstone_contracts.values import PlanState
 
 CASE = "body.r-1"
@@ -18,26 +17,14 @@ UNDECIDABLE = {"report_incomplete", "report_inconsistent", "team_missing", "acce
 
 @pytest.fixture
 def line(office: Any) -> Any:
-    """What the case waits for, as `list_unfinished` puts it together; the trail is read from the same database."""
+    """What the case waits for, as `list_unfinished` puts it together."""
 
     def line() -> Any:
         service, _ = office.begin()
-        service.trail = _Trail(office)
         case = service.cases.get(CASE)
         return service._waiting(case)
 
     return line
-
-
-class _Trail:
-    def __init__(self, office: Any):
-        self._deadlines = office.database.deadlines
-
-    def next_due(self, kinds: Any, key: str) -> datetime.datetime | None:
-        assert set(kinds) == {RESUME, PLAN_DUE}
-        return min(
-            (due for kind, of, due, _ in self._deadlines.values() if (kind in kinds and of == key)), default=None
-        )
 
 
 def test_every_reason_that_can_hold_a_case_has_its_words() -> None:
@@ -131,9 +118,9 @@ def test_the_list_goes_on_from_its_cursor_and_asks_for_one(ready: Any, build: An
     for number in range(3):
         ready.deliver(build.accepted(audit_id=f"body.r-{number}", member_id="nobody"))
 
-    first = _ask(ready, {"limit": 2})
-    second = _ask(ready, {"limit": 2, "after": first["next"]})
-    one = _ask(ready, {"case": "body.r-1"})
+    first = ready.call("list_unfinished", {"limit": 2})
+    second = ready.call("list_unfinished", {"limit": 2, "after": first["next"]})
+    one = ready.call("list_unfinished", {"case": "body.r-1"})
 
     assert [item["case"] for item in first["items"] + second["items"]] == ["body.r-0", "body.r-1", "body.r-2"]
     assert ([item["case"] for item in one["items"]], second["next"]) == (["body.r-1"], None)
@@ -143,12 +130,3 @@ def _on(office: Any, day: datetime.date, line: Any) -> Any:
     """The line on a later day, the deadlines of the days between not having run."""
     office.clock.time = datetime.datetime.combine(day, datetime.time(12), tzinfo=datetime.UTC)
     return line()
-
-
-def _ask(office: Any, request: dict[str, Any]) -> dict[str, Any]:
-    service, _ = office.begin()
-    service.trail = _Trail(office)
-    method = type(service).list_unfinished
-    schema = next(iter(method.nameko_entrypoints)).schema
-    answer: dict[str, Any] = method.__wrapped__(service, schema.load(request), None)
-    return answer

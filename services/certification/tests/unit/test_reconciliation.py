@@ -6,22 +6,18 @@ from typing import Any
 import pytest
 
 from certification.reconciliation import cases, due_plan
+from touchstone_chassis.unit_of_work.unit import UnitOfWork
+from touchstone_testing.memory_mongo import MemoryDatabase
 
 UNTIL = {"until": "2026-12-01"}
 
 
-class Books:
-    """A unit of work over documents by collection; it understands `_id`, alone or among several."""
-
-    def __init__(self, **collections: list[dict[str, Any]]):
-        self._collections = collections
-
-    def find(self, collection: str, filter: Any, projection: Any = None) -> list[dict[str, Any]]:
-        ids = filter["_id"]["$in"] if "_id" in filter else []
-        return [document for document in self._collections.get(collection, ()) if document["_id"] in ids]
-
-    def find_one(self, collection: str, filter: Any, projection: Any = None) -> dict[str, Any] | None:
-        return next(iter(self.find(collection, {"_id": {"$in": [filter["_id"]]}})), None)
+def books(**collections: list[dict[str, Any]]) -> Any:
+    """A unit of work on these documents."""
+    database: Any = MemoryDatabase()
+    for name, documents in collections.items():
+        database[name].insert_many(documents)
+    return UnitOfWork(database)
 
 
 def a_case(state: str = "held", evaluation: Any = UNTIL) -> dict[str, Any]:
@@ -40,7 +36,7 @@ def a_case(state: str = "held", evaluation: Any = UNTIL) -> dict[str, Any]:
     ids=["lost", "there", "held without a day", "not evaluated", "decided"],
 )
 def test_only_a_case_that_is_held_until_a_day_lacks_the_deadline(case: Any, deadlines: Any, lacks: bool) -> None:
-    (fact,) = cases(Books(cases=[case], deadlines=deadlines), ["aud-1"])
+    (fact,) = cases(books(cases=[case], deadlines=deadlines), ["aud-1"])
 
     assert fact["lacks_plan_due"] is lacks
 
@@ -48,6 +44,6 @@ def test_only_a_case_that_is_held_until_a_day_lacks_the_deadline(case: Any, dead
 def test_the_deadline_falls_due_when_the_day_is_over_with_the_cases_correlation() -> None:
     after = datetime.datetime(2026, 12, 2, tzinfo=datetime.UTC)
 
-    assert due_plan(Books(cases=[a_case()]), "aud-1") == (after, {"correlation_id": "cor-1"})
-    assert due_plan(Books(cases=[a_case(state="decided")]), "aud-1") is None
-    assert due_plan(Books(), "aud-1") is None
+    assert due_plan(books(cases=[a_case()]), "aud-1") == (after, {"correlation_id": "cor-1"})
+    assert due_plan(books(cases=[a_case(state="decided")]), "aud-1") is None
+    assert due_plan(books(), "aud-1") is None

@@ -12,6 +12,10 @@ COC = Standard(code="COC", version="2.0")
 LATER = datetime.date(2027, 1, 1)
 
 
+def deadlines(office: Any) -> list[str]:
+    return [document["_id"] for document in office.documents("deadlines")]
+
+
 @pytest.fixture
 def both(ready: Any) -> Any:
     """An office with mandates for both standards."""
@@ -84,7 +88,7 @@ def test_a_person_who_decides_wakes_a_case_that_came_meanwhile(office: Any, buil
     office.run_due()
     before = office.case("body.r-2")["state"]
 
-    unit.commit()
+    office.commit(unit)
     office.run_due()
 
     assert (before, office.case("body.r-2")["state"]) == ("held", "decided")
@@ -113,14 +117,14 @@ def test_the_end_of_a_certificate_wakes_a_case_that_a_replica_whose_clock_is_beh
     ready.clock.time = datetime.datetime(2027, 11, 22, tzinfo=datetime.UTC)
     service, unit = ready.begin()
     service.certificate_expiry.expire("certificate-10001", "c", now=ready.clock.time)
-    ready.database.deadlines.clear()
+    ready.database["deadlines"].delete_many({})
     ready.clock.time -= datetime.timedelta(milliseconds=5)
     ready.deliver(build.accepted(audit_id="body.r-2"))
     ready.run_due()
     before = ready.case("body.r-2")["state"]
 
     ready.clock.time += datetime.timedelta(milliseconds=5)
-    unit.commit()
+    ready.commit(unit)
     ready.run_due()
 
     assert (before, ready.case("body.r-2")["state"]) == ("held", "decided")
@@ -129,7 +133,7 @@ def test_the_end_of_a_certificate_wakes_a_case_that_a_replica_whose_clock_is_beh
 def test_the_only_case_of_an_entity_sets_nothing_but_the_end_of_its_certificate(ready: Any, build: Any) -> None:
     ready.deliver(build.accepted())
 
-    assert list(ready.database.deadlines) == ["certificate_expiry/certificate-10001"]
+    assert deadlines(ready) == ["certificate_expiry/certificate-10001"]
 
 
 def test_a_chain_of_custody_certificate_wakes_nobody(both: Any, build: Any, needing: Any) -> None:
@@ -138,7 +142,7 @@ def test_a_chain_of_custody_certificate_wakes_nobody(both: Any, build: Any, need
     both.deliver(needing)
 
     assert both.case("body.r-2")["state"] == "decided"
-    assert not [id for id in both.database.deadlines if id.startswith(WAKE)]
+    assert not [id for id in deadlines(both) if id.startswith(WAKE)]
 
 
 def test_two_first_cases_of_an_entity_that_are_opened_at_once_are_both_decided(
@@ -153,7 +157,7 @@ def test_two_first_cases_of_an_entity_that_are_opened_at_once_are_both_decided(
     ready.run_due()
 
     assert [ready.case(id)["state"] for id in ("body.r-1", "body.r-2")] == ["decided", "decided"]
-    first = [case["first_of_entity"] for case in ready.database.collections["cases"].values()]
+    first = [case["first_of_entity"] for case in ready.documents("cases")]
     assert sorted(first) == [False, True]
 
 
@@ -186,7 +190,7 @@ def test_a_case_that_an_earlier_release_forgot_is_decided_by_a_person(both: Any,
     both.deliver(needing)
     both.run_due()
     both.deliver(build.accepted())
-    both.database.deadlines = {id: d for id, d in both.database.deadlines.items() if not id.startswith(WAKE)}
+    both.database["deadlines"].delete_many({"kind": WAKE})
     both.run_due()
     before = both.case("body.r-2")["state"]
 

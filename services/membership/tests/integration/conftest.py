@@ -14,13 +14,13 @@ from pymongo import MongoClient
 
 from membership.service import MembershipService
 from touchstone.auth import keys, tokens
-from touchstone.provisioning.provision import provision
 from touchstone.rpc.client import Client
 from touchstone_chassis.config import for_nameko, load
 from touchstone_contracts.envelope import unwrap
 from touchstone_contracts.events import membership as events
 from touchstone_contracts.topology import ServiceTopology, event_queue
 from touchstone_devkit.eventually import eventually
+from touchstone_testing.one_service import provision_for
 
 CONFIG = pathlib.Path(__file__).parents[2] / "config.yaml"
 TOLD: list[Any] = [
@@ -67,7 +67,7 @@ def environment(
     backing: Any, amqp_uri: str, database_prefix: str, tmp_path: pathlib.Path, signing: Any
 ) -> dict[str, str]:
     """What membership's config file is filled in with."""
-    provision(amqp_uri, backing.mongo_uri, database_prefix, [MembershipService.topology, LISTENER])
+    provision_for(MembershipService.topology, amqp_uri, backing.mongo_uri, database_prefix, [LISTENER])
     return {
         "AMQP_URI": amqp_uri,
         "MONGO_URI": backing.mongo_uri,

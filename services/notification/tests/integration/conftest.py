@@ -20,13 +20,13 @@ from pymongo import MongoClient
 
 from notification.service import NotificationService
 from touchstone.auth import keys, tokens
-from touchstone.provisioning.provision import provision
 from touchstone.rpc.client import Client
 from touchstone_chassis.config import for_nameko, load
 from touchstone_contracts.envelope import CONTENT_TYPE, unwrap, wrap
 from touchstone_contracts.events.notification import NoticeSent
 from touchstone_contracts.topology import ServiceTopology, dead_letter, event_queue, events_exchange
 from touchstone_devkit.eventually import eventually
+from touchstone_testing.one_service import provision_for
 
 HERE = pathlib.Path(__file__).parent
 CONFIG = HERE.parents[1] / "config.yaml"
@@ -137,7 +137,7 @@ def environment(
     backing: Any, amqp_uri: str, database_prefix: str, tmp_path: pathlib.Path, signing: Any, mail_server: MailServer
 ) -> dict[str, str]:
     """What notification's config file is filled in with; changed by a test before it asks for `running`."""
-    provision(amqp_uri, backing.mongo_uri, database_prefix, [NotificationService.topology, *NEIGHBOURS])
+    provision_for(NotificationService.topology, amqp_uri, backing.mongo_uri, database_prefix, NEIGHBOURS)
     return {
         "AMQP_URI": amqp_uri,
         "MONGO_URI": backing.mongo_uri,

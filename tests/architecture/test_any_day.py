@@ -1,0 +1,32 @@
+"""`make any-day` shows tests that pass today and not on every day, or not in every time zone."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "any_day.py"
+
+
+@pytest.mark.parametrize(
+    ("fails", "where"),
+    [
+        ("time.tzname[0] == 'HST'", "Pacific/Honolulu"),
+        pytest.param(
+            "datetime.date.today() == datetime.date(2028, 2, 29)",
+            "2028-02-29 12:00",
+            marks=pytest.mark.skipif(not shutil.which("faketime"), reason="faketime is not installed"),
+        ),
+    ],
+)
+def test_a_test_that_fails_there_fails_the_whole_and_is_shown(tmp_path: Path, fails: str, where: str) -> None:
+    (tmp_path / "test_it.py").write_text(f"import datetime, time\ndef test_that_depends(): assert not ({fails})")
+
+    done = subprocess.run([sys.executable, SCRIPT, "test_it.py"], cwd=tmp_path, capture_output=True, text=True)
+
+    assert done.returncode == 1
+    failed = [line for line in done.stdout.splitlines() if where in line and line.endswith(":")]
+    assert len(failed) == 1 and "FAILED test_it.py::test_that_depends" in done.stdout
+    assert done.stdout.count("1 passed") == 2
