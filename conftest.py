@@ -12,7 +12,7 @@ from hypothesis import settings
 settings.register_profile("touchstone", deadline=None)  # a slow machine is no finding
 settings.load_profile("touchstone")
 
-pytest_plugins = ["touchstone_devkit.pytest_plugin", "touchstone_devkit.clock_guard"]
+pytest_plugins = ["touchstone_devkit.pytest_plugin", "touchstone_testing.clock_guard"]
 
 LONG = os.environ.get("TOUCHSTONE_LONG", "") not in ("", "0")
 

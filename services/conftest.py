@@ -2,7 +2,7 @@
 
 import pytest
 
-from touchstone_devkit.clock_guard import is_unit
+from touchstone_testing.clock_guard import is_unit
 
 
 @pytest.fixture(autouse=True)

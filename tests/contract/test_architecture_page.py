@@ -6,6 +6,7 @@ from pathlib import Path
 
 from drawing import rooms
 
+from notification.data.notice_rules import ANNOUNCED
 from touchstone_contracts.services import SERVICES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text()
@@ -18,9 +19,10 @@ def consumed_in(page: str) -> dict[str, set[str]]:
 
 
 def consumed_by(service: str) -> set[str]:
+    """Certification consumes none of what the notice rules name, and notification's are told by a link to these."""
     (offered,) = entry_points(group="touchstone.services", name=service)
     topology = offered.load().topology
-    return {event.__name__ for event in topology.consumes} | set(topology.queues)
+    return {event.__name__ for event in topology.consumes if event not in ANNOUNCED} | set(topology.queues)
 
 
 def test_the_page_says_what_each_service_consumes() -> None:

@@ -28,8 +28,8 @@ from touchstone_contracts.envelope import unwrap
 from touchstone_contracts.errors import Refusal
 from touchstone_contracts.topology import ServiceTopology, event_queue
 from touchstone_contracts.versions import upcast, versions
-from touchstone_devkit.testing.memory_mongo import MemoryDatabase
-from touchstone_devkit.testing.memory_service import Handler, handlers_of, instance_of
+from touchstone_testing.memory_mongo import MemoryDatabase
+from touchstone_testing.memory_service import Handler, fresh_caches, handlers_of, instance_of
 
 CALL_S_MAX = 60
 CLAIM = datetime.timedelta(seconds=6)
@@ -96,8 +96,7 @@ class Process:
         self._resources: Any = SimpleNamespace(
             service=self.name, committer=committer, answers=Answers(self.database), draining=False, circuit_breaker=here
         )
-        caches = {name: getattr(self._service, name) for name in dir(self._service) if name.endswith("_cache")}
-        self._provided |= {name: type(cache)() for name, cache in caches.items()}
+        self._provided |= fresh_caches(self._service)
 
     def call(self, name: str, arguments: dict[str, Any], caller: Caller) -> Any:
         """The answer to a command or query, as a caller reads it. Raises Refusal."""

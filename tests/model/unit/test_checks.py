@@ -13,7 +13,7 @@ from simulation.looking import picture_of
 from simulation.system import Fault, Sent, System
 
 from touchstone_chassis.unit_of_work.unit import UnitOfWork
-from touchstone_devkit.testing.memory_mongo import MemoryCollection
+from touchstone_testing.memory_mongo import MemoryCollection
 
 pytestmark = pytest.mark.usefixtures("fixed_time")
 

@@ -4,7 +4,7 @@ import pytest
 from conformance import INDEXES, Conformance, desk
 from conformance_groups import GroupConformance, together
 
-from touchstone_devkit.testing.memory_mongo import MemoryDatabase
+from touchstone_testing.memory_mongo import MemoryDatabase
 
 pytestmark = pytest.mark.usefixtures("fixed_time")
 

@@ -11,7 +11,7 @@ from simulation.looking import picture_of
 from simulation.system import System
 
 from touchstone_contracts.bookkeeping import VERSIONS_SKIPPED
-from touchstone_devkit.testing.memory_mongo import MemoryDatabase
+from touchstone_testing.memory_mongo import MemoryDatabase
 
 pytestmark = pytest.mark.usefixtures("fixed_time")
 

@@ -32,8 +32,8 @@ from touchstone_contracts.events.membership import OrganisationRegistered
 from touchstone_contracts.roles import ASSESSOR, PUBLIC, SECRETARIAT
 from touchstone_contracts.topology import Index, ServiceTopology, dead_letter, event_queue
 from touchstone_devkit.eventually import eventually
-from touchstone_devkit.one_service import provision_for
 from touchstone_devkit.processes.ports import free_ports
+from touchstone_testing.one_service import provision_for
 
 TOPOLOGIES = [
     ServiceTopology(

@@ -14,7 +14,7 @@ from touchstone_chassis.mongo.clock import (
     database_prefix,
     move,
 )
-from touchstone_devkit.clock_guard import FixedTime
+from touchstone_testing.clock_guard import FixedTime
 
 pytestmark = pytest.mark.usefixtures("fixed_time")
 

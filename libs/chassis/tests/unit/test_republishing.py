@@ -12,7 +12,7 @@ from touchstone_chassis.unit_of_work.committer import Committer
 from touchstone_chassis.unit_of_work.transaction import CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
 from touchstone_contracts.bookkeeping import OUTBOX
-from touchstone_devkit.testing.memory_mongo import MemoryDatabase
+from touchstone_testing.memory_mongo import MemoryDatabase
 
 NOW = datetime.datetime(2026, 3, 1, 12, 0, tzinfo=datetime.UTC)
 SENT = {

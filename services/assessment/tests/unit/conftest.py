@@ -17,7 +17,7 @@ from touchstone_contracts.bookkeeping import OUTBOX
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import FieldError
 from touchstone_contracts.roles import ASSESSOR, REGISTRAR, SECRETARIAT
-from touchstone_devkit.testing.memory_service import MemoryService
+from touchstone_testing.memory_service import MemoryService
 
 NOW = datetime.datetime(2026, 11, 2, 9, tzinfo=datetime.UTC)
 CATALOGUE = load_catalogue()

@@ -30,7 +30,7 @@ from touchstone_contracts.events.certification import (
 )
 from touchstone_contracts.topology import ServiceTopology, dead_letter, event_queue, events_exchange
 from touchstone_devkit.eventually import eventually
-from touchstone_devkit.one_service import provision_for
+from touchstone_testing.one_service import provision_for
 
 PACKAGE = pathlib.Path(certification.__file__).parents[1]
 TOLD = (CertificateIssued, CertificationRefused, CertificationHeld, CertificateExpired)

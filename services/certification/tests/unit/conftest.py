@@ -10,13 +10,12 @@ import pytest
 
 from certification.data import rule_sets
 from certification.service import CertificationService
-from certification.storage.mandates import MandateCache
 from touchstone_chassis.unit_of_work.transaction import AlreadyProcessed, CompletionRecord
 from touchstone_chassis.unit_of_work.unit import UnitOfWork
 from touchstone_contracts.bookkeeping import DEADLINES
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.envelope import Envelope
-from touchstone_devkit.testing.memory_service import MemoryService, done_with, handlers_by_subject
+from touchstone_testing.memory_service import MemoryService, done_with, handlers_by_subject
 
 NOON = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
 SECRETARY = Caller(subject="secretariat-1", role="secretariat")
@@ -39,7 +38,7 @@ class Office(MemoryService):
     def __init__(self) -> None:
         self.clock = SetClock(NOON)
         settings = {"rule_set": 1, "first_certificate_number": 10_001}
-        super().__init__(CertificationService, clock=self.clock, settings=settings, mandate_cache=MandateCache())
+        super().__init__(CertificationService, clock=self.clock, settings=settings)
 
     def deliver(self, event: Any, sequence: int = 1, id: str | None = None) -> None:
         """Handle an event as the chassis does: a message id counts once."""

@@ -7,7 +7,7 @@ import pytest
 
 from certification.reconciliation import cases, due_plan
 from touchstone_chassis.unit_of_work.unit import UnitOfWork
-from touchstone_devkit.testing.memory_mongo import MemoryDatabase
+from touchstone_testing.memory_mongo import MemoryDatabase
 
 UNTIL = {"until": "2026-12-01"}
 

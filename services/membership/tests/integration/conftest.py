@@ -20,7 +20,7 @@ from touchstone_contracts.envelope import unwrap
 from touchstone_contracts.events import membership as events
 from touchstone_contracts.topology import ServiceTopology, event_queue
 from touchstone_devkit.eventually import eventually
-from touchstone_devkit.one_service import provision_for
+from touchstone_testing.one_service import provision_for
 
 CONFIG = pathlib.Path(__file__).parents[2] / "config.yaml"
 TOLD: list[Any] = [

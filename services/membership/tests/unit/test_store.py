@@ -9,7 +9,7 @@ from membership.domain.organisations.organisation import Organisation
 from membership.domain.sites import Entity, Facility
 from membership.service import MembershipService
 from touchstone_contracts.values import Party, PartyKind
-from touchstone_devkit.testing.memory_service import MemoryService
+from touchstone_testing.memory_service import MemoryService
 
 NOON = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.UTC)
 

@@ -26,7 +26,7 @@ from touchstone_contracts.envelope import CONTENT_TYPE, unwrap, wrap
 from touchstone_contracts.events.notification import NoticeSent
 from touchstone_contracts.topology import ServiceTopology, dead_letter, event_queue, events_exchange
 from touchstone_devkit.eventually import eventually
-from touchstone_devkit.one_service import provision_for
+from touchstone_testing.one_service import provision_for
 
 HERE = pathlib.Path(__file__).parent
 CONFIG = HERE.parents[1] / "config.yaml"

@@ -11,7 +11,7 @@ import pytest
 from notification.channels import smtp as mailer
 from notification.service import NotificationService
 from touchstone_chassis.api import Job
-from touchstone_devkit.testing.memory_service import MemoryService, done_with
+from touchstone_testing.memory_service import MemoryService, done_with
 
 NOON = datetime.datetime(2026, 3, 5, 12, tzinfo=datetime.UTC)
 SETTINGS: dict[str, Any] = {
@@ -34,7 +34,7 @@ class Bench(MemoryService):
         self.mails: list[Any] = []
         self.answer: Callable[[Any], mailer.Outcome] = lambda _mail: mailer.Taken()
         clock = types.SimpleNamespace(now=lambda: self.now)
-        super().__init__(NotificationService, clock=clock, settings=SETTINGS, sent_mail_cache=mailer.SentMailCache())
+        super().__init__(NotificationService, clock=clock, settings=SETTINGS)
 
     def handle(self, handler: str, *arguments: Any) -> Callable[[], None]:
         """Read and decide now; the answer commits, deciding again if somebody else changed the same."""

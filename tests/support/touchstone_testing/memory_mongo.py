@@ -22,7 +22,7 @@ from pymongo import DeleteOne, ReplaceOne, ReturnDocument
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from touchstone_contracts.topology import Index
-from touchstone_devkit.testing.filters import matches, plain_parts, value_at
+from touchstone_testing.filters import matches, plain_parts, value_at
 
 AWARE: bson.CodecOptions = bson.CodecOptions(tz_aware=True)
 DUPLICATE_KEY = 11000

@@ -1,6 +1,7 @@
 """A unit test that reads the real clock, in its module or in what it calls, fails; with a fixed time it passes."""
 
 import datetime
+import os
 import re
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from touchstone_devkit.clock_guard import NOON, FixedTime
+from touchstone_testing.clock_guard import NOON, FixedTime
 
 READS = {
     "time.time()": NOON.timestamp(),
@@ -44,12 +45,16 @@ def test_is_handed_a_time(fixed_time):
 """
 
 
+SUPPORT = str(Path(__file__).parents[1] / "support")
+
+
 def run(folder: Path, module: str) -> str:
     folder.mkdir(parents=True)
     (folder / "test_it.py").write_text(module)
-    options = ["-q", "-p", "no:cacheprovider", "-p", "touchstone_devkit.clock_guard", "--rootdir", str(folder.parent)]
+    options = ["-q", "-p", "no:cacheprovider", "-p", "touchstone_testing.clock_guard", "--rootdir", str(folder.parent)]
     command = [sys.executable, "-W", "ignore", "-m", "pytest", *options, str(folder)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False).stdout
+    environ = os.environ | {"PYTHONPATH": SUPPORT}
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=200, check=False).stdout
 
 
 def test_a_read_of_the_real_clock_fails_a_unit_test_and_no_other(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from touchstone_chassis.unit_of_work.transaction import Clash, CompletionRecord,
 from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
 from touchstone_contracts.bookkeeping import DEADLINES, OUTBOX
 from touchstone_contracts.envelope import unwrap
-from touchstone_devkit.testing.memory_mongo import MemoryDatabase
+from touchstone_testing.memory_mongo import MemoryDatabase
 
 NOTHING_TO_NOTE = CompletionRecord()
 ORIGIN = Origin("cor-1")
@@ -36,6 +36,11 @@ def instance_of(service: type, unit: UnitOfWork, **provided: Any) -> Any:
 @functools.cache
 def _repositories(service: type) -> list[tuple[str, Stored]]:
     return inspect.getmembers(service, lambda member: isinstance(member, Stored))
+
+
+def fresh_caches(service: type) -> dict[str, Any]:
+    """What a process keeps in the class, for all of its instances, as when it starts."""
+    return {name: type(cache)() for name, cache in inspect.getmembers(service) if name.endswith("_cache")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +74,7 @@ class MemoryService:
     """One service and its database. `provided` is what its instances find by name; a `clock` must be among it."""
 
     def __init__(self, service: type[OperatorApi], **provided: Any) -> None:
-        self.service, self.provided = service, provided
+        self.service, self.provided = service, fresh_caches(service) | provided
         self.database = MemoryDatabase(service.topology.indexes)
         database, now = cast(Database, self.database), provided["clock"].now
         self.committer = Committer(database, event_time=now, committed=lambda _rows, _changes: None, now=now)
