@@ -16,6 +16,9 @@ from touchstone_contracts.errors import CODES, Refusal
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 FOLDERS = ("docs", "libs", "services", "examples", "tests", "bench", "deploy")
+FILES = [f"/{page.name}" for page in ROOT.iterdir()] + [
+    f"/{path.relative_to(ROOT)}" for folder in FOLDERS for path in (ROOT / folder).rglob("*.*")
+]
 HISTORY = {ROOT / "CHANGELOG.md", *(DOCS / "adr").iterdir()}
 """They tell what was."""
 NO_MODULES = {"touchstone.services", "touchstone.waited_ms"}
@@ -45,10 +48,15 @@ def anchors_of(text: str) -> set[str]:
 def names_not_there(text: str) -> set[str]:
     """Modules of ours (or what is in one) and files that a page names in backticks, and that are not there."""
     modules = re.findall(r"`(touchstone(?:_\w+)?(?:\.\w+)+)`", text)
-    files = re.findall(r"`((?:libs|services|tests|docs|bench|deploy|examples)/[\w./-]+\.(?:py|md|svg|yml|yaml))`", text)
+    files = re.findall(r"`([\w./-]+\.(?:py|md|svg|yml|yaml))`", text)
     return {name for name in modules if not (name in NO_MODULES or is_module(name))} | {
-        name for name in files if not (ROOT / name).exists()
+        name for name in files if not is_file(name)
     }
+
+
+def is_file(name: str) -> bool:
+    """By its path, or by the end of it where the page says whose it is."""
+    return any(path.endswith(f"/{name.removeprefix('../')}") for path in FILES)
 
 
 def is_module(name: str) -> bool:
