@@ -10,7 +10,7 @@ LIBS := contracts chassis client devkit
 SERVICES := membership assessment certification notification
 PACKAGES := $(LIBS:%=libs/%) $(SERVICES:%=services/%)
 LOCKS := dev mongod mail-sink client $(SERVICES)
-FAST_TESTS := $(wildcard libs/*/tests/unit services/*/tests/unit tests/contract tests/architecture tests/model/unit) \
+FAST_TESTS := $(wildcard libs/*/tests/unit services/*/tests/unit tests/contract tests/architecture tests/*/unit) \
 	$(patsubst %,bench/tests/test_%.py,judging children work)
 # Some cases of every kind, with shorter waits: a part of `make test LONG=1`.
 SHORT_FAULTS := $(patsubst %,tests/faults/test_%.py,crash_points kill infrastructure soak)
