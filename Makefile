@@ -7,9 +7,12 @@ STAMP := $(VENV)/.ready
 UV = $(or $(wildcard $(BIN)/uv),uv)
 
 LIBS := contracts chassis client devkit
-SERVICES := membership assessment certification notification
+SERVICES := $(patsubst services/%/pyproject.toml,%,$(wildcard services/*/pyproject.toml))
 PACKAGES := $(LIBS:%=libs/%) $(SERVICES:%=services/%)
 LOCKS := dev mongod mail-sink client $(SERVICES)
+# What is locked beside requirements/NAME.in: for development every service, for an image its own.
+locked_for = $(if $(filter dev,$1),requirements/dev.in $(SERVICES:%=services/%/pyproject.toml),$(if $(filter $1,$(SERVICES)),\
+	requirements/service.in services/$1/pyproject.toml,requirements/$1.in))
 FAST_TESTS := $(wildcard libs/*/tests/unit services/*/tests/unit tests/contract tests/architecture tests/*/unit) \
 	$(patsubst %,bench/tests/test_%.py,judging children work)
 # Some cases of every kind, with shorter waits: a part of `make test LONG=1`.
@@ -97,14 +100,14 @@ anyday: $(STAMP) ## unit tests on 29 February, at New Year and in December, and 
 fmt: $(STAMP) ## format, and repair what ruff can
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
 
-lock: ## remake requirements/*.txt from requirements/*.in and the packages
+lock: $(LOCKS:%=lock-%) ## remake requirements/*.txt from requirements/*.in and the packages
+
+lock-%:
 	@command -v $(UV) >/dev/null || { echo 'make: there is no uv yet: make setup'; exit 2; }
-	@for name in $(LOCKS); do \
-	  echo "== requirements/$$name.txt"; \
-	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	    --no-emit-index-url --no-emit-find-links $(addprefix --no-emit-package touchstone-,$(LIBS) $(SERVICES)) \
-	    requirements/$$name.in -o requirements/$$name.txt || exit 1; \
-	done
+	@echo '== requirements/$*.txt'
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-emit-index-url --no-emit-find-links $(addprefix --no-emit-package touchstone-,$(LIBS) $(SERVICES)) \
+	  $(call locked_for,$*) -o requirements/$*.txt
 
 record: $(STAMP) ## write down what a release promises its neighbours: VERSION=0.2.0 (see CONTRIBUTING.md)
 	@$(BIN)/python -W ignore -m touchstone_devkit.releases $(VERSION)

@@ -14,9 +14,10 @@ import yaml
 
 from touchstone_chassis.config import ConfigSchema
 from touchstone_contracts.roles import MEMBER_OF_KEY
+from touchstone_contracts.services import SERVICES
+from touchstone_devkit.processes.ports import usual_http_ports
 
 ROOT = Path(__file__).parents[2]
-SERVICES = sorted(p.parent.name for p in ROOT.glob("services/*/pyproject.toml"))
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 KEY_HOLDERS = {"issuer": {"keys", "touchstone"}, "reconciler": {"keys", "reconciler"}}
@@ -40,9 +41,12 @@ def dockerfile_problems(text: str) -> list[str]:
 
 def compose_problems(compose: dict[str, Any], drain_s: float) -> list[str]:
     """What the compose file's services lack."""
-    found, described = [], compose["services"]
-    for name in SERVICES:
-        service = described.get(name, {})
+    described = compose["services"]
+    found = [f"{name} has no block" for name in SERVICES if name not in described]
+    for name in set(SERVICES) & set(described):
+        service = described[name]
+        if [f"127.0.0.1:${{{name.upper()}_HTTP_PORT:-{usual_http_ports()[name]}}}:8080"] != service.get("ports"):
+            found.append(f"{name} is elsewhere than make up puts it")
         if seconds(service.get("stop_grace_period", "10s")) <= drain_s + 5:
             found.append(f"{name} is killed before it has drained")
         if service.get("restart") != "unless-stopped":
@@ -101,7 +105,7 @@ def test_a_careless_dockerfile_is_seen(good: str, bad: str, problem: str) -> Non
         ({"restart": "no"}, "assessment is not started again"),
         ({"depends_on": {"membership": {}}}, "assessment depends on the order of services"),
         ({"volumes": ["issuer:/keys"]}, "assessment can read the private key in issuer"),
-        ({"ports": ["8102:8080"]}, "8102:8080 is open to the network"),
+        ({"ports": ["127.0.0.1:${ASSESSMENT_HTTP_PORT:-8103}:8080"]}, "assessment is elsewhere than make up puts it"),
     ],
 )
 def test_a_careless_compose_file_is_seen(change: dict[str, Any], problem: str) -> None:
@@ -109,6 +113,13 @@ def test_a_careless_compose_file_is_seen(change: dict[str, Any], problem: str) -
     careless["services"]["assessment"] |= change
 
     assert compose_problems(careless, DRAIN_S) == [problem]
+
+
+def test_a_service_without_a_block_is_seen() -> None:
+    careless = copy.deepcopy(COMPOSE)
+    del careless["services"]["assessment"]
+
+    assert compose_problems(careless, DRAIN_S) == ["assessment has no block"]
 
 
 def test_a_database_with_its_default_lifetime_of_transactions_is_seen() -> None:
@@ -123,6 +134,13 @@ def test_a_compose_file_without_a_reconciler_is_seen() -> None:
     del careless["services"]["reconciler"]
 
     assert compose_problems(careless, DRAIN_S) == ["nobody reconciles"]
+
+
+def test_a_port_that_is_open_to_the_network_is_seen() -> None:
+    careless = copy.deepcopy(COMPOSE)
+    careless["services"]["mongo"]["ports"] = ["27017:27017"]
+
+    assert compose_problems(careless, DRAIN_S) == ["27017:27017 is open to the network"]
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,9 @@ from touchstone_chassis.rpc.method import Method
 from touchstone_chassis.scheduling.entrypoint import OnJob
 from touchstone_contracts import roles
 from touchstone_contracts.events.assessment import AuditAccepted
+from touchstone_contracts.services import SERVICES
 
 ROOT = Path(__file__).parents[2]
-SERVICES = sorted(p.parent.name for p in ROOT.glob("services/*/pyproject.toml"))
 CALLED = (Method, OnMessage)
 INTERNAL = (OnEvent, OnJob, OnDeadLetter)
 PUBLIC_QUERIES = {

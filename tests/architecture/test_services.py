@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from touchstone_contracts.services import SERVICES
+
 ROOT = Path(__file__).parents[2]
-SHAPED = ("membership", "assessment", "certification", "notification")
 ROOMS = {"domain", "entrypoints", "schemas", "storage"}
 """What every service has. `application`, `presenters`, `data` and others are there where they are needed."""
 INWARD = {"command", "query", "on_event", "on_message", "on_job"}
@@ -38,7 +39,7 @@ def problems(package: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("name", SHAPED)
+@pytest.mark.parametrize("name", SERVICES)
 def test_a_service_has_the_one_shape(name: str) -> None:
     assert problems(ROOT / "services" / name / name) == []
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import touchstone_contracts
+import touchstone_contracts.events.differences
 from touchstone_contracts.envelope import unwrap
-from touchstone_contracts.events import assessment, certification, differences, membership, notification  # noqa: F401 - registers the events
 from touchstone_contracts.registry import REGISTRY, detail, event
 
 EXAMPLES = Path(touchstone_contracts.__file__).parent / "examples"

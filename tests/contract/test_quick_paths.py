@@ -29,10 +29,11 @@ from touchstone_contracts.codec import dumping, loading
 from touchstone_contracts.codec.loading import UNSURE
 from touchstone_contracts.envelope import _EnvelopeSchema, unwrap
 from touchstone_contracts.registry import REGISTRY
+from touchstone_contracts.services import SERVICES
 from touchstone_contracts.values import PlanState
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("touchstone_contracts", "touchstone_chassis", "assessment", "certification", "membership", "notification")
+PACKAGES = ("touchstone_contracts", "touchstone_chassis", *SERVICES)
 EXAMPLES = sorted((Path(touchstone_contracts.__file__).parent / "examples").glob("*.json"))
 VALID, RANDOM, CHANGED = 12, 10, int(os.environ.get("TOUCHSTONE_FUZZ", "4"))
 NOT_GENERATED = {

@@ -20,6 +20,7 @@ from harness.running import faulty_system
 from harness.workload import Say, Workload, a_report, prepare, settle
 
 from touchstone_contracts.errors import AlreadyExists
+from touchstone_contracts.services import SERVICES
 from touchstone_devkit.backing.choosing import Backing
 from touchstone_devkit.demo.quiet import wait_until_quiet
 from touchstone_devkit.demo.register import SECRETARIAT
@@ -30,7 +31,7 @@ from touchstone_devkit.system.runner import System
 
 FIRST, WITH_EACH_BACKUP, AFTERWARDS = 4, 3, 4
 """How many audits are handed in before the first backup, while each one is made, and when all are done."""
-CONSUMERS_FIRST = ("notification", "certification", "assessment", "membership")
+CONSUMERS_FIRST = SERVICES[::-1]
 ISSUED = "certification.certificate_issued.v1"
 SETTLE_S, ROUNDS_MAX = 240, 8
 

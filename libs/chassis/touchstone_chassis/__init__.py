@@ -1,1 +1,1 @@
-"""The chassis that every Touchstone service stands on; it knows no word of certification."""
+"""The chassis that every Touchstone service stands on; no word of what the services do is in it."""

@@ -44,7 +44,7 @@ def field_errors(messages: Any) -> list[FieldError]:
     `messages` is what ValidationError.normalized_messages() gives: nested dicts by field name or list index, `_schema`
     for the whole of an object, and texts. The codes are required, unknown_field, null, wrong_type, unknown_choice,
     too_short, too_long, wrong_length, out_of_range and invalid; where they are too coarse, `{"code": ..., "message":
-    ...}` may stand in place of a text. Paths look like `findings[3].rating`; the path of the whole input is empty.
+    ...}` may stand in place of a text. Paths look like `items[3].colour`; the path of the whole input is empty.
     """
     found = sorted(set(_walk(messages, ())), key=lambda fault: (_order(fault[0]), fault[1:]))
     return [FieldError(_path(steps), code, message) for steps, code, message in found]

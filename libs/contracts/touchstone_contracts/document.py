@@ -10,16 +10,9 @@ from typing import Any
 
 import touchstone_contracts.events.differences  # noqa: F401 - registers its events
 from touchstone_contracts.envelope import CONTENT_TYPE
-from touchstone_contracts.events import assessment, certification, membership, notification
+from touchstone_contracts.events import MODULES
 from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.topology import events_exchange, unconsumed
-
-_MODULES = {
-    "membership": membership,
-    "assessment": assessment,
-    "certification": certification,
-    "notification": notification,
-}
 
 _OPENING = f"""\
 # Events
@@ -78,10 +71,12 @@ def _attributes(cls: Any) -> str:
 
 
 def _event_section(event: Any) -> str:
-    personal = "\n\nCarries contact details: never shown in a tool or a log." if event.personal else ""
+    personal = "\n\nCarries contact details: neither name nor address is ever shown." if event.personal else ""
     replaces = f"\n\nReplaces version {event.replaces.version}{_beside(event)}." if event.replaces else ""
+    shown = f"; shown to whoever follows a case: {', '.join(f'`{n}`' for n in event.public)}" if event.public else ""
     return (
         f"### {event.__name__} (version {event.version})\n\n{event.summary}{personal}{replaces}\n\n"
+        f"In words: `{event.words}`{shown}.\n\n"
         f"`type` `{event.type_name}` · exchange `{events_exchange(event.producer)}` · "
         f"routing key `{event.routing_key}` · `subject` is `{event.subject_field}` · "
         f"[example](../libs/contracts/touchstone_contracts/examples/{event.type_name}.json)\n\n{_attributes(event)}\n"
@@ -108,7 +103,7 @@ def page() -> str:
     events = [e for _, e in sorted(REGISTRY.items())]
     held = {p.__name__: p for e in events for h in typing.get_type_hints(e).values() for p in _parts_of(h)}
     sections = [_OPENING]
-    for service, module in _MODULES.items():
+    for service, module in MODULES.items():
         sections.append(f"## From {service}\n\n{(module.__doc__ or '').strip()}\n")
         sections += [_event_section(e) for e in events if getattr(e, "producer", "") == service]
     sections.append("## Values\n")

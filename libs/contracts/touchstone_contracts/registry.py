@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import string
 import types
 import typing
 from collections.abc import Callable
@@ -26,9 +27,12 @@ _SCALARS: dict[type, type[fields.Field]] = {
 }
 
 
-def detail(text: str, *, example: Any, default: Any = dataclasses.MISSING) -> Any:
-    """A documented attribute of an event or value. One with a default may be absent on the wire."""
-    metadata = {"description": text, "example": example}
+def detail(text: str, *, example: Any, default: Any = dataclasses.MISSING, public: bool = False) -> Any:
+    """A documented attribute of an event or value. One with a default may be absent on the wire.
+
+    `public`: of an event, it tells a person what happened, and is shown to whoever follows the case; nothing else is.
+    """
+    metadata = {"description": text, "example": example, "public": public}
     if isinstance(default, (list, dict)):
         return dataclasses.field(metadata=metadata, default_factory=lambda: type(default)(default))
     return dataclasses.field(metadata=metadata, default=default)
@@ -44,15 +48,24 @@ def value(cls: type[_T]) -> type[_T]:
 
 @typing.dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(detail,))
 def event(
-    name: str, *, version: int, subject: str, summary: str, personal: bool = False, replaces: type | None = None
+    name: str,
+    *,
+    version: int,
+    subject: str,
+    summary: str,
+    words: str = "",
+    personal: bool = False,
+    replaces: type | None = None,
 ) -> Callable[[type[_T]], type[_T]]:
     """Make the decorated class a registered event type.
 
     `name` is `<service>.<noun_verb_past>`; `subject` names the attribute that holds the aggregate's id;
+    `words` says to people what happened, with public attributes in braces (its name, where it has none of its own);
     `personal` marks a type that carries contact details, whose body must leave every store once delivered;
     `replaces` is the version before, from which the class method `upcast(old)` makes this one. While it also has the
     method `downcast()`, the old one is published too (see `touchstone_contracts.versions`).
-    Raises TypeError when the type is registered already, has no such attribute or cannot be made from what it replaces.
+    Raises TypeError when the type is registered already, has no such attribute, cannot be made from what it replaces or
+    has words about what is not public.
     """
 
     def register(cls: type[_T]) -> type[_T]:
@@ -63,6 +76,8 @@ def event(
         made.type_name = f"{name}.v{version}"
         made.subject_field = subject
         made.summary = summary
+        made.public = tuple(f.name for f in dataclasses.fields(made) if f.metadata.get("public"))
+        made.words = _about_public(words, made) or made.local_name.replace("_", " ")
         made.personal = personal
         made.replaces = _checked(replaces, made, name, version)
         if made.type_name in REGISTRY:
@@ -73,6 +88,20 @@ def event(
         return made
 
     return register
+
+
+def known(type_name: str | None) -> Any:
+    """The registered class of that type; of a version that is not known here, the class of one that is; else None."""
+    name = (type_name or "").rpartition(".v")[0]
+    others = (made for key, made in REGISTRY.items() if key.rpartition(".v")[0] == name)
+    return REGISTRY.get(type_name or "") or next(others, None)
+
+
+def _about_public(words: str, made: Any) -> str:
+    named = {name for _, name, _, _ in string.Formatter().parse(words) if name is not None}
+    if hidden := sorted(named - set(made.public)):
+        raise TypeError(f"{made.type_name} has words about what is not public: {', '.join(hidden)}")
+    return words
 
 
 def _checked(replaced: Any, made: Any, name: str, version: int) -> Any:

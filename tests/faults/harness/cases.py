@@ -2,12 +2,28 @@
 
 import dataclasses
 import random
+from importlib.metadata import entry_points
 
-import notification.service  # noqa: F401 - declares its points
+from touchstone_chassis.api import OperatorApi
+from touchstone_chassis.handlers.entrypoint import entrypoints_of
+from touchstone_chassis.handlers.events import OnEvent
+from touchstone_chassis.handlers.messages import OnMessage
+from touchstone_chassis.rpc.method import Method
 from touchstone_chassis.testing.fault_points import MODES, POINTS
+from touchstone_contracts.services import SERVICES
 
-_HANDLES_MESSAGES = ("assessment", "certification", "notification")
-_TAKES_COMMANDS = ("membership", "assessment", "certification")
+_CLASSES = {name: entry_points(group="touchstone.services")[name].load() for name in SERVICES}  # declares their points
+_HANDLES_MESSAGES = tuple(
+    name
+    for name, service in _CLASSES.items()
+    if any(any(entrypoints_of(service, kind)) for kind in (OnEvent, OnMessage))
+)
+_TAKES_COMMANDS = tuple(
+    name
+    for name, service in _CLASSES.items()
+    if any(m.changes and not hasattr(OperatorApi, m.method_name) for m in entrypoints_of(service, Method))
+)
+"""Beside those that every operator may give every service."""
 _ONLY_IN = {
     "inbox": _HANDLES_MESSAGES,
     "before_ack": _HANDLES_MESSAGES,
@@ -17,7 +33,6 @@ _ONLY_IN = {
     "notice_send": ("notification",),
     "notice_mark": ("notification",),
 }
-_SERVICES = ("membership", "assessment", "certification", "notification")
 _SELDOM = ("group",)
 TIME_MAX, TIME_MAX_SELDOM = 4, 2
 """So that the point is surely reached, and not always by the same kind of work."""
@@ -43,7 +58,7 @@ class Case:
         return random.Random(f"{seed} {self.name}").randint(1, last)
 
 
-ALL = [Case(service, point, mode) for mode in MODES for point in POINTS for service in _ONLY_IN.get(point, _SERVICES)]
+ALL = [Case(service, point, mode) for mode in MODES for point in POINTS for service in _ONLY_IN.get(point, SERVICES)]
 
 
 def named(name: str) -> Case:

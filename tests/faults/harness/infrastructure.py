@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from harness import striking
 
+from touchstone_contracts.services import SERVICES, WITH_CASES
+
 AT_REST, UNDER_LOAD, BACKLOG, DEPLOY = "rest", "load", "backlog", "deploy"
 MOMENTS: Mapping[str, str] = {
     AT_REST: "nothing is under way; work begins when the fault is over, or has struck and others take over",
@@ -102,8 +104,8 @@ FAULTS = (
     _mail("kill", striking.mail_ended(signal.SIGKILL)),
     _mail("stop", striking.mail_stopped),
     _mail("down-60s", striking.mail_down),
-    *(_killed(service) for service in ("membership", "assessment", "certification", "notification")),
-    *(_killed_repeatedly(service) for service in ("assessment", "certification", "notification")),
+    *(_killed(service) for service in SERVICES),
+    *(_killed_repeatedly(service) for service in WITH_CASES),
     Fault(
         NO_FAULT,
         striking.nothing,

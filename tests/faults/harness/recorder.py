@@ -9,8 +9,8 @@ from typing import Any
 
 import pika.exceptions
 
-from touchstone.events.watching import producers
 from touchstone.rpc.blocking import BrokerRefused, BrokerUnreachable, Channel, open_connection
+from touchstone_contracts.services import SERVICES
 from touchstone_contracts.topology import events_exchange
 from touchstone_devkit.demo.trail import Trail
 
@@ -40,7 +40,7 @@ class Recorder(Trail):
         with open_connection(self._amqp_uri, wait_s=10) as connection:
             channel = connection.channel()
             channel.queue_declare(self._queue, durable=True, arguments={"x-queue-type": "quorum"})
-            for producer in producers():
+            for producer in SERVICES:
                 channel.queue_bind(self._queue, events_exchange(producer), "#")
         time.sleep(KNOWN_AFTER_S)
         self._thread.start()

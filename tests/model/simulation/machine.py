@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from simulation import checks, people
 from simulation.looking import picture_of
-from simulation.system import Fault, Move, System
+from simulation.system import SERVICES, Fault, Move, System
 
 FAULTS = st.sampled_from([*[Fault.NONE] * 5, *Fault])
 INDEX = st.integers(0, 1_000)
@@ -138,7 +138,7 @@ class Scheme(RuleBasedStateMachine):
     def pass_time(self, days: int) -> None:
         self.system.go_on(datetime.timedelta(days=days))
 
-    @rule(service=st.sampled_from(["assessment", "certification", "membership", "notification"]))
+    @rule(service=st.sampled_from(sorted(SERVICES)))
     def restart(self, service: str) -> None:
         self.system.processes[service].restart()
 

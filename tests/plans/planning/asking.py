@@ -114,5 +114,5 @@ def _arguments(places: Places, service: str) -> dict[str, list[dict[str, Any]]]:
         "get_reconciliation_state": _all_of({"overdue_s": 1}),
         "list_processed_events": _all_of({"since": since, "limit": 1}, until=until),
         "list_unprocessed_events": [{"events": places.consumed[service] or {"no.such_event.v1": ["none"]}}],
-        "list_facts": [{"name": name, "keys": keys} for name, keys in places.facts[service].items()],
+        "list_facts": [{"name": name, "keys": keys} for name, keys in places.facts.get(service, {}).items()],
     }

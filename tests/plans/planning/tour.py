@@ -13,10 +13,12 @@ from typing import Any
 
 import pika
 
+from touchstone.provisioning.provision import installed_topologies
 from touchstone.rpc.blocking import open_connection
 from touchstone_chassis.mongo import clock
 from touchstone_contracts.envelope import CONTENT_TYPE
 from touchstone_contracts.errors import InvalidRequest, NotFound
+from touchstone_contracts.events.assessment import AuditAccepted
 from touchstone_contracts.topology import dead_letter, event_queue
 from touchstone_devkit.demo.quiet import wait_until_quiet
 from touchstone_devkit.demo.register import OPERATOR, REGISTRAR, SECRETARIAT, Speaker
@@ -27,14 +29,11 @@ from touchstone_devkit.system.runner import SERVICES, System
 
 WITHIN_S = 30
 DAY_S = 24 * 3600.0
-KNOWN = {
-    "membership": "membership.membership_activated.v1",
-    "assessment": "assessment.audit_accepted.v1",
-    "certification": "assessment.audit_accepted.v1",
-    "notification": "certification.certificate_issued.v1",
-}
-"""An event that each service understands."""
-QUEUES = {service: event_queue(service, KNOWN[service]) for service in ("certification", "notification")}
+ACCEPTED: str = AuditAccepted.type_name
+_CONSUMED = {topology.service: topology.consumes for topology in installed_topologies() if topology.consumes}
+KNOWN = {service: events[0].type_name for service, events in _CONSUMED.items()} | {"certification": ACCEPTED}
+"""An event that each service consumes, as far as one does."""
+QUEUES = {service: event_queue(service, type_name) for service, type_name in KNOWN.items()}
 """By service, a queue of events. The others consume none: what they give up is laid into their dead-letter queue."""
 
 
@@ -214,7 +213,7 @@ class Tour:
     def another_standard(self) -> None:
         """An audit by the Chain of Custody standard, as assessment would announce it."""
         rows = self.documents("assessment", "outbox")
-        accepted = next(json.loads(row["body"]) for row in rows if row["type"] == KNOWN["certification"])
+        accepted = next(json.loads(row["body"]) for row in rows if row["type"] == ACCEPTED)
         data = accepted["data"] | {"audit_id": "another-standard", "standard": {"code": "CoC", "version": "2.0"}}
         event = accepted | {"id": uuid.uuid4().hex, "subject": "another-standard", "data": data}
         self.publish(QUEUES["certification"], json.dumps(event).encode(), kind=CONTENT_TYPE)
@@ -292,8 +291,7 @@ class Tour:
         notices = self.documents("notification", "notices")
         held = [c["_id"] for c in self.documents("certification", "cases") if c["state"] == "held"]
         for service, kind, keys in (
-            ("membership", "no_such_kind", ["none"]),
-            ("assessment", "no_such_kind", ["none"]),
+            *((service, "no_such_kind", ["none"]) for service in SERVICES),
             ("certification", "certificate_expiry", [c["_id"] for c in certificates][:5]),
             ("certification", "plan_due", held),
             ("notification", "send_notice", [n["_id"] for n in notices][:5]),
@@ -427,7 +425,7 @@ def with_open_plans(report: dict[str, Any]) -> dict[str, Any]:
 
 def event_for(service: str) -> dict[str, Any]:
     """An event as the service might get one."""
-    kind = KNOWN[service]
+    kind = KNOWN.get(service, ACCEPTED)
     text = resources.files("touchstone_contracts").joinpath(f"examples/{kind}.json").read_text()
     event: dict[str, Any] = json.loads(text)
     return event

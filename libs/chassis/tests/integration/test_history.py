@@ -110,7 +110,7 @@ def test_when_each_handler_processed_an_event_is_known_with_its_retries(bus, ask
 
 def test_a_parked_event_is_traced_and_hinders_until_it_is_discarded(bus, ask, issuer):
     event = an_accreditation("b-3")
-    event["data"] = {"body_id": "b-3", "audit_id": "aud-1", "valid_from": "rosa@example.org"}
+    event["data"] = {"body_id": "b-3 of rosa@example.org", "name": "B", "audit_id": "aud-1", "valid_from": "yesterday"}
     bus.put(
         f"toy.{BodyAccredited.type_name}",
         json.dumps(event).encode(),
@@ -123,7 +123,7 @@ def test_a_parked_event_is_traced_and_hinders_until_it_is_discarded(bus, ask, is
     (letter,) = ask("trace_events", ids=[event["id"]])["dead_letters"]
 
     assert (parked["event_id"], parked["reason"]) == (event["id"], "schema")
-    assert parked["facts"] == {"body_id": "b-3", "audit_id": "aud-1"}
+    assert parked["facts"] == {"body_id": "b-3 of r•••@example.org"}  # what its class calls public, and no more
     assert (letter["state"], [entry["action"] for entry in letter["actions"]]) == ("discarded", ["parked", "discarded"])
     assert letter["actions"][1]["why"] == "a test"
     assert ask("list_hindrances")["parked"] == []
@@ -131,13 +131,13 @@ def test_a_parked_event_is_traced_and_hinders_until_it_is_discarded(bus, ask, is
 
 def test_an_event_that_the_broker_does_not_take_hinders_and_says_why(bus, ask, database):
     before = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=3)
-    body = json.dumps({"data": {"audit_id": "aud-2"}}).encode()
+    body = json.dumps({"data": {"member_id": "m-2", "legal_name": "M"}}).encode()
     database["outbox"].insert_one(
         {
             "_id": "row-1",
             "exchange": "nowhere.events",
             "routing_key": "x.v1",
-            "type": "x.v1",
+            "type": REGISTERED,
             "subject": "s-1",
             "body": body,
             "personal": False,
@@ -154,7 +154,7 @@ def test_an_event_that_the_broker_does_not_take_hinders_and_says_why(bus, ask, d
     (found,) = ask("list_hindrances")["unpublished"]
 
     assert (found["id"], found["attempts"], found["last_outcome"]) == ("row-1", 4, "refused")
-    assert found["facts"] == {"audit_id": "aud-2"}
+    assert found["facts"] == {"member_id": "m-2"}
 
 
 def test_a_deadline_that_fails_hinders_and_one_that_is_not_due_does_not(bus, ask, issuer, behaviour, database):

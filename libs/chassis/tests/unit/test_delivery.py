@@ -25,7 +25,7 @@ class ConsumerChannels:
     [(ContainerBeingKilled(), 0), (ValueError("the message is to blame"), 1)],
     ids=["the process is ending", "the handler cannot take it"],
 )
-def test_only_a_message_that_cannot_be_taken_is_rejected(error, told):
+def test_only_a_message_that_cannot_be_taken_is_rejected(fixed_time, error, told):
     consumer, channels = QueueConsumer(), ConsumerChannels()
 
     def handler(delivery: Delivery) -> None:

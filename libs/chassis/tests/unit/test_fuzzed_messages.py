@@ -21,6 +21,7 @@ import pytest
 from marshmallow import ValidationError
 
 import touchstone_contracts
+import touchstone_contracts.events
 from touchstone_chassis.amqp import connections
 from touchstone_chassis.amqp.publisher import Outgoing, is_sendable
 from touchstone_chassis.consuming.decoding import BadMessage, decode, text_header, traceparent
@@ -30,7 +31,6 @@ from touchstone_chassis.deadletters.letter import DeadLetter, new_document, park
 from touchstone_chassis.rpc import method
 from touchstone_contracts.envelope import CONTENT_TYPE, unwrap
 from touchstone_contracts.errors import DeadlineExceeded, InvalidRequest
-from touchstone_contracts.events import assessment, certification, membership, notification  # noqa: F401 - registers the events
 from touchstone_contracts.registry import REGISTRY
 
 pytestmark = pytest.mark.usefixtures("fixed_time")

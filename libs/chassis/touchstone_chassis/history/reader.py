@@ -10,18 +10,12 @@ from touchstone_chassis.observability.redaction import masked
 from touchstone_chassis.pagination import behind, cursor_of, read_cursor
 from touchstone_chassis.unit_of_work.unit import UnitOfWork
 from touchstone_contracts.bookkeeping import DEAD_LETTERS, DEADLINES, INBOX, OUTBOX
+from touchstone_contracts.registry import known
 
 UNDER_WAY = datetime.timedelta(seconds=10)
 """What is younger than this is not late: it is being published or handled at this moment."""
 BODY_BYTES_READ_MAX = 256 * 1024
 """A dead letter's body is looked into only up to this size: what is larger is no event of ours."""
-_FACTS = (
-    *("audit_id", "report_id", "number", "level", "code", "criterion", "plan_state", "plan_due_on", "until"),
-    *("submitted_by", "accepted_by", "decided_by", "decided_on", "issued_on", "expires_on", "expired_on", "reasons"),
-    *("contact_id", "notice_id", "notice_type", "about", "party", "member_id", "body_id", "submission_id"),
-    *("effective_on", "joined_on", "notify"),
-)
-"""Of an event's data, what tells a person what happened. No name and no address is among it."""
 _OF_A_ROW = (
     *("type", "subject", "sequence", "correlation_id", "causation_id", "trigger", "by", "recorded_at"),
     *("published_at", "pending", "attempts", "last_outcome", "next_attempt_at"),
@@ -91,7 +85,7 @@ class EventHistory:
         return [_event(row | {"body": bodies.get(row["_id"], b"")}) for row in found]
 
     def parked(self, limit: int) -> list[dict[str, Any]]:
-        """Dead letters that wait for somebody, oldest first, with the audit that they are about."""
+        """Dead letters that wait for somebody, oldest first, with the facts of the event that they hold."""
         found = self._unit.find(
             DEAD_LETTERS,
             {"state": PARKED},
@@ -101,7 +95,7 @@ class EventHistory:
         )
         small = [letter["_id"] for letter in found if letter["size"] <= BODY_BYTES_READ_MAX]
         bodies = {document["_id"]: document["body"] for document in self._bodies(DEAD_LETTERS, small)}
-        return [_dead_letter(letter) | {"facts": facts_of(bodies.get(letter["_id"]))} for letter in found]
+        return [_dead_letter(letter) | {"facts": _told(letter, bodies.get(letter["_id"]))} for letter in found]
 
     def late_deadlines(self, domain_now: datetime.datetime, now: datetime.datetime, limit: int) -> list[dict[str, Any]]:
         """Deadlines that fail, or that nobody has carried out though they are due."""
@@ -130,13 +124,23 @@ class EventHistory:
         return self._unit.find(collection, {"_id": {"$in": list(ids)}}, projection={"body": 1}) if ids else []
 
 
-def facts_of(body: bytes | None) -> dict[str, Any]:
-    """Of an event's data what tells a person what happened, addresses masked."""
-    data = json_of(body).get("data") if body else None
-    if not isinstance(data, dict):
+def facts_of(body: bytes | None, *named: str | None) -> dict[str, Any]:
+    """Of an event's data what its class says that people may see, addresses masked; of an unknown type nothing.
+
+    `named`: what the type is said to be, by whom we trust most first; last comes the word of the body itself.
+    """
+    content = json_of(body) if body else {}
+    data, claimed = content.get("data"), content.get("type")
+    event_class: Any = next(filter(None, map(known, [*named, claimed if isinstance(claimed, str) else None])), None)
+    if not isinstance(data, dict) or event_class is None:
         return {}
-    shown: dict[str, Any] = masked({name: data[name] for name in _FACTS if data.get(name) not in (None, [], "")})
+    told = {name: data[name] for name in event_class.public if data.get(name) not in (None, [], "")}
+    shown: dict[str, Any] = masked(told)
     return shown
+
+
+def _told(letter: Mapping[str, Any], body: bytes | None) -> dict[str, Any]:
+    return facts_of(body, letter["event_type"], (letter["queue"] or "").partition(".")[2])
 
 
 def _criteria(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,7 +160,7 @@ def _criteria(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def _event(row: Mapping[str, Any]) -> dict[str, Any]:
     shown = {name: row.get(name) for name in _OF_A_ROW}
-    return {"id": row["_id"], **shown, "by": masked(row.get("by")), "facts": facts_of(row.get("body"))}
+    return {"id": row["_id"], **shown, "by": masked(row.get("by")), "facts": facts_of(row.get("body"), row.get("type"))}
 
 
 def _processed(document: Mapping[str, Any]) -> dict[str, Any]:

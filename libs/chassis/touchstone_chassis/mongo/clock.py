@@ -73,7 +73,7 @@ class MovableClock:
 
 
 def database_prefix(database: str) -> str:
-    """What the databases of one installation have in common: `touchstone` of `touchstone_certification`."""
+    """What the databases of one installation have in common: `touchstone` of `touchstone_toy`."""
     return database.rpartition("_")[0]
 
 

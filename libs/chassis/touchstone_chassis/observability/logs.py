@@ -75,7 +75,7 @@ def describe_exception(logger: Any, method: str, event: _EventDict) -> _EventDic
 
 
 def mask(logger: Any, method: str, event: _EventDict) -> _EventDict:
-    """Hide values by the last word of their key (`mail_address`, `authorization`, not `report_id`), and what looks
+    """Hide values by the last word of their key (`mail_address`, `authorization`, not `address_id`), and what looks
     like a token, a mail address or a password in an address inside any other text."""
     for key, value in event.items():
         event[key] = _masked(key, value)

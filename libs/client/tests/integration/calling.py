@@ -25,7 +25,7 @@ from test_rpc import Proxy, Responder, echo
 
 from touchstone.rpc.blocking import BrokerUnreachable
 from touchstone.rpc.client import Client, NoAnswer, UnknownService
-from touchstone.rpc.connection import Link
+from touchstone.rpc.connection import RpcConnection
 from touchstone_devkit.eventually import eventually
 
 CALLERS, CALLS_EACH = 16, 25
@@ -128,12 +128,12 @@ def idle(amqp_uri: str) -> dict[str, Any]:
     responder = Responder(amqp_uri, echo)
     with Client(uri) as client:
         client.call(responder.service, "m")
-        link, begun = client._current, time.monotonic()
-        assert link is not None
+        connection, begun = client._current, time.monotonic()
+        assert connection is not None
         eventually(lambda: time.monotonic() > begun + 4)  # the broker would end it after two seconds of silence
-        kept = link.usable and client.call(responder.service, "m") is not None and proxy.accepted == 1
+        kept = connection.usable and client.call(responder.service, "m") is not None and proxy.accepted == 1
         proxy.cut()
-        eventually(lambda: not link.usable)
+        eventually(lambda: not connection.usable)
         answered = client.call(responder.service, "m")["method"] == "m"
     left = [t.name for t in threading.enumerate() if t.name == "touchstone client"]
     responder.stop()
@@ -195,15 +195,15 @@ def torn(amqp_uri: str) -> dict[str, Any]:
                 answers.append(client.call(responder.service, "m", n=len(answers))["n"])
 
         client.call(responder.service, "m")
-        take, seen = Link._answer, ""
+        take, seen = RpcConnection._answer, ""
 
-        def interrupted_once(link: Link, *arguments: Any) -> None:
+        def interrupted_once(connection: RpcConnection, *arguments: Any) -> None:
             if threading.current_thread() is main and len(answers) > 10:
-                Link._answer = take  # type: ignore[method-assign]
+                RpcConnection._answer = take  # type: ignore[method-assign]
                 raise KeyboardInterrupt
-            take(link, *arguments)
+            take(connection, *arguments)
 
-        Link._answer = interrupted_once  # type: ignore[method-assign]
+        RpcConnection._answer = interrupted_once  # type: ignore[method-assign]
         thread = threading.Thread(target=call_all_the_time, daemon=True)
         thread.start()
         try:

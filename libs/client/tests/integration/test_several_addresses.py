@@ -9,7 +9,7 @@ import pytest
 
 from touchstone.provisioning.provision import broker_plan, provision_broker
 from touchstone.rpc.blocking import BrokerRefused, BrokerUnreachable, open_connection
-from touchstone.rpc.connection import Link, UnknownService
+from touchstone.rpc.connection import RpcConnection, UnknownService
 from touchstone_contracts.addresses import addresses_of, split
 from touchstone_devkit.processes.ports import free_ports
 
@@ -55,20 +55,20 @@ def test_a_link_finds_the_address_that_answers_and_the_next_one_finds_it_at_once
     answers = []
     for _ in range(2):
         begun = time.monotonic()
-        link = Link(several, client_name="test")
+        connection = RpcConnection(several, client_name="test")
         with pytest.raises(UnknownService):
-            link.call("nobody.here", b"{}", {}, until=begun + 20)
+            connection.call("nobody.here", b"{}", {}, until=begun + 20)
         answers.append(time.monotonic() - begun)
-        link.close()
+        connection.close()
 
     assert answers[1] < min(answers[0], 3)
 
 
 def test_a_link_to_which_no_address_answers_says_so(refusing: str) -> None:
-    link = Link(f"amqp://guest:guest@{refusing},{refusing}/", client_name="test")
+    connection = RpcConnection(f"amqp://guest:guest@{refusing},{refusing}/", client_name="test")
 
     with pytest.raises(BrokerUnreachable):
-        link.call("nobody.here", b"{}", {}, until=time.monotonic() + 20)
+        connection.call("nobody.here", b"{}", {}, until=time.monotonic() + 20)
 
 
 def test_a_refused_user_is_said_at_once(amqp_uri: str, refusing: str) -> None:

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 import pytest
 
 from touchstone.rpc.blocking import BrokerRefused, BrokerUnreachable, open_connection
-from touchstone.rpc.connection import Link
+from touchstone.rpc.connection import RpcConnection
 from touchstone_contracts.addresses import addresses_of, split
 from touchstone_devkit.chaos.refusing_broker import Ending, RefusingBroker
 from touchstone_devkit.eventually import eventually, patience
@@ -34,12 +34,12 @@ def address(*nodes: RefusingBroker) -> str:
 
 
 def asked(uri: str) -> "Future[bytes]":
-    """What becomes of a request that is sent over a new link, which ends with its nodes."""
-    link, answer = Link(uri, client_name="test"), Future[bytes]()
+    """What becomes of a request that is sent over a new connection, which ends with its nodes."""
+    connection, answer = RpcConnection(uri, client_name="test"), Future[bytes]()
 
     def ask() -> None:
         try:
-            answer.set_result(link.call("nobody.here", b"{}", {}, until=time.monotonic() + 20))
+            answer.set_result(connection.call("nobody.here", b"{}", {}, until=time.monotonic() + 20))
         except (BrokerRefused, BrokerUnreachable, TimeoutError) as failure:
             answer.set_exception(failure)
 

@@ -53,7 +53,9 @@ class Services:
         return {"items": [], "next": None}
 
     def list_unprocessed_events(self, service: str, events: dict[str, list[str]]) -> Any:
-        items = [{"id": id, "type": ACCEPTED, "state": "missing"} for id in events[ACCEPTED] if id in self.missing]
+        items = [
+            {"id": id, "type": ACCEPTED, "state": "missing"} for id in events.get(ACCEPTED, ()) if id in self.missing
+        ]
         return {"items": items, "queues": {ACCEPTED: 0} if items else {}, "retrying": 0}
 
     def list_facts(self, service: str, name: str, keys: list[str]) -> Any:
@@ -170,6 +172,25 @@ def test_a_long_time_is_looked_at_day_by_day_without_a_gap() -> None:
     assert [a["until"] for a in asked[:-1]] == [a["since"] for a in asked[1:]] and len(asked) == 3
     begins = [a["since"] for s, m, a in services.asked if s == "assessment" and m == "find_events"]
     assert begins == [a["since"] for a in asked]
+
+
+def test_an_event_whose_handler_takes_types_of_several_producers_is_unknown_only_if_none_of_them_knows_it() -> None:
+    services = Services(1, handled=1)
+    handled = [
+        {"id": id, "type": type_name}
+        for id in ("e-00000", "e-lost")
+        for type_name in (ACCEPTED, "membership.member_noted.v1")
+    ]
+
+    def only_by_id(service: str, limit: int, ids: Any = (), **_: Any) -> Any:
+        return Services.find_events(services, service, limit, ids=ids)
+
+    services.find_events = only_by_id  # type: ignore[method-assign]
+    services.list_processed_events = lambda service, **_: {"items": handled, "next": None}  # type: ignore[method-assign]
+
+    done = round.reconcile(services, SINCE, Terms())
+
+    assert [(d.kind, d.about["event"]) for d in done.discrepancies] == [("event_unknown_upstream", "e-lost")]
 
 
 def test_what_differs_over_several_days_is_told_and_mended_once_with_its_day() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from touchstone.cases.stuck import Line, hindrances, one_for_each_case, unfinished
 from touchstone.rpc.client import Client, NoAnswer
-from touchstone.rpc.fan_out import Follower
+from touchstone.rpc.fan_out import FanOut
 
 NOW = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.UTC)
 AGO = "2026-03-01T11:57:00Z"
@@ -108,7 +108,7 @@ class TableClient(Client):
 
 
 def test_an_event_that_its_consumer_did_not_process_is_found():
-    (found,) = unfinished(Follower(TableClient()), NOW, datetime.timedelta(days=7))
+    (found,) = unfinished(FanOut(TableClient()), NOW, datetime.timedelta(days=7))
 
     assert (found.case, found.service, found.state) == ("aud-1", "certification", "event not processed")
     assert "published 3 min ago" in found.waits_for
@@ -117,7 +117,7 @@ def test_an_event_that_its_consumer_did_not_process_is_found():
 def test_a_parked_body_that_cannot_be_read_is_known_from_its_producer():
     letter = {"id": "d-1", "event_id": "e-2", "event_type": None, "reason": "headers", "parked_at": AGO, "facts": {}}
 
-    found = unfinished(Follower(TableClient(parked=[letter])), NOW, datetime.timedelta(days=7))
+    found = unfinished(FanOut(TableClient(parked=[letter])), NOW, datetime.timedelta(days=7))
 
     assert [(line.case, line.state) for line in found] == [("aud-1", "event parked")]
 
@@ -133,7 +133,7 @@ def test_a_dead_letter_that_went_out_again_is_no_proof_that_its_event_was_proces
     client = TableClient(parked=[letter])
     client.letter = {"state": state, "replaying": replaying}
 
-    found = unfinished(Follower(client), NOW, datetime.timedelta(days=7))
+    found = unfinished(FanOut(client), NOW, datetime.timedelta(days=7))
 
     named = [entry.waits_for for entry in found] + [text for entry in found for text in entry.also]
     assert len([text for text in named if "it is in a queue, in a retry, or lost" in text]) == lost
@@ -142,7 +142,7 @@ def test_a_dead_letter_that_went_out_again_is_no_proof_that_its_event_was_proces
 def test_a_silent_service_is_asked_once_and_said_and_accused_of_nothing_else():
     client = TableClient(certification_answers=False)
 
-    (found,) = unfinished(Follower(client), NOW, datetime.timedelta(days=7))
+    (found,) = unfinished(FanOut(client), NOW, datetime.timedelta(days=7))
 
     assert (found.state, found.service, found.case) == ("no answer", "certification", None)
     assert len([name for name in client.asked if name.startswith("certification.")]) == 1

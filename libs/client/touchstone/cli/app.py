@@ -11,8 +11,9 @@ import typer
 from rich.progress import track
 
 from touchstone.auth import keys, tokens
-from touchstone.cases.case_file import case_file, show_case_file
+from touchstone.cases.case_file import case_file
 from touchstone.cli import backup, cases, dead_letters, provision, reconcile
+from touchstone.cli.case_views import show_case_file
 from touchstone.cli.context import (
     AmqpUri,
     Cab,

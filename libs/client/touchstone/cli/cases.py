@@ -9,15 +9,13 @@ import typer
 
 from touchstone.cases.case_file import case_file
 from touchstone.cases.history import gather
-from touchstone.cases.records import from_records
-from touchstone.cases.steps import Step, steps
-from touchstone.cases.stuck import OPERATOR, WITH_CASES, Line, unfinished, waiting_lines
+from touchstone.cases.stuck import Line, unfinished, waiting_lines
+from touchstone.cases.timeline import Step, from_records, steps
+from touchstone.cli.case_views import show_timeline, show_unfinished, waited_s, what_became
 from touchstone.cli.context import Session, age_s, calling
 from touchstone.cli.render import Output
-from touchstone.cli.stuck_view import show_lines, waited_s
-from touchstone.cli.timeline_view import show_head, show_timeline
 from touchstone.reconciliation.leftover_queues import Queue, unconsumed_queues
-from touchstone.rpc.fan_out import ANSWER_WITHIN_S, Follower
+from touchstone.rpc.fan_out import ANSWER_WITHIN_S, FanOut
 
 WINDOW = "7d"
 
@@ -50,13 +48,13 @@ def stuck(
     now, at_least_s = datetime.datetime.now(datetime.UTC), age_s("--older-than", older_than) or 0
     back = datetime.timedelta(seconds=age_s("--window", window) or 0)
     queues = unconsumed_queues(session.amqp_uri)
-    lines = [*_of_queues(queues), *unfinished(Follower(session.client), now, back)]
+    lines = [*_of_queues(queues), *unfinished(FanOut(session.client), now, back)]
     shown = [line for line in lines if (everything or line.who) and waited_s(line, now) >= at_least_s]
     if session.output.as_json:
         session.output.json([_as_json(line) for line in shown])
         return
     if shown:
-        show_lines(session.output, shown, now)
+        show_unfinished(session.output, shown, now)
     else:
         session.output.line("nothing waits for anybody", style="dim")
     resting = len(lines) - len([line for line in lines if line.who])
@@ -70,23 +68,18 @@ def case(
     number: Annotated[str, typer.Argument(metavar="NUMBER", help="Audit, case or certificate number.")],
 ) -> None:
     """Show the way of one case, from submission to last notice: what led to what, when, and what is yet to come."""
-    follower = Follower(session.client)
+    services = FanOut(session.client)
     id = _case_id(session, number)
     found = case_file(session.client, id, timeout_s=ANSWER_WITHIN_S)
-    trail = gather(follower, id, _subjects(found))
-    now = datetime.datetime.now(datetime.UTC)
-    taken = [*from_records(found, trail), *steps(trail, now)]
-    open_lines = [
-        line
-        for service in WITH_CASES
-        for line in waiting_lines(service, follower.every(service, "list_unfinished", case=id))
-    ]
-    silent = follower.silent | dict(found["missing"])
+    history = gather(services, id, _subjects(found))
+    taken = [*from_records(found, history), *steps(history, datetime.datetime.now(datetime.UTC))]
+    open_lines = list(waiting_lines(services, case=id))
+    silent = services.silent | dict(found["missing"])
     if session.output.as_json:
         session.output.json(
             {
                 "case": id,
-                "certificate_number": _number(found),
+                "certificate_number": found["certificate"]["number"] if found["certificate"] else None,
                 "steps": [_as_json(step) for step in taken],
                 "waits_for": [_as_json(line) for line in open_lines],
                 "unknown": silent,
@@ -99,7 +92,8 @@ def case(
 def _show(
     output: Output, id: str, found: dict[str, Any], taken: list[Step], open_lines: list[Line], silent: dict[str, str]
 ) -> None:
-    show_head(output, id, found)
+    output.line(id, style="bold")
+    output.line(f"  {what_became(found)}")
     show_timeline(output, taken)
     for line in open_lines:
         since = f" since {line.since:%Y-%m-%d %H:%M:%S}" if line.since else ""
@@ -128,21 +122,10 @@ def _subjects(found: dict[str, Any]) -> list[str]:
     ]
 
 
-def _number(found: dict[str, Any]) -> int | None:
-    number: int | None = found["certificate"]["number"] if found["certificate"] else None
-    return number
-
-
 def _of_queues(queues: list[Queue]) -> list[Line]:
+    text = "a process that consumes {0.name}: {0.messages} messages are in it"
     return [
-        Line(
-            case=None,
-            service=queue.service,
-            state="queue not consumed",
-            since=None,
-            waits_for=f"a process that consumes {queue.name}: {queue.messages} messages are in it",
-            who=OPERATOR,
-        )
+        Line(service=queue.service, state="queue not consumed", waits_for=text.format(queue))
         for queue in queues
         if queue.messages or queue.name.startswith("rpc-")
     ]

@@ -1,5 +1,7 @@
 """`touchstone dead-letters`: what services gave up, looked at, mended and sent back over all services."""
 
+import functools
+import itertools
 import json
 import pathlib
 import sys
@@ -10,15 +12,16 @@ import typer
 
 from touchstone.cli.context import Session, age_s, calling
 from touchstone.cli.render import Output
+from touchstone.rpc.fan_out import pages
 from touchstone_contracts.errors import NotFound
+from touchstone_contracts.services import SERVICES
 
-SERVICES = ("membership", "assessment", "certification", "notification")
 PAGE = 100
 _COLUMNS = ("id", "service", "parked_at", "reason", "queue", "attempts", "replays", "error")
 
 app = typer.Typer(help="What services gave up: look, mend, send back, discard (operator).", no_args_is_help=True)
 
-Service = Annotated[str | None, typer.Option(metavar="NAME", help="One service; default: all four.")]
+Service = Annotated[str | None, typer.Option(metavar="NAME", help="One service; default: all.")]
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Dead letters by id; else a filter.")]
 Id = Annotated[str, typer.Argument(metavar="ID")]
 Queue = Annotated[str | None, typer.Option(help="Given up from this queue.")]
@@ -214,19 +217,9 @@ def _rows(service: str, answer: dict[str, Any], done: str) -> list[dict[str, Any
 
 
 def _listed(session: Session, service: str, limit: int | None, **asked: Any) -> Iterator[dict[str, Any]]:
-    left, after = limit, None
-    while left is None or left > 0:
-        page = session.client.call(
-            service,
-            "list_dead_letters",
-            limit=min(PAGE, left or PAGE),
-            **asked,
-            **({"after": after} if after else {}),
-        )
-        yield from page["items"]
-        left, after = None if left is None else left - len(page["items"]), page["next"]
-        if not after:
-            return
+    ask = functools.partial(session.client.call, service, "list_dead_letters", limit=min(PAGE, limit or PAGE))
+    items = (item for page in pages(ask, **asked) for item in page["items"])
+    return itertools.islice(items, limit)
 
 
 def _found(session: Session, id: str, service: str | None) -> tuple[str, dict[str, Any]]:

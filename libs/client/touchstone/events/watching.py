@@ -3,9 +3,7 @@
 import collections
 import contextlib
 import dataclasses
-import importlib
 import json
-import pkgutil
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,9 +11,9 @@ from typing import Any
 
 import pika.exceptions
 
-import touchstone_contracts.events
+from touchstone.events.words import words_for
 from touchstone.rpc.blocking import BrokerRefused, Channel, Connection, open_connection
-from touchstone_contracts.registry import REGISTRY
+from touchstone_contracts.services import SERVICES
 from touchstone_contracts.topology import events_exchange
 
 _POLL_S = 0.25
@@ -33,31 +31,9 @@ class SeenEvent:
     message: dict[str, Any]
 
     def summary(self) -> str:
-        """The few facts of the event that tell a person what happened."""
+        """What happened, in the words of the event's class."""
         data = self.message.get("data")
-        return ", ".join(_facts(data)) if isinstance(data, dict) else ""
-
-
-_TELLING = ("number", "level", "state", "code", "rating", "entity", "party", "notice_type", "reasons", "problems")
-
-
-def _facts(data: dict[str, Any]) -> Iterator[str]:
-    for name in _TELLING:
-        value = data.get(name)
-        if isinstance(value, dict):
-            value = value.get("name") or value.get("id")
-        if isinstance(value, list):
-            codes = [entry.get("code") if isinstance(entry, dict) else entry for entry in value]
-            value = "; ".join(str(code) for code in codes)
-        if value not in (None, ""):
-            yield f"{name} {value}"
-
-
-def producers() -> list[str]:
-    """The services whose events this release of the contracts defines."""
-    for module in pkgutil.iter_modules(touchstone_contracts.events.__path__):
-        importlib.import_module(f"touchstone_contracts.events.{module.name}")
-    return sorted({event.producer for event in REGISTRY.values()})  # type: ignore[attr-defined]
+        return words_for(self.type, data) if isinstance(data, dict) else ""
 
 
 def watch(amqp_uri: str) -> Iterator[SeenEvent | None]:
@@ -80,7 +56,7 @@ def watch(amqp_uri: str) -> Iterator[SeenEvent | None]:
 
 
 def _listen(connection: Connection) -> tuple[Channel, str]:
-    exchanges = [name for name in map(events_exchange, producers()) if _exists(connection, name)]
+    exchanges = [name for name in map(events_exchange, SERVICES) if _exists(connection, name)]
     if not exchanges:
         raise BrokerRefused("The broker has no exchange of any service: run `touchstone provision` first.")
     channel, queue = connection.channel(), f"touchstone.watch-{uuid.uuid4().hex}"

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 
 import pika.exceptions
 
-from touchstone.events.watching import producers
+import touchstone_contracts.events  # noqa: F401 - registers all event types
 from touchstone.rpc.blocking import Connection, open_connection
-from touchstone.rpc.fan_out import SERVICES
 from touchstone_contracts.registry import REGISTRY
+from touchstone_contracts.services import SERVICES
 from touchstone_contracts.topology import dead_letter, event_queue, rpc_queue
 
 
@@ -23,7 +23,6 @@ class Queue:
 
 def unconsumed_queues(amqp_uri: str) -> list[Queue]:
     """The queues of services' events, calls and dead letters that no process consumes. Raises BrokerUnreachable."""
-    producers()  # knows all event types afterwards
     with open_connection(amqp_uri, client_name="touchstone cases stuck") as connection:
         return [queue for queue in _declared(connection, _names()) if not queue.consumers]
 

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from touchstone.rpc.blocking import BrokerRefused, BrokerUnreachable
-from touchstone.rpc.connection import ConnectionLost, Link, UnknownService
+from touchstone.rpc.connection import ConnectionLost, RpcConnection, UnknownService
 from touchstone_contracts import errors
 from touchstone_contracts.errors import FieldError, Refusal
 
@@ -50,7 +50,7 @@ class MalformedReply(Exception):
 class Client:
     """A client of all services, over one connection with one reply queue, for any number of threads.
 
-    `token` is a compact JWS, or a callable that gives one (see `touchstone.tokens.Signer`); without it only the public
+    `token` is a compact JWS, or a callable that gives one (`touchstone.auth.tokens.Signer`); without it only the public
     register can be read. The connection is opened with the first call and opened again when it was lost: what was under
     way is then sent again, commands with the same idempotency key. Those that wait for a reply read it themselves; a
     thread of the client's own does so while nobody calls. After a fork each process has a connection of its own.
@@ -72,7 +72,7 @@ class Client:
         self._connect_within_s = connect_within_s
         self._client_name = client_name
         self._lock = threading.Lock()
-        self._current: Link | None = None
+        self._current: RpcConnection | None = None
 
     def call(
         self,
@@ -102,7 +102,7 @@ class Client:
         while True:
             headers = self._headers(correlation_id, until)
             try:
-                return _result(self._link().call(f"{service}.{method}", body, headers, until))
+                return _result(self._connection().call(f"{service}.{method}", body, headers, until))
             except TimeoutError:
                 raise NoAnswer(f"{service}.{method} did not answer within {limit_s:g} s.", key) from None
             except (BrokerUnreachable, Refusal) as failure:
@@ -121,9 +121,9 @@ class Client:
     def close(self) -> None:
         """Close the connection; the next call opens a new one."""
         with self._lock:
-            link, self._current = self._current, None
-        if link is not None:
-            link.close()
+            connection, self._current = self._current, None
+        if connection is not None:
+            connection.close()
 
     def __enter__(self) -> "Client":
         return self
@@ -149,13 +149,13 @@ class Client:
             headers["nameko.authorization"] = token
         return headers
 
-    def _link(self) -> Link:
-        link = self._current
-        if link is not None and link.usable:
-            return link
+    def _connection(self) -> RpcConnection:
+        connection = self._current
+        if connection is not None and connection.usable:
+            return connection
         with self._lock:
             if self._current is None or not self._current.usable:
-                self._current = Link(self._amqp_uri, client_name=self._client_name)
+                self._current = RpcConnection(self._amqp_uri, client_name=self._client_name)
             return self._current
 
 

@@ -1,9 +1,10 @@
 """One connection to the broker for requests and their replies, which those that wait for a reply work at in turn.
 
-The only module beside `amqp` that knows pika. It lives as long as its connection: when that is lost, every request
-that still waits fails, and whoever uses it makes a new link. Any thread may call. The first one that waits *leads*: it
-reads what the broker sends, also for the others, until its own reply came; then another that waits leads. So a lone
-caller changes no threads. While nobody calls, the link's own thread leads: heartbeats, and the end of the connection.
+The only module beside `blocking` that knows pika. It lives as long as its connection: when that is lost, every request
+that still waits fails, and whoever uses it makes a new one. Any thread may call. They are leader and followers (POSA
+2): the first that waits *leads*: it reads what the broker sends, also for the others, until its own reply came; then
+another leads. So a lone caller changes no threads. While nobody calls, a thread of the connection's own leads:
+heartbeats, and the end of the connection. pika's own connections cannot do that: each belongs to one thread.
 """
 
 import collections
@@ -23,7 +24,7 @@ import pika.spec
 from pika.adapters.utils.selector_ioloop_adapter import SelectorIOServicesAdapter
 
 from touchstone.rpc.blocking import HEARTBEAT_S, BrokerRefused, BrokerUnreachable, Node, nodes, refusal
-from touchstone.rpc.io_loop import Turns
+from touchstone.rpc.io_loop import IoLoop
 from touchstone.rpc.uris import redacted
 from touchstone_contracts.topology import RPC_EXCHANGE
 
@@ -48,19 +49,19 @@ class ConnectionLost(BrokerUnreachable):
     """The connection was lost before the reply came: the request may have been carried out, or not."""
 
 
-class _Waiting:
-    """A request under way. `bell` is rung when its reply or failure came, or when its caller is to lead."""
+class _PendingCall:
+    """A request under way. `signal` is given when its reply or failure came, or when its caller is to lead."""
 
-    __slots__ = ("bell", "failure", "leads", "reply")
+    __slots__ = ("failure", "leads", "reply", "signal")
 
     def __init__(self) -> None:
         self.reply: bytes | None = None
         self.failure: Exception | None = None
         self.leads = False
-        self.bell: Any = None
+        self.signal: Any = None
 
 
-class _Connection(pika.SelectConnection):
+class _FastConnection(pika.SelectConnection):
     """What of pika's is slow for many small messages, done faster; where a pika has no such method, it is as slow as
     before and no less right."""
 
@@ -69,7 +70,7 @@ class _Connection(pika.SelectConnection):
         super()._output_marshaled_frames([b"".join(marshaled_frames)])
 
     def _on_data_available(self, data_in: bytes) -> None:
-        """A confirmation needs no more than to be counted: of confirms, a link heeds refusals alone."""
+        """A confirmation needs no more than to be counted: of confirms, we heed refusals alone."""
         while not self._frame_buffer and data_in.startswith(_ACK) and len(data_in) >= _ACK_BYTES:
             self.bytes_received += _ACK_BYTES
             self.frames_received += 1
@@ -83,17 +84,17 @@ class _Connection(pika.SelectConnection):
         super()._proto_connection_made(transport)
 
 
-class Link:
+class RpcConnection:
     """Connects at once; requests that come before it is ready wait for it."""
 
     def __init__(self, amqp_uri: str, *, client_name: str):
         self._amqp_uri = amqp_uri
         self._broker = redacted(amqp_uri)
         self._process = os.getpid()
-        self._turns = Turns()
+        self._loop = IoLoop()
         self._numbers = itertools.count(1)
         self._unsent: collections.deque[tuple[str, str, bytes, dict[str, Any]]] = collections.deque()
-        self._waiting: dict[str, _Waiting] = {}
+        self._pending: dict[str, _PendingCall] = {}
         self._led = False
         self._calls = 0
         self._failure: Exception | None = None
@@ -117,37 +118,37 @@ class Link:
     def call(self, routing_key: str, body: bytes, headers: dict[str, Any], until: float) -> bytes:
         """Send a request and return the body of its reply.
 
-        Raises TimeoutError when none came until `until` (of time.monotonic), UnknownService, or what ended the link.
+        Raises TimeoutError when none came until `until` (of time.monotonic), UnknownService, or what ended us.
         """
-        waiting, number = _Waiting(), str(next(self._numbers))
+        pending, number = _PendingCall(), str(next(self._numbers))
         try:
-            with self._turns.mutex:
-                self._begin(waiting, number)
+            with self._loop.mutex:
+                self._begin(pending, number)
                 self._send(number, routing_key, body, headers)
-            if not waiting.leads:
-                waiting.bell.acquire(timeout=max(0.0, until - time.monotonic()))
-            while waiting.leads and waiting.reply is None and waiting.failure is None and time.monotonic() < until:
+            if not pending.leads:
+                pending.signal.acquire(timeout=max(0.0, until - time.monotonic()))
+            while pending.leads and pending.reply is None and pending.failure is None and time.monotonic() < until:
                 self._turn(until)
         finally:
-            with self._turns.mutex:
-                self._waiting.pop(number, None)
-                if waiting.leads:
+            with self._loop.mutex:
+                self._pending.pop(number, None)
+                if pending.leads:
                     self._hand_over()
-        if waiting.failure is not None:
-            raise waiting.failure
-        if waiting.reply is None:
+        if pending.failure is not None:
+            raise pending.failure
+        if pending.reply is None:
             raise TimeoutError
-        return waiting.reply
+        return pending.reply
 
     def close(self) -> None:
         """Close the connection; requests that still wait fail with ConnectionLost."""
         if self._process != os.getpid():
             return
-        with self._turns.mutex:
+        with self._loop.mutex:
             self._closing = True
             if not self._ended:
                 self._close()
-                self._turns.wake()
+                self._loop.wake()
         self._needed.set()
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout=_CLOSED_WITHIN_S)
@@ -156,7 +157,7 @@ class Link:
         """Lead while nobody calls, and clear away when nobody can call any more."""
         calls = 0
         while not self._ended:
-            with self._turns.mutex:
+            with self._loop.mutex:
                 leads = not self._led and (self._calls == calls or self._closing or self._failure is not None)
                 self._led, calls = self._led or leads, self._calls
             if leads:
@@ -166,23 +167,23 @@ class Link:
                 self._needed.clear()
         while self._led:
             self._needed.wait(_IDLE_AFTER_S)
-        self._turns.close()
+        self._loop.close()
 
     def _lead_while_idle(self) -> None:
         calls = self._calls
         while not self._ended and calls == self._calls:
             self._turn(math.inf)
-        with self._turns.mutex:
+        with self._loop.mutex:
             self._hand_over()
 
     def _turn(self, until: float) -> None:
         """Wait for what the broker sends, and deal with it."""
-        ready = self._turns.wait(until)
-        with self._turns.mutex:
+        ready = self._loop.wait(until)
+        with self._loop.mutex:
             try:
-                self._turns.work(ready)
+                self._loop.work(ready)
                 if self._ready:
-                    self._turns.write()
+                    self._loop.write()
             except Exception as error:  # an edge: whatever stops one turn must not leave the others waiting
                 self._end(error)
             except BaseException:  # an interrupt in the middle of a frame: nobody knows where the next one begins
@@ -193,24 +194,24 @@ class Link:
 
     def _hand_over(self) -> None:
         """To the last that came: it is likely to lead for longest."""
-        for waiting in reversed(self._waiting.values()):
-            waiting.leads = True
-            waiting.bell.release()
+        for pending in reversed(self._pending.values()):
+            pending.leads = True
+            pending.signal.release()
             return
         self._led = False
         if self._failure is not None:
             self._needed.set()
 
-    def _begin(self, waiting: _Waiting, number: str) -> None:
+    def _begin(self, pending: _PendingCall, number: str) -> None:
         if self._failure is not None:
             raise _copy(self._failure)
-        self._waiting[number] = waiting
+        self._pending[number] = pending
         self._calls += 1
         if self._led:
-            waiting.bell = threading.Lock()
-            waiting.bell.acquire()
+            pending.signal = threading.Lock()
+            pending.signal.acquire()
         else:
-            self._led = waiting.leads = True
+            self._led = pending.leads = True
 
     def _send(self, number: str, routing_key: str, body: bytes, headers: dict[str, Any]) -> None:
         if not self._ready or not self._channel.is_open:
@@ -218,7 +219,7 @@ class Link:
             return
         try:
             self._publish(number, routing_key, body, headers)
-            self._turns.write()
+            self._loop.write()
         except Exception as error:  # an edge, as in a turn
             self._end(error)
         except BaseException:
@@ -229,12 +230,12 @@ class Link:
         self._node = node
         self._reply_to = uuid.uuid4().hex  # a node that froze may keep the queue of an earlier attempt
         self._queue = f"rpc.reply-touchstone-client-{self._reply_to}"
-        self._connection = _Connection(
+        self._connection = _FastConnection(
             node.parameters,
             on_open_callback=lambda connection: connection.channel(_CHANNEL, on_open_callback=self._on_channel_open),
             on_open_error_callback=lambda _connection, error: self._on_not_open(error),
             on_close_callback=lambda _connection, error: self._on_closed(error),
-            custom_ioloop=SelectorIOServicesAdapter(self._turns),
+            custom_ioloop=SelectorIOServicesAdapter(self._loop),
         )
 
     def _on_not_open(self, error: Exception) -> None:
@@ -284,7 +285,7 @@ class Link:
             self._ready = True
             while self._unsent:
                 request = self._unsent.popleft()
-                if request[0] in self._waiting:
+                if request[0] in self._pending:
                     self._publish(*request)
 
     def _publish(self, number: str, routing_key: str, body: bytes, headers: dict[str, Any]) -> None:
@@ -306,16 +307,16 @@ class Link:
         self._answer(properties.correlation_id, None, UnknownService(f"No service takes requests for {service!r}."))
 
     def _answer(self, number: str | None, reply: bytes | None, failure: Exception | None) -> None:
-        waiting = self._waiting.pop(number or "", None)
-        if waiting is None:
+        pending = self._pending.pop(number or "", None)
+        if pending is None:
             return  # it came too late
-        waiting.reply, waiting.failure = reply, failure
-        if not waiting.leads:
-            waiting.bell.release()
+        pending.reply, pending.failure = reply, failure
+        if not pending.leads:
+            pending.signal.release()
 
     def _on_confirm(self, frame: Any) -> None:
         """A refused request would have no answer. A channel that came upon a queue whose leader was just lost has all
-        its requests refused, also when another leads: a new link finds that one."""
+        its requests refused, also when another leads: a new connection finds that one."""
         if isinstance(frame.method, pika.spec.Basic.Nack):
             self._fail(ConnectionLost("refused"))
             if self._connection.is_open:
@@ -338,13 +339,13 @@ class Link:
     def _end(self, error: Exception) -> None:
         self._fail(error)
         self._ended = True
-        self._turns.wake()
+        self._loop.wake()
 
     def _fail(self, error: Exception) -> None:
         if self._failure is None:
             self._failure = self._explained(error)
         self._unsent.clear()
-        for number in list(self._waiting):
+        for number in list(self._pending):
             self._answer(number, None, _copy(self._failure))
         self._needed.set()
 

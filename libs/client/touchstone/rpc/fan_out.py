@@ -1,21 +1,34 @@
 """Asks all services the same and goes on when one of them is silent: what it would have said is then unknown."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from touchstone.rpc.blocking import BrokerUnreachable
 from touchstone.rpc.client import Client, MalformedReply, NoAnswer
 from touchstone.rpc.connection import UnknownService
 from touchstone_contracts.errors import Refusal, Unavailable, UnknownMethod
+from touchstone_contracts.services import SERVICES
 
-SERVICES = ("membership", "assessment", "certification", "notification")
 ANSWER_WITHIN_S = 5.0
-IDS_AT_ONCE = 200
-
+_IDS_AT_ONCE = 200
 _SILENCE = (UnknownService, NoAnswer, MalformedReply, BrokerUnreachable, Unavailable, UnknownMethod)
 
+Found = tuple[str, dict[str, Any]]
+"""A service and an item of its answer."""
 
-class Follower:
+
+def pages(ask: Callable[..., Any], **arguments: Any) -> Iterator[dict[str, Any]]:
+    """The pages of a method that answers page by page, up to the last, or to one that does not come (None)."""
+    after: dict[str, str] = {}
+    while (page := ask(**arguments, **after)) is not None:
+        yield page
+        if not page["next"]:
+            return
+        after = {"after": page["next"]}
+
+
+class FanOut:
     """`silent` says of each service that did not answer why; it is asked no more."""
 
     def __init__(self, client: Client):
@@ -34,32 +47,34 @@ class Follower:
 
     def every(self, service: str, method: str, **arguments: Any) -> Iterator[dict[str, Any]]:
         """All items of a method that answers page by page; fewer where the service falls silent."""
-        after: str | None = None
-        while True:
-            page = self.ask(service, method, **arguments, **({"after": after} if after else {}))
-            if page is None:
-                return
+        for page in pages(functools.partial(self.ask, service, method), **arguments):
             yield from page["items"]
-            after = page["next"]
-            if not after:
-                return
 
-    def trace(self, service: str, ids: list[str]) -> dict[str, Any]:
+    def find_events(self, selector: str, ids: Iterable[str], services: Iterable[str] = SERVICES) -> Iterator[Found]:
+        """`find_events` of each service for any number of `ids`, `subjects` or causes (`caused_by`)."""
+        for part in _parts(ids):
+            for service in services:
+                for item in self.every(service, "find_events", **{selector: part}):
+                    yield service, item
+
+    def trace(self, service: str, ids: Iterable[str]) -> dict[str, Any]:
         """`trace_events` for any number of ids; nothing where the service is silent."""
         found: dict[str, Any] = {"processed": [], "dead_letters": [], "consumes": []}
-        for start in range(0, len(ids), IDS_AT_ONCE):
-            part = self.ask(service, "trace_events", ids=ids[start : start + IDS_AT_ONCE])
-            if part is None:
+        for part in _parts(ids):
+            if (answer := self.ask(service, "trace_events", ids=part)) is None:
                 break
-            found["processed"] += part["processed"]
-            found["dead_letters"] += part["dead_letters"]
-            found["consumes"] = part["consumes"]
+            found = {name: found[name] + answer[name] for name in ("processed", "dead_letters")} | {
+                "consumes": answer["consumes"]
+            }
         return found
+
+
+def _parts(ids: Iterable[str]) -> list[list[str]]:
+    all_ids = list(ids)
+    return [all_ids[start : start + _IDS_AT_ONCE] for start in range(0, len(all_ids), _IDS_AT_ONCE)]
 
 
 def _why(failure: Exception) -> str:
     if isinstance(failure, NoAnswer):
         return f"it did not answer within {ANSWER_WITHIN_S:g} s"
-    if isinstance(failure, Refusal):
-        return failure.message
-    return str(failure)
+    return failure.message if isinstance(failure, Refusal) else str(failure)

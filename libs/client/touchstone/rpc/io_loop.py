@@ -1,14 +1,15 @@
 """An I/O loop for pika that has no thread of its own: those that wait for something turn it, one at a time.
 
 pika calls what it needs of it (see pika's AbstractSelectorIOLoop): handlers of file descriptors, timers, callbacks. All
-of that runs under `mutex`, and so must everything else that touches pika; only the waiting does not.
+of that runs under `mutex`, and so must everything else that touches pika; only the waiting does not. pika's own IOLoop
+cannot do that: its `poll` waits and calls the handlers in one go, and whoever sends would wait until something comes.
 """
 
 import collections
 import contextlib
 import heapq
 import itertools
-import select
+import selectors
 import socket
 import threading
 import time
@@ -21,17 +22,18 @@ Ready = list[tuple[int, int]]
 _WAIT_S_MAX = 5.0
 
 
-class Turns:
+class IoLoop:
     """Call `wait` and then, under the mutex, `work` with what it gave; both by one thread at a time."""
 
-    READ, WRITE, ERROR = 1, 4, 8  # as in poll(2)
+    READ, WRITE, ERROR = selectors.EVENT_READ, selectors.EVENT_WRITE, 0
+    """A failure is told to whoever reads or writes: the next attempt tells them which."""
 
     def __init__(self) -> None:
         self.mutex = threading.Lock()
         self._handlers: dict[int, Handler] = {}
         self._wanted: dict[int, int] = {}
         self._watched: dict[int, int] = {}
-        self._poller: Any = select.poll() if hasattr(select, "poll") else None  # eventlet takes it away
+        self._selector: Any = getattr(selectors, "PollSelector", selectors.SelectSelector)()  # eventlet takes it away
         self._timers: list[list[Any]] = []
         self._order = itertools.count()
         self._callbacks: collections.deque[Callable[[], None]] = collections.deque()
@@ -51,7 +53,7 @@ class Turns:
             timeout_s = self._timeout_s(until)
             self._watch()
         try:
-            return self._polled(timeout_s)
+            return [(key.fd, events) for key, events in self._selector.select(timeout_s)]
         finally:
             self._waiting = False
 
@@ -92,8 +94,8 @@ class Turns:
 
     def remove_handler(self, fd: int) -> None:
         del self._handlers[fd], self._wanted[fd]
-        if self._watched.pop(fd, None) is not None and self._poller is not None:
-            self._poller.unregister(fd)  # at once: the next connection may have the same number
+        if self._watched.pop(fd, None) is not None:
+            self._selector.unregister(fd)  # at once: the next connection may have the same number
 
     def call_later(self, delay_s: float, callback: Callable[[], None]) -> list[Any]:
         timer = [time.monotonic() + delay_s, next(self._order), callback]
@@ -119,6 +121,7 @@ class Turns:
 
     def close(self) -> None:
         """Nobody turns it any more."""
+        self._selector.close()
         self._woken.close()
         self._waking.close()
 
@@ -132,29 +135,12 @@ class Turns:
     def _watch(self) -> None:
         if self._wanted == self._watched:
             return
-        if self._poller is not None:
-            for fd, events in self._wanted.items():
-                if self._watched.get(fd) != events:
-                    self._poller.register(fd, events & ~self.ERROR)
+        for fd, events in self._wanted.items():
+            if fd not in self._watched:
+                self._selector.register(fd, events)
+            elif self._watched[fd] != events:
+                self._selector.modify(fd, events)
         self._watched = dict(self._wanted)
-
-    def _polled(self, timeout_s: float) -> Ready:
-        if self._poller is not None:
-            return [(fd, self._events(fd, found)) for fd, found in self._poller.poll(timeout_s * 1000)]
-        watched = list(self._watched.items())
-        reading = [fd for fd, events in watched if events & self.READ]
-        writing = [fd for fd, events in watched if events & self.WRITE]
-        found: dict[int, int] = collections.defaultdict(int)
-        readable, writable, failed = select.select(reading, writing, writing, timeout_s)
-        for fds, event in ((readable, self.READ), (writable, self.WRITE), (failed, self.WRITE)):
-            for fd in fds:
-                found[fd] |= event
-        return list(found.items())
-
-    def _events(self, fd: int, found: int) -> int:
-        """A failure is told to whoever reads or writes: the next attempt tells them which."""
-        watched = self._watched.get(fd, 0) & (self.READ | self.WRITE)
-        return watched if found & ~(self.READ | self.WRITE) else found & watched
 
     def _on_woken(self, _fd: int, _events: int) -> None:
         with contextlib.suppress(BlockingIOError):

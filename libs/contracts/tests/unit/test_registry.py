@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from marshmallow import ValidationError
 
-from touchstone_contracts.registry import REGISTRY, detail, event, value
+from touchstone_contracts.registry import REGISTRY, detail, event, known, value
 
 UTC = datetime.UTC
 
@@ -178,3 +178,36 @@ def test_the_subject_must_be_an_attribute() -> None:
         @event("testing.delivery_lost", version=1, subject="delivery_id", summary="Gone.")
         class DeliveryLost:
             parcel_id: str = detail("The parcel.", example="p")
+
+
+def a_loss(words: str) -> Any:
+    @event("testing.parcel_lost", version=1, subject="parcel_id", summary="Gone.", words=words)
+    class ParcelLost:
+        parcel_id: str = detail("The parcel.", example="p", public=True)
+        finder: str = detail("Who had it last.", example="Rosa")
+
+    return ParcelLost
+
+
+def test_what_people_see_of_an_event_is_what_says_so() -> None:
+    lost = a_loss("parcel {parcel_id} lost")
+
+    assert (lost.words, lost.public) == ("parcel {parcel_id} lost", ("parcel_id",))
+
+
+def test_an_event_without_words_is_called_by_its_name_and_shows_nothing() -> None:
+    made = a_delivery_event()
+
+    assert (made.words, made.public) == ("delivery received", ())
+
+
+def test_words_about_what_is_not_public_are_refused() -> None:
+    with pytest.raises(TypeError, match="not public: finder"):
+        a_loss("{finder} lost parcel {parcel_id}")
+
+
+def test_a_version_that_is_not_registered_is_known_by_one_that_is() -> None:
+    lost = a_loss("")
+
+    assert known("testing.parcel_lost.v1") is known("testing.parcel_lost.v2") is lost
+    assert known("testing.parcel_found.v1") is known("nonsense") is known("") is known(None) is None

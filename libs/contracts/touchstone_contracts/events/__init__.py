@@ -1,7 +1,12 @@
 """The event types, a module for each service that announces them; to import the package registers them all."""
 
 import importlib
+import importlib.util
 
 from touchstone_contracts.services import SERVICES
 
-MODULES = {service: importlib.import_module(f"{__name__}.{service}") for service in SERVICES}
+MODULES = {
+    service: importlib.import_module(f"{__name__}.{service}")
+    for service in SERVICES
+    if importlib.util.find_spec(f"{__name__}.{service}")
+}

@@ -29,9 +29,10 @@ _STANDARD = {"code": "PS", "version": "3.0"}
     version=1,
     subject="body_id",
     summary="A certification body was accredited, or its scope changed.",
+    words="body {body_id} accredited",
 )
 class BodyAccredited:
-    body_id: str = detail("The certification body.", example="dnv")
+    body_id: str = detail("The certification body.", example="dnv", public=True)
     name: str = detail("Its name.", example="DNV Business Assurance Services UK")
     standards: list[str] = detail("Standard codes in its scope.", example=["PS", "COC"])
     countries: list[str] = detail("ISO 3166-1 alpha-2 codes in its scope; `*` for all.", example=["*"])
@@ -45,12 +46,13 @@ class BodyAccredited:
     version=1,
     subject="audit_id",
     summary="A body handed in an audit report that is complete; it now waits for acceptance.",
+    words="report {report_id} submitted",
 )
 class AuditReportSubmitted:
-    audit_id: str = detail("The audit.", example="aud-7f3a")
-    report_id: str = detail("The body's own reference.", example="QATALUM-2022-01")
-    body_id: str = detail("The certification body.", example="dnv")
-    member_id: str = detail("The member.", example="qatalum")
+    audit_id: str = detail("The audit.", example="aud-7f3a", public=True)
+    report_id: str = detail("The body's own reference.", example="QATALUM-2022-01", public=True)
+    body_id: str = detail("The certification body.", example="dnv", public=True)
+    member_id: str = detail("The member.", example="qatalum", public=True)
     entity: Place = detail("The certifying entity.", example=_PLACE)
     standard: Standard = detail("What was audited against.", example=_STANDARD)
     audit_type: AuditType = detail("Kind of audit.", example="initial")
@@ -63,12 +65,15 @@ class AuditReportSubmitted:
     version=1,
     subject="submission_id",
     summary="A report handed in by message was not taken: it is incomplete or inconsistent.",
+    words="report refused: {code}",
 )
 class AuditReportRefused:
-    submission_id: str = detail("The submission that was refused.", example="sub-19")
-    report_id: str | None = detail("The body's own reference, if it was readable.", example="R-1", default=None)
-    body_id: str | None = detail("The certification body, if known.", example="dnv", default=None)
-    code: str = detail("The error's code.", example="invalid_report")
+    submission_id: str = detail("The submission that was refused.", example="sub-19", public=True)
+    report_id: str | None = detail(
+        "The body's own reference, if it was readable.", example="R-1", default=None, public=True
+    )
+    body_id: str | None = detail("The certification body, if known.", example="dnv", default=None, public=True)
+    code: str = detail("The error's code.", example="invalid_report", public=True)
     problems: list[Problem] = detail(
         "Everything that is wrong.",
         example=[{"path": "findings[3].rating", "code": "unknown_rating", "message": "'good' is not a rating."}],
@@ -80,13 +85,14 @@ class AuditReportRefused:
     version=1,
     subject="audit_id",
     summary="The Secretariat returned a report to the body for correction.",
+    words="report returned to the body: {reasons}",
 )
 class AuditReportReturned:
-    audit_id: str = detail("The audit.", example="aud-7f3a")
-    report_id: str = detail("The body's own reference.", example="QATALUM-2022-01")
-    body_id: str = detail("The certification body.", example="dnv")
-    member_id: str = detail("The member.", example="qatalum")
-    reasons: list[str] = detail("What to correct.", example=["Evidence for 5.2 is missing."])
+    audit_id: str = detail("The audit.", example="aud-7f3a", public=True)
+    report_id: str = detail("The body's own reference.", example="QATALUM-2022-01", public=True)
+    body_id: str = detail("The certification body.", example="dnv", public=True)
+    member_id: str = detail("The member.", example="qatalum", public=True)
+    reasons: list[str] = detail("What to correct.", example=["Evidence for 5.2 is missing."], public=True)
     returned_at: datetime.datetime = detail("When.", example="2026-03-02T09:00:00+00:00")
 
 
@@ -95,10 +101,11 @@ class AuditReportReturned:
     version=1,
     subject="audit_id",
     summary="An audit report was accepted: findings are frozen and certification may decide.",
+    words="report accepted by {accepted_by}",
 )
 class AuditAccepted:
-    audit_id: str = detail("The audit.", example="aud-7f3a")
-    report_id: str = detail("The body's own reference.", example="QATALUM-2022-01")
+    audit_id: str = detail("The audit.", example="aud-7f3a", public=True)
+    report_id: str = detail("The body's own reference.", example="QATALUM-2022-01", public=True)
     report_hash: str = detail("SHA-256 of the canonical report.", example="sha256:9f86d081")
     audit_type: AuditType = detail("Kind of audit.", example="initial")
     standard: Standard = detail("What was audited against.", example=_STANDARD)
@@ -108,14 +115,18 @@ class AuditAccepted:
     standard_open_until: datetime.date | None = detail(
         "Last day for new certificates on this version.", example=None, default=None
     )
-    member_id: str = detail("The member.", example="qatalum")
+    member_id: str = detail("The member.", example="qatalum", public=True)
     entity: Place = detail("The certifying entity.", example=_PLACE)
     scope: Scope = detail("What is to be certified.", example=_SCOPE)
-    body_id: str = detail("The certification body.", example="dnv")
+    body_id: str = detail("The certification body.", example="dnv", public=True)
     body_name: str = detail("Its name.", example="DNV Business Assurance Services UK")
     team: list[str] = detail("Ids of everyone on the audit team.", example=["auditor-1", "auditor-2"])
-    submitted_by: str = detail("Who wrote and submitted the report (the token's subject).", example="dnv-reports")
-    accepted_by: str = detail("Who accepted it: a person's subject, or `configuration`.", example="secretariat-1")
+    submitted_by: str = detail(
+        "Who wrote and submitted the report (the token's subject).", example="dnv-reports", public=True
+    )
+    accepted_by: str = detail(
+        "Who accepted it: a person's subject, or `configuration`.", example="secretariat-1", public=True
+    )
     audited_from: datetime.date = detail("First day on site.", example="2021-11-28")
     audited_until: datetime.date = detail("Last day on site.", example="2021-12-16")
     submitted_at: datetime.datetime = detail("When the report came in.", example="2026-03-01T09:00:00+00:00")
@@ -138,10 +149,13 @@ class AuditAccepted:
     version=1,
     subject="audit_id",
     summary="The corrective action plan for a non-conformity was approved or rejected after the report was accepted.",
+    words="plan for {criterion} {plan_state}",
 )
 class CorrectiveActionPlanReviewed:
-    audit_id: str = detail("The audit.", example="aud-7f3a")
-    criterion: str = detail("Criterion code of the non-conformity.", example="9.1")
-    plan_state: PlanState = detail("Approved or rejected.", example="approved")
-    plan_due_on: datetime.date | None = detail("By when the plan must be approved.", example="2026-02-15", default=None)
+    audit_id: str = detail("The audit.", example="aud-7f3a", public=True)
+    criterion: str = detail("Criterion code of the non-conformity.", example="9.1", public=True)
+    plan_state: PlanState = detail("Approved or rejected.", example="approved", public=True)
+    plan_due_on: datetime.date | None = detail(
+        "By when the plan must be approved.", example="2026-02-15", default=None, public=True
+    )
     reviewed_at: datetime.datetime = detail("When.", example="2026-03-09T09:00:00+00:00")

@@ -14,26 +14,27 @@ _STANDARD = {"code": "PS", "version": "3.0"}
     version=1,
     subject="certificate_id",
     summary="A certificate was issued and entered in the register.",
+    words="certificate {number} issued ({level}), decided by {decided_by}",
 )
 class CertificateIssued:
     certificate_id: str = detail("The certificate.", example="certificate-195")
-    number: int = detail("Its number; never used again.", example=195)
-    level: Level = detail("Full or provisional.", example="full")
+    number: int = detail("Its number; never used again.", example=195, public=True)
+    level: Level = detail("Full or provisional.", example="full", public=True)
     standard: Standard = detail("What it certifies.", example=_STANDARD)
-    audit_id: str = detail("The audit that it rests on.", example="aud-7f3a")
-    member_id: str = detail("The member.", example="qatalum")
+    audit_id: str = detail("The audit that it rests on.", example="aud-7f3a", public=True)
+    member_id: str = detail("The member.", example="qatalum", public=True)
     member_name: str = detail("Its registered name.", example="Qatar Aluminium Limited")
     entity: Place = detail("The certified entity.", example=_PLACE)
-    body_id: str = detail("The certification body.", example="dnv")
+    body_id: str = detail("The certification body.", example="dnv", public=True)
     body_name: str = detail("Its name.", example="DNV Business Assurance Services UK")
     scope_text: str = detail("The certification scope in words.", example="Smelter and casthouse at Mesaieed")
-    issued_on: datetime.date = detail("First day of validity.", example="2022-04-11")
-    expires_on: datetime.date = detail("Last day of validity.", example="2025-04-10")
+    issued_on: datetime.date = detail("First day of validity.", example="2022-04-11", public=True)
+    expires_on: datetime.date = detail("Last day of validity.", example="2025-04-10", public=True)
     certified_since: datetime.date = detail("First day of unbroken certification.", example="2022-04-11")
     decided_by: str = detail(
-        "A person, or `rule set N, mandated by P`.", example="rule set 1, mandated by secretariat-1"
+        "A person, or `rule set N, mandated by P`.", example="rule set 1, mandated by secretariat-1", public=True
     )
-    notify: bool = detail("Whether stakeholders are to be told.", example=True, default=True)
+    notify: bool = detail("Whether stakeholders are to be told.", example=True, default=True, public=True)
 
 
 @event(
@@ -41,25 +42,27 @@ class CertificateIssued:
     version=1,
     subject="case_id",
     summary="Certification was refused; the reasons are told to the member.",
+    words="certification refused, decided by {decided_by}: {reasons}",
 )
 class CertificationRefused:
     case_id: str = detail("The case; one for each audit.", example="aud-7f3a")
-    audit_id: str = detail("The audit.", example="aud-7f3a")
+    audit_id: str = detail("The audit.", example="aud-7f3a", public=True)
     standard: Standard = detail("What was audited against.", example=_STANDARD)
-    member_id: str = detail("The member.", example="qatalum")
+    member_id: str = detail("The member.", example="qatalum", public=True)
     member_name: str = detail("Its registered name.", example="Qatar Aluminium Limited")
     entity: Place = detail("The entity.", example=_PLACE)
-    body_id: str = detail("The certification body.", example="dnv")
+    body_id: str = detail("The certification body.", example="dnv", public=True)
     body_name: str = detail("Its name.", example="DNV Business Assurance Services UK")
     reasons: list[Reason] = detail(
         "Why; never empty.",
         example=[{"rule": "2a", "code": "too_many_majors", "text": "Four major non-conformities."}],
+        public=True,
     )
-    decided_on: datetime.date = detail("Date of the decision.", example="2026-03-05")
+    decided_on: datetime.date = detail("Date of the decision.", example="2026-03-05", public=True)
     decided_by: str = detail(
-        "A person, or `rule set N, mandated by P`.", example="rule set 1, mandated by secretariat-1"
+        "A person, or `rule set N, mandated by P`.", example="rule set 1, mandated by secretariat-1", public=True
     )
-    notify: bool = detail("Whether stakeholders are to be told.", example=True, default=True)
+    notify: bool = detail("Whether stakeholders are to be told.", example=True, default=True, public=True)
 
 
 @event(
@@ -67,24 +70,26 @@ class CertificationRefused:
     version=1,
     subject="case_id",
     summary="A decision waits for something that is missing.",
+    words="decision held: {reasons}",
 )
 class CertificationHeld:
     case_id: str = detail("The case; one for each audit.", example="aud-7f3a")
-    audit_id: str = detail("The audit.", example="aud-7f3a")
+    audit_id: str = detail("The audit.", example="aud-7f3a", public=True)
     standard: Standard = detail("What was audited against.", example=_STANDARD)
-    member_id: str = detail("The member.", example="qatalum")
+    member_id: str = detail("The member.", example="qatalum", public=True)
     member_name: str = detail("Its registered name.", example="Qatar Aluminium Limited")
     entity: Place = detail("The entity.", example=_PLACE)
-    body_id: str = detail("The certification body.", example="dnv")
+    body_id: str = detail("The certification body.", example="dnv", public=True)
     body_name: str = detail("Its name.", example="DNV Business Assurance Services UK")
     reasons: list[Reason] = detail(
         "What is missing; never empty.",
         example=[{"rule": "5b", "code": "plan_not_approved", "text": "9.1 has no approved plan."}],
+        public=True,
     )
     until: datetime.date | None = detail(
-        "When the case is refused if nothing happens.", example="2026-04-05", default=None
+        "When the case is refused if nothing happens.", example="2026-04-05", default=None, public=True
     )
-    notify: bool = detail("Whether stakeholders are to be told.", example=True, default=True)
+    notify: bool = detail("Whether stakeholders are to be told.", example=True, default=True, public=True)
 
 
 @event(
@@ -92,16 +97,17 @@ class CertificationHeld:
     version=1,
     subject="certificate_id",
     summary="A certificate's last day of validity has passed.",
+    words="certificate {number} expired",
 )
 class CertificateExpired:
     certificate_id: str = detail("The certificate.", example="certificate-195")
-    number: int = detail("Its number.", example=195)
-    level: Level = detail("Full or provisional.", example="full")
+    number: int = detail("Its number.", example=195, public=True)
+    level: Level = detail("Full or provisional.", example="full", public=True)
     standard: Standard = detail("What it certified.", example=_STANDARD)
-    member_id: str = detail("The member.", example="qatalum")
+    member_id: str = detail("The member.", example="qatalum", public=True)
     member_name: str = detail("Its registered name.", example="Qatar Aluminium Limited")
     entity: Place = detail("The entity.", example=_PLACE)
-    body_id: str = detail("The certification body.", example="dnv")
+    body_id: str = detail("The certification body.", example="dnv", public=True)
     body_name: str = detail("Its name.", example="DNV Business Assurance Services UK")
-    expired_on: datetime.date = detail("Last day of validity.", example="2025-04-10")
-    notify: bool = detail("Whether stakeholders are to be told.", example=True, default=True)
+    expired_on: datetime.date = detail("Last day of validity.", example="2025-04-10", public=True)
+    notify: bool = detail("Whether stakeholders are to be told.", example=True, default=True, public=True)

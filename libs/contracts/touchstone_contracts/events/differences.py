@@ -36,10 +36,6 @@ def _register(service: str) -> None:
         settled_at: datetime.datetime = detail("When.", example="2026-03-05T09:05:00+00:00")
 
 
-for _service in (
-    "membership",
-    "assessment",
-    "certification",
-    "notification",
-):  # who announced them, and no service since
+# Who announced them, and no service since.
+for _service in ("membership", "assessment", "certification", "notification"):
     _register(_service)

@@ -11,9 +11,10 @@ from touchstone_contracts.values import Party
     version=1,
     subject="member_id",
     summary="An organisation was entered; it is not a member in good standing yet.",
+    words="organisation {member_id} registered",
 )
 class OrganisationRegistered:
-    member_id: str = detail("The organisation.", example="qatalum")
+    member_id: str = detail("The organisation.", example="qatalum", public=True)
     legal_name: str = detail("Its registered name.", example="Qatar Aluminium Limited")
     member_class: str = detail("PT, IU, CS, AS, DS or GS.", example="PT")
     country: str = detail("ISO 3166-1 alpha-2 code.", example="QA")
@@ -24,13 +25,14 @@ class OrganisationRegistered:
     version=1,
     subject="member_id",
     summary="An organisation became a member in good standing.",
+    words="membership of {member_id} activated",
 )
 class MembershipActivated:
-    member_id: str = detail("The organisation.", example="qatalum")
+    member_id: str = detail("The organisation.", example="qatalum", public=True)
     legal_name: str = detail("Its registered name.", example="Qatar Aluminium Limited")
     member_class: str = detail("PT, IU, CS, AS, DS or GS.", example="PT")
     country: str = detail("ISO 3166-1 alpha-2 code.", example="QA")
-    joined_on: datetime.date = detail("First day of membership.", example="2020-03-01")
+    joined_on: datetime.date = detail("First day of membership.", example="2020-03-01", public=True)
     first_certification_due_on: datetime.date | None = detail(
         "Two years after joining, for PT and IU; absent for the other classes.", example="2022-03-01", default=None
     )
@@ -41,11 +43,12 @@ class MembershipActivated:
     version=1,
     subject="member_id",
     summary="A member lost its good standing for the time being.",
+    words="membership of {member_id} suspended",
 )
 class MembershipSuspended:
-    member_id: str = detail("The organisation.", example="qatalum")
-    reasons: list[str] = detail("Why.", example=["Membership fee overdue for more than 60 days."])
-    effective_on: datetime.date = detail("From which day.", example="2026-05-01")
+    member_id: str = detail("The organisation.", example="qatalum", public=True)
+    reasons: list[str] = detail("Why.", example=["Membership fee overdue for more than 60 days."], public=True)
+    effective_on: datetime.date = detail("From which day.", example="2026-05-01", public=True)
 
 
 @event(
@@ -53,10 +56,11 @@ class MembershipSuspended:
     version=1,
     subject="member_id",
     summary="A suspended member is in good standing again.",
+    words="membership of {member_id} reinstated",
 )
 class MembershipReinstated:
-    member_id: str = detail("The organisation.", example="qatalum")
-    effective_on: datetime.date = detail("From which day.", example="2026-06-01")
+    member_id: str = detail("The organisation.", example="qatalum", public=True)
+    effective_on: datetime.date = detail("From which day.", example="2026-06-01", public=True)
 
 
 @event(
@@ -64,10 +68,11 @@ class MembershipReinstated:
     version=1,
     subject="entity_id",
     summary="A member named a business unit that seeks certification.",
+    words="entity of {member_id} registered",
 )
 class EntityRegistered:
     entity_id: str = detail("The entity.", example="qatalum-mesaieed")
-    member_id: str = detail("The member that owns or controls it.", example="qatalum")
+    member_id: str = detail("The member that owns or controls it.", example="qatalum", public=True)
     name: str = detail("Its name.", example="Qatalum, Mesaieed")
     country: str = detail("ISO 3166-1 alpha-2 code.", example="QA")
     activities: list[str] = detail("Supply chain activity codes.", example=["SML", "CST"])
@@ -78,11 +83,12 @@ class EntityRegistered:
     version=1,
     subject="facility_id",
     summary="A member named a facility of one of its entities.",
+    words="facility of {member_id} registered",
 )
 class FacilityRegistered:
     facility_id: str = detail("The facility.", example="qatalum-1")
     entity_id: str = detail("The entity that it belongs to.", example="qatalum-mesaieed")
-    member_id: str = detail("The member.", example="qatalum")
+    member_id: str = detail("The member.", example="qatalum", public=True)
     name: str = detail("Its name.", example="Mesaieed smelter")
     country: str = detail("ISO 3166-1 alpha-2 code.", example="QA")
     activities: list[str] = detail("Supply chain activity codes.", example=["SML", "CST"])
@@ -94,11 +100,12 @@ class FacilityRegistered:
     subject="contact_id",
     summary="Who is to be told on behalf of a member, a body or the Secretariat, and how. "
     "The only event that carries an address.",
+    words="contact {contact_id} changed",
     personal=True,
 )
 class ContactChanged:
-    contact_id: str = detail("The person.", example="qatalum-sustainability")
-    party: Party = detail("On whose behalf.", example={"kind": "member", "id": "qatalum"})
+    contact_id: str = detail("The person.", example="qatalum-sustainability", public=True)
+    party: Party = detail("On whose behalf.", example={"kind": "member", "id": "qatalum"}, public=True)
     name: str = detail("The person's name.", example="A. Person")
     address: str = detail("E-mail address.", example="person@example.org")
     roles: list[str] = detail("What the person answers for.", example=["certification"])

@@ -8,6 +8,7 @@ from touchstone_devkit.backing.docker import look_for_engine
 from touchstone_devkit.backing.sources import Announce, Servers, Unavailable
 from touchstone_devkit.folders import CHECKOUT
 from touchstone_devkit.processes.leftovers import Ledger
+from touchstone_devkit.processes.ports import usual_http_ports
 
 FILE = CHECKOUT / "docker-compose.yml"
 NOT_PUBLISHED = ""
@@ -27,8 +28,8 @@ def start(ledger: Ledger, announce: Announce) -> Servers:
 
 def where() -> list[str]:
     """Lines that say where to look; the ports are those of docker-compose.yml."""
-    ports = {"membership": 8101, "assessment": 8102, "certification": 8103, "notification": 8104}
-    given = {name: os.environ.get(f"{name.upper()}_HTTP_PORT", str(port)) for name, port in ports.items()}
+    usual = usual_http_ports()
+    given = {name: os.environ.get(f"{name.upper()}_HTTP_PORT", str(port)) for name, port in usual.items()}
     lines = [f"{name:<14} http://127.0.0.1:{port}/ready" for name, port in given.items()]
     management_port = os.environ.get("TOUCHSTONE_MANAGEMENT_PORT", "15672")
     return [

@@ -3,8 +3,19 @@
 import random
 import socket
 
+from touchstone_contracts.services import SERVICES
+
 FIRST, LAST = 20_000, 32_000
 """Below the range that the kernel gives to outgoing connections: a port that is free stays free until it is used."""
+
+
+HTTP_FIRST = 8101
+"""Where `make up` and compose put the first service; the others follow it."""
+
+
+def usual_http_ports() -> dict[str, int]:
+    """The port of each service where nobody chose another, as docker-compose.yml has them, too."""
+    return {service: HTTP_FIRST + place for place, service in enumerate(SERVICES)}
 
 
 def free_ports(count: int) -> list[int]:

@@ -37,6 +37,7 @@ from types import TracebackType
 from pymongo import MongoClient
 
 from touchstone.auth import keys, tokens
+from touchstone_contracts.services import SERVICES
 from touchstone_devkit.backing.broker import create_vhost, delete_vhost
 from touchstone_devkit.backing.choosing import Backing, start_backing
 from touchstone_devkit.backing.sources import Announce
@@ -47,7 +48,6 @@ from touchstone_devkit.processes.ports import free_ports
 from touchstone_devkit.processes.running import ProcessDidNotStart
 from touchstone_devkit.processes.supervision import Supervised, Supervisor
 
-SERVICES = ("membership", "assessment", "certification", "notification")
 MAIL_SINK, RECONCILER = "mail-sink", "reconciler"
 ISSUER = keys.DEFAULT_ISSUER
 START_TIMEOUT_S = 90

@@ -19,14 +19,13 @@ from touchstone_devkit.backing.choosing import NoBacking, start_backing
 from touchstone_devkit.backing.sources import Announce, Servers
 from touchstone_devkit.folders import STATE
 from touchstone_devkit.processes.leftovers import Ledger
-from touchstone_devkit.processes.ports import is_free
-from touchstone_devkit.system.runner import SERVICES, System, SystemDidNotStart
+from touchstone_devkit.processes.ports import is_free, usual_http_ports
+from touchstone_devkit.system.runner import System, SystemDidNotStart
 
 STATE_FILE = STATE / "up.json"
 LOG_FILE = STATE / "up.log"
 SHELL_FILE = STATE / "up.env"
 DATABASE_PREFIX = "touchstone"
-HTTP_PORT_FIRST = 8101
 SMTP_PORT = 1025
 RECONCILE_EVERY_S = 60
 
@@ -127,7 +126,7 @@ def _sources() -> dict[str, choosing.Source]:
 
 
 def _system(found: choosing.Backing) -> System:
-    usual = {name: HTTP_PORT_FIRST + place for place, name in enumerate(SERVICES)}
+    usual = usual_http_ports()
     return System(
         backing=found,
         own_vhost=found.kind != "environment",

@@ -6,12 +6,10 @@ from typing import Any
 
 from rich.console import Console
 
-from touchstone.cases.causes import Event
-from touchstone.cases.history import CaseTrail
-from touchstone.cases.records import from_records
-from touchstone.cases.steps import Step, steps
+from touchstone.cases.history import CaseHistory, Event
+from touchstone.cases.timeline import Step, from_records, steps
+from touchstone.cli.case_views import WIDTH, show_timeline
 from touchstone.cli.render import Output
-from touchstone.cli.timeline_view import WIDTH, show_timeline
 
 NOON = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.UTC)
 NOW = NOON + datetime.timedelta(minutes=5, seconds=1)
@@ -36,9 +34,9 @@ def accepted(**changes: Any) -> Event:
     return Event(**fields | changes)
 
 
-def trail(*events: Event, **known: Any) -> CaseTrail:
+def history(*events: Event, **known: Any) -> CaseHistory:
     consumers = {ACCEPTED: ["certification"]}
-    return CaseTrail("aud-1", {event.id: event for event in events}, consumers=consumers, **known)
+    return CaseHistory({event.id: event for event in events}, consumers=consumers, **known)
 
 
 def letter(state: str, *actions: tuple[str, str, str]) -> dict[str, Any]:
@@ -56,7 +54,7 @@ def texts(found: list[Step], kind: str) -> list[str]:
 def test_a_processed_event_has_its_times_and_no_gap():
     row = {"service": "certification", "handler": "open_case", "at": later(0.1).isoformat(), "retries": 0}
 
-    found = steps(trail(accepted(), processed={"e-1": [row]}), NOW)
+    found = steps(history(accepted(), processed={"e-1": [row]}), NOW)
 
     assert [(step.kind, step.after_s) for step in found] == [("event", None), ("processed", 0.1)]
     assert found[0].published_after_s == 0.02
@@ -66,19 +64,19 @@ def test_a_processed_event_has_its_times_and_no_gap():
 def test_retries_before_it_took_effect_are_counted():
     row = {"service": "certification", "handler": "open_case", "at": later(7).isoformat(), "retries": 2}
 
-    found = steps(trail(accepted(), processed={"e-1": [row]}), NOW)
+    found = steps(history(accepted(), processed={"e-1": [row]}), NOW)
 
     assert texts(found, "processed") == ["processed: open case, after 2 retries"]
 
 
 def test_a_consumer_that_is_not_done_is_a_gap():
-    found = steps(trail(accepted()), NOW)
+    found = steps(history(accepted()), NOW)
 
     assert texts(found, "gap") == ["not yet processed by certification, for 5 min"]
 
 
 def test_an_event_that_the_broker_does_not_have_is_a_gap_of_its_producer_alone():
-    found = steps(trail(accepted(published_at=None, attempts=3, last_outcome="refused")), NOW)
+    found = steps(history(accepted(published_at=None, attempts=3, last_outcome="refused")), NOW)
 
     assert texts(found, "gap") == ["not yet published, for 5 min (try 4; the broker said: refused)"]
 
@@ -86,7 +84,7 @@ def test_an_event_that_the_broker_does_not_have_is_a_gap_of_its_producer_alone()
 def test_a_parked_event_waits_for_a_person_and_says_its_dead_letter():
     parked = letter("parked", ("parked", "", "schema"))
 
-    found = steps(trail(accepted(), parked={"e-1": [parked]}), NOW)
+    found = steps(history(accepted(), parked={"e-1": [parked]}), NOW)
 
     assert texts(found, "parked") == ["given up (schema): dead letter d-1"]
     assert texts(found, "gap") == ["waits for a person: touchstone dead-letters show"]
@@ -96,7 +94,7 @@ def test_a_second_copy_that_is_parked_stays_open_though_the_first_took_effect():
     parked = letter("parked", ("parked", "", "schema"))
     row = {"service": "certification", "handler": "open_case", "at": later(0.1).isoformat(), "retries": 0}
 
-    found = steps(trail(accepted(), parked={"e-1": [parked]}, processed={"e-1": [row]}), NOW)
+    found = steps(history(accepted(), parked={"e-1": [parked]}, processed={"e-1": [row]}), NOW)
 
     assert texts(found, "gap") == ["took effect all the same: its dead letter can be discarded"]
 
@@ -105,8 +103,8 @@ def test_a_replay_says_by_whom_and_why_and_is_a_gap_until_it_takes_effect():
     sent = letter("replayed", ("parked", "", "schema"), ("replayed", "operator-1", "mended in 0.1.1"))
     row = {"service": "certification", "handler": "open_case", "at": later(90).isoformat(), "retries": 0}
 
-    waiting = steps(trail(accepted(), parked={"e-1": [sent]}), NOW)
-    done = steps(trail(accepted(), parked={"e-1": [sent]}, processed={"e-1": [row]}), NOW)
+    waiting = steps(history(accepted(), parked={"e-1": [sent]}), NOW)
+    done = steps(history(accepted(), parked={"e-1": [sent]}, processed={"e-1": [row]}), NOW)
 
     assert texts(waiting, "parked")[1] == "replayed by operator-1: mended in 0.1.1"
     assert texts(waiting, "gap") == ["not yet processed by certification, for 5 min"]
@@ -116,19 +114,19 @@ def test_a_replay_says_by_whom_and_why_and_is_a_gap_until_it_takes_effect():
 def test_what_was_discarded_is_said_never_to_be_processed():
     gone = letter("discarded", ("parked", "", "schema"), ("discarded", "operator-1", "a test"))
 
-    assert texts(steps(trail(accepted(), parked={"e-1": [gone]}), NOW), "gap") == ["never processed: discarded"]
+    assert texts(steps(history(accepted(), parked={"e-1": [gone]}), NOW), "gap") == ["never processed: discarded"]
 
 
 def test_an_event_of_another_case_is_named_and_not_followed():
     other = accepted(foreign=True, facts={"audit_id": "aud-2"})
 
-    (step,) = steps(trail(other), NOW)
+    (step,) = steps(history(other), NOW)
 
     assert "of another case, aud-2" in step.text
 
 
 def test_a_deadline_and_an_unknown_message_as_causes_are_put_into_words():
-    found = steps(trail(accepted(cause="case_review/aud-1"), accepted(id="e-2", cause="m-9")), NOW)
+    found = steps(history(accepted(cause="case_review/aud-1"), accepted(id="e-2", cause="m-9")), NOW)
 
     causes = texts(found, "cause")
     assert causes[0] == "a deadline: case review of aud-1" and "m-9" in causes[1]
@@ -146,7 +144,7 @@ def test_what_is_older_than_the_outbox_remembers_comes_from_the_record():
     }
     found = {"audit": audit, "case": None, "certificate": None, "notices": []}
 
-    nothing_left, one_left = from_records(found, trail()), from_records(found, trail(accepted()))
+    nothing_left, one_left = from_records(found, history()), from_records(found, history(accepted()))
 
     assert [step.text.partition(" (")[0] for step in nothing_left] == [
         "report R-1 submitted",
@@ -161,7 +159,7 @@ def test_lines_fit_120_columns_and_need_no_colour():
     output.out = Console(file=stream, width=160, highlight=False)
     long = accepted(facts={"accepted_by": "somebody " * 40})
 
-    show_timeline(output, steps(trail(long), NOW))
+    show_timeline(output, steps(history(long), NOW))
 
     lines = stream.getvalue().splitlines()
     assert max(map(len, lines)) <= WIDTH

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from touchstone.cases.causes import Event, Node, tree
+from touchstone.cases.history import Event, Node, tree
 
 NOON = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.UTC)
 IDS = "abcdefgh"
