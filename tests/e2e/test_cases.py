@@ -18,8 +18,7 @@ from touchstone_contracts.events.assessment import CorrectiveActionPlanReviewed
 from touchstone_contracts.topology import event_queue
 from touchstone_devkit.demo.register import SECRETARIAT, Speaker
 from touchstone_devkit.demo.scheme import Scheme
-from touchstone_devkit.demo.stage import set_up
-from touchstone_devkit.demo.worlds import SPEAKERS, World, stage
+from touchstone_devkit.demo.worlds import SPEAKERS, World, set_up, stage
 from touchstone_devkit.eventually import eventually
 from touchstone_devkit.system.runner import MAIL_SINK
 
@@ -69,12 +68,9 @@ def accept(scheme: Scheme, audit_id: str) -> None:
 
 
 def stage_without_members(scheme: Scheme, world: World) -> None:
-    def command(role: str, method: str, arguments: dict[str, Any], key: str) -> None:
-        scheme.register.call(SPEAKERS[role], method, key=key, **arguments)
-
     nobody = {name: [] for name in ("members", "entities", "facilities")}
     own = [c for c in world.setup["contacts"] if c["party"]["kind"] != "member"]
-    set_up(command, world.setup | nobody | {"contacts": own})
+    set_up(scheme.register, world.setup | nobody | {"contacts": own})
 
 
 def test_the_way_of_a_finished_case_goes_from_submission_to_each_notice(

@@ -1,5 +1,6 @@
-"""Waits in tests for what will be true soon, instead of sleeping for a guess; on a busy machine soon is later."""
+"""Waits for what will be true soon, instead of sleeping for a guess; in tests, on a busy machine, soon is later."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -19,6 +20,25 @@ def eventually(probe: Callable[[], _T], *, within_s: float = 10, every_s: float 
             raise AssertionError(
                 f"{getattr(probe, '__qualname__', probe)} stayed {result!r} for {time.monotonic() - begun:.1f} s"
             )
+        time.sleep(every_s)
+
+
+def awaited(
+    probe: Callable[[], _T],
+    slow: str,
+    timeout_s: float,
+    *,
+    ignoring: tuple[type[Exception], ...] = (),
+    every_s: float = 0.1,
+) -> _T:
+    """The first true result of `probe`; an error that is ignored counts as none. Raises TimeoutError, saying `slow`."""
+    until = time.monotonic() + timeout_s
+    while True:
+        with contextlib.suppress(*ignoring):
+            if result := probe():
+                return result
+        if time.monotonic() > until:
+            raise TimeoutError(f"{slow} within {timeout_s:.0f} s")
         time.sleep(every_s)
 
 

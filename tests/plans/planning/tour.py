@@ -282,7 +282,8 @@ class Tour:
         for service in SERVICES:
             recent = (datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)).isoformat()
             items = self.call(OPERATOR, f"{service}.find_events", since=recent)["items"]
-            self.call(OPERATOR, f"{service}.republish_events", ids=[item["id"] for item in items[:3]], **why)
+            ids = [item["id"] for item in items[:3]] or ["none"]
+            self.call(OPERATOR, f"{service}.republish_events", ids=ids, **why)
         self.restore_deadlines()
 
     def restore_deadlines(self) -> None:
@@ -318,14 +319,16 @@ class Tour:
 
     def left_in_the_outbox(self) -> None:
         """Rows as a crash leaves them, and one that no queue takes: the sweep finds them."""
+        announced = {"body": {"$exists": True}, "properties": {"$exists": False}}
         with self.scheme.observer() as observer:
-            for service in SERVICES:
-                self._is_swept(observer.collection(service, "outbox"))
+            outboxes = [observer.collection(service, "outbox") for service in SERVICES]
+            rows = [outbox.find_one(announced) for outbox in outboxes]
+            for outbox, row in zip(outboxes, rows, strict=True):
+                self._is_swept(outbox, row or next(filter(None, rows)))  # some service may announce nothing
 
-    def _is_swept(self, outbox: Any) -> None:
-        row = outbox.find_one({"body": {"$exists": True}, "properties": {"$exists": False}})
+    def _is_swept(self, outbox: Any, row: dict[str, Any]) -> None:
         overdue = {"pending": True, "next_attempt_at": datetime.datetime.now(datetime.UTC)}
-        outbox.update_one({"_id": row["_id"]}, {"$set": overdue})
+        outbox.replace_one({"_id": row["_id"]}, row | overdue, upsert=True)
         eventually(lambda: outbox.count_documents({"pending": True}) == 0, within_s=WITHIN_S)
         outbox.insert_one(row | overdue | {"_id": "lost", "exchange": "no.such.exchange", "attempts": 0})
         eventually(lambda: outbox.find_one({"_id": "lost", "attempts": {"$gte": 1}}), within_s=WITHIN_S)

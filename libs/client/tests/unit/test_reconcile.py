@@ -89,7 +89,7 @@ def test_a_service_that_is_away_ends_one_round_and_not_the_process(
 
     monkeypatch.setattr(reconcile, "reconcile", round_of)
     with pytest.raises(Ended):
-        reconcile.command(every=1, since="5d", as_json=True, amqp_uri="amqp://nobody", **_nobody())
+        reconcile.command(every=1, since="5d", as_json=True, given_uri="amqp://nobody", **_nobody())
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["event"] for line in lines] == ["not_reconciled", "reconciled", "reconciled"]

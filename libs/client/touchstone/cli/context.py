@@ -1,12 +1,14 @@
 """Who calls, over which broker, and how the answer is shown: the options that every command shares."""
 
 import contextlib
+import dataclasses
 import functools
 import getpass
 import inspect
 import os
 import pathlib
 import re
+import typing
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
@@ -24,6 +26,7 @@ from touchstone_contracts.errors import Refusal
 CONNECT_WITHIN_S = 5
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _PANEL = "Connection and caller"
+_NONE = inspect.Parameter.empty
 
 FAILURES: tuple[type[Exception], ...] = (
     Refusal,
@@ -61,19 +64,6 @@ Member = Annotated[
 ]
 Issuer = Annotated[str | None, _option("--issuer", env="TOUCHSTONE_ISSUER", text="Default: the key's.")]
 
-_SHARED: dict[str, tuple[Any, Any]] = {
-    "amqp_uri": (AmqpUri, None),
-    "token": (Annotated[str | None, _option("--token", env="TOUCHSTONE_TOKEN", text="A token from any issuer.")], None),
-    "key": (Key, None),
-    "subject": (Subject, None),
-    "role": (Role, None),
-    "cab": (Cab, None),
-    "member": (Member, None),
-    "issuer": (Issuer, None),
-    "timeout_s": (Annotated[float, _option("--timeout", env="TOUCHSTONE_TIMEOUT_S", text="Seconds for a call.")], 30.0),
-    "as_json": (Json, False),
-}
-
 
 def signer(key: pathlib.Path, *, role: str | None, subject: str | None, **claims: Any) -> Signer:
     """Signs tokens with the key in that file; raises KeyUnusable, TokenUnsignable, or a usage error without a role."""
@@ -82,24 +72,36 @@ def signer(key: pathlib.Path, *, role: str | None, subject: str | None, **claims
     return Signer(keys.load(key), subject or getpass.getuser(), role, **claims)
 
 
+@dataclasses.dataclass
 class Session:
     """One command's connection and output; the connection is opened with the first call."""
 
-    def __init__(self, *, as_json: bool, **connection: Any):
-        self.output = Output(as_json=as_json)
-        self._connection = connection
+    given_uri: AmqpUri = None
+    token: Annotated[str | None, _option("--token", env="TOUCHSTONE_TOKEN", text="A token from any issuer.")] = None
+    key: Key = None
+    subject: Subject = None
+    role: Role = None
+    cab: Cab = None
+    member: Member = None
+    issuer: Issuer = None
+    timeout_s: Annotated[float, _option("--timeout", env="TOUCHSTONE_TIMEOUT_S", text="Seconds for a call.")] = 30.0
+    as_json: Json = False
 
     @property
     def amqp_uri(self) -> str:
         """The broker's address; a usage error when there is none."""
-        return required(self._connection["amqp_uri"], "--amqp-uri", "TOUCHSTONE_AMQP_URI")
+        return required(self.given_uri, "--amqp-uri", "TOUCHSTONE_AMQP_URI")
+
+    @functools.cached_property
+    def output(self) -> Output:
+        return Output(as_json=self.as_json)
 
     @functools.cached_property
     def client(self) -> Client:
         return Client(
             self.amqp_uri,
             self._token(),
-            timeout_s=self._connection["timeout_s"],
+            timeout_s=self.timeout_s,
             connect_within_s=CONNECT_WITHIN_S,
             client_name="touchstone command line",
         )
@@ -109,10 +111,10 @@ class Session:
             self.client.close()
 
     def _token(self) -> Callable[[], str] | str | None:
-        given = self._connection
-        if given["token"] or not given["key"] or not given["role"]:
-            return given["token"]  # possibly none: the public register is open to everybody
-        return signer(**{name: given[name] for name in ("key", "role", "subject", "issuer", "cab", "member")})
+        if self.token or not self.key or not self.role:
+            return self.token  # possibly none: the public register is open to everybody
+        names = ("role", "subject", "issuer", "cab", "member")
+        return signer(self.key, **{name: getattr(self, name) for name in names})
 
 
 def age_s(option: str, age: str | None) -> int | None:
@@ -143,22 +145,26 @@ def told(output: Output, *more: type[Exception]) -> Iterator[None]:
 
 
 def calling(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command, whose first parameter is `session`, the options that all calling commands share."""
-    own = inspect.signature(command, eval_str=True)
-    parameters = [parameter for name, parameter in own.parameters.items() if name != "session"]
-    shared = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
-        for name, (annotation, default) in _SHARED.items()
+    """Give a command the options that its `session`, and any other parameter that is a dataclass, has as fields."""
+    own = inspect.signature(command, eval_str=True).parameters
+    groups: dict[str, Any] = {name: p.annotation for name, p in own.items() if dataclasses.is_dataclass(p.annotation)}
+    fields = {name: typing.get_type_hints(group, include_extras=True) for name, group in groups.items()}
+    parameters = [parameter for name, parameter in own.items() if name not in groups] + [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=hint, default=getattr(group, name, _NONE))
+        for of, group in sorted(groups.items(), key=lambda item: item[0] == "session")  # whose options come last
+        for name, hint in fields[of].items()
     ]
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
-        session = Session(**{name: given.pop(name) for name in _SHARED})
+        for name, group in groups.items():
+            given[name] = group(**{field: given.pop(field) for field in fields[name]})
+        session = given["session"]
         with told(session.output), contextlib.closing(session):
-            command(session, **given)
+            command(**given)
 
-    run.__signature__ = own.replace(parameters=[*parameters, *shared])  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*parameters, *shared]}
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
 
 

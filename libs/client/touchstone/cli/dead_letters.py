@@ -1,5 +1,6 @@
 """`touchstone dead-letters`: what services gave up, looked at, mended and sent back over all services."""
 
+import dataclasses
 import functools
 import itertools
 import json
@@ -21,37 +22,54 @@ _COLUMNS = ("id", "service", "parked_at", "reason", "queue", "attempts", "replay
 
 app = typer.Typer(help="What services gave up: look, mend, send back, discard (operator).", no_args_is_help=True)
 
-Service = Annotated[str | None, typer.Option(metavar="NAME", help="One service; default: all.")]
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Dead letters by id; else a filter.")]
 Id = Annotated[str, typer.Argument(metavar="ID")]
-Queue = Annotated[str | None, typer.Option(help="Given up from this queue.")]
-Event = Annotated[str | None, typer.Option(help="Of this event type, as in docs/events.md.")]
-Reason = Annotated[str | None, typer.Option(help="Given up for this reason.")]
-OlderThan = Annotated[str | None, typer.Option(metavar="AGE", help="Parked at least so long ago: 90s, 15m, 2h, 3d.")]
-Everything = Annotated[bool, typer.Option("--all", help="All that is parked, where neither ids nor a filter is given.")]
+Service = Annotated[str | None, typer.Option(metavar="NAME", help="One service; default: all four.")]
 Why = Annotated[str, typer.Option(help="Why you do it: kept with your name for whoever looks later.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing; say what would be done.")]
-Limit = Annotated[int | None, typer.Option(min=1, help="At most so many of each service.")]
+
+
+@dataclasses.dataclass
+class Chosen:
+    """Which services' dead letters, and which of them."""
+
+    service: Service = None
+    queue: Annotated[str | None, typer.Option(help="Given up from this queue.")] = None
+    event: Annotated[str | None, typer.Option(help="Of this event type, as in docs/events.md.")] = None
+    reason: Annotated[str | None, typer.Option(help="Given up for this reason.")] = None
+    older_than: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Parked at least so long ago: 90s, 15m, 2h, 3d.")
+    ] = None
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many of each service.")] = None
+
+    def filter(self) -> dict[str, Any]:
+        given = {name: getattr(self, name) for name in ("queue", "event", "reason")}
+        given["older_than_s"] = age_s("--older-than", self.older_than)
+        return {name: value for name, value in given.items() if value is not None}
+
+
+@dataclasses.dataclass
+class Order:
+    """What to do something with, and why."""
+
+    why: Why
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="By their ids; else a filter.")] = None
+    everything: Annotated[
+        bool, typer.Option("--all", help="All that is parked, where neither ids nor a filter is given.")
+    ] = False
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; say what would be done.")] = False
 
 
 @app.command("list")
 @calling
 def list_dead_letters(
     session: Session,
-    service: Service = None,
-    queue: Queue = None,
-    event: Event = None,
-    reason: Reason = None,
-    older_than: OlderThan = None,
+    chosen: Chosen,
     state: Annotated[str, typer.Option(help="parked, replayed or discarded.")] = "parked",
-    limit: Limit = None,
 ) -> None:
     """List dead letters, oldest first."""
-    filter = _filter(queue, event, reason, older_than)
     found = [
-        {"service": name, **item}
-        for name in _services(service)
-        for item in _listed(session, name, limit, state=state, **filter)
+        {"service": service, **item}
+        for service, page in _pages(session, "list_dead_letters", chosen, state=state, **chosen.filter())
+        for item in page["items"]
     ]
     if session.output.as_json:
         session.output.json(found)
@@ -84,23 +102,13 @@ def show(
 @calling
 def replay(
     session: Session,
-    why: Why,
-    ids: Ids = None,
-    service: Service = None,
-    queue: Queue = None,
-    event: Event = None,
-    reason: Reason = None,
-    older_than: OlderThan = None,
-    everything: Everything = False,
-    dry_run: DryRun = False,
-    limit: Limit = None,
+    order: Order,
+    chosen: Chosen,
     rate: Annotated[float, typer.Option(metavar="PER_SECOND", min=0.1, max=1000, help="How fast they go out.")] = 20.0,
     force: Annotated[bool, typer.Option("--force", help="Also what was replayed too often or is too old.")] = False,
 ) -> None:
     """Send messages back to the queues that they came from. What took effect already does nothing again."""
-    asked = {"why": why, "dry_run": dry_run, "rate_per_s": rate, "force": force}
-    filter = _filter(queue, event, reason, older_than)
-    _carry_out(session, "replay", "replayed", _services(service), ids, filter, everything, limit, asked)
+    _carry_out(session, "replay", order, chosen, rate_per_s=rate, force=force)
 
 
 @app.command()
@@ -124,50 +132,27 @@ def edit(
 
 @app.command()
 @calling
-def discard(
-    session: Session,
-    why: Why,
-    ids: Ids = None,
-    service: Service = None,
-    queue: Queue = None,
-    event: Event = None,
-    reason: Reason = None,
-    older_than: OlderThan = None,
-    everything: Everything = False,
-    dry_run: DryRun = False,
-    limit: Limit = None,
-) -> None:
+def discard(session: Session, order: Order, chosen: Chosen) -> None:
     """Mark messages as done with. They stay to be looked at (`list --state discarded`) for a year."""
-    filter = _filter(queue, event, reason, older_than)
-    asked = {"why": why, "dry_run": dry_run}
-    _carry_out(session, "discard", "discarded", _services(service), ids, filter, everything, limit, asked)
+    _carry_out(session, "discard", order, chosen)
 
 
-def _carry_out(
-    session: Session,
-    verb: str,
-    done: str,
-    services: tuple[str, ...],
-    ids: list[str] | None,
-    filter: dict[str, Any],
-    everything: bool,
-    limit: int | None,
-    asked: dict[str, Any],
-) -> None:
+def _carry_out(session: Session, verb: str, order: Order, chosen: Chosen, **more: Any) -> None:
     """Ask each service, page by page, and tell what became of each; status 1 where something was refused."""
-    if bool(ids) == bool(filter or everything):
+    method, done, filter = f"{verb}_dead_letters", f"{verb}ed", chosen.filter()
+    if bool(order.ids) == bool(filter or order.everything):
         raise typer.BadParameter("give either ids, or a filter, or --all")
-
-    def ask(service: str, **chosen: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = session.client.call(service, f"{verb}_dead_letters", **asked, **chosen)
-        return answer
-
-    rows = _by_ids(ask, services, ids, done) if ids else _by_filter(ask, services, filter, limit, done)
-    outcomes = list(rows)
+    asked = {"why": order.why, "dry_run": order.dry_run, **more}
+    if order.ids:
+        ask = functools.partial(session.client.call, **asked)
+        outcomes = list(_by_ids(ask, method, _services(chosen.service), order.ids, done))
+    else:
+        pages = _pages(session, method, chosen, filter=filter, **asked)
+        outcomes = [row for service, answer in pages for row in _rows(service, answer, done)]
     if session.output.as_json:
-        session.output.json({"dry_run": asked["dry_run"], "outcomes": outcomes})
+        session.output.json({"dry_run": order.dry_run, "outcomes": outcomes})
     elif outcomes:
-        session.output.table(f"{verb}{' (dry run)' if asked['dry_run'] else ''}", outcomes)
+        session.output.table(f"{verb}{' (dry run)' if order.dry_run else ''}", outcomes)
     else:
         session.output.line("nothing parked fits", style="dim")
     if any(row["outcome"] != done for row in outcomes):
@@ -175,7 +160,7 @@ def _carry_out(
 
 
 def _by_ids(
-    ask: Callable[..., dict[str, Any]], services: tuple[str, ...], ids: list[str], done: str
+    ask: Callable[..., Any], method: str, services: tuple[str, ...], ids: list[str], done: str
 ) -> Iterator[dict[str, Any]]:
     """Each service in turn gets the ids that the ones before did not know."""
     left = list(dict.fromkeys(ids))
@@ -183,7 +168,7 @@ def _by_ids(
         asking, left = left, []
         while asking:
             now, asking = asking[:PAGE], asking[PAGE:]
-            answer = ask(service, ids=now)
+            answer = ask(service, method, ids=now)
             unknown = {refused["id"] for refused in answer["refused"] if refused["code"] == "not_found"}
             later = [refused["id"] for refused in answer["refused"] if refused["code"] == "batch_full"]
             left += [id for id in now if id in unknown]
@@ -192,28 +177,23 @@ def _by_ids(
     yield from ({"id": id, "service": None, "outcome": "not_found", "message": "No service has it."} for id in left)
 
 
-def _by_filter(
-    ask: Callable[..., dict[str, Any]], services: tuple[str, ...], filter: dict[str, Any], limit: int | None, done: str
-) -> Iterator[dict[str, Any]]:
-    for service in services:
-        left, after = limit, None
+def _pages(session: Session, method: str, chosen: Chosen, **asked: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each service's answers, page by page, until they have told of as many dead letters as were asked for."""
+    for service in _services(chosen.service):
+        left, after = chosen.limit, dict[str, Any]()
         while left is None or left > 0:
-            page = min(PAGE, left or PAGE)
-            answer = ask(service, filter=filter, limit=page, **({"after": after} if after else {}))
-            rows = _rows(service, answer, done)
-            yield from rows
-            left, after = None if left is None else left - len(rows), answer["next"]
-            if not after:
+            page = session.client.call(service, method, limit=min(PAGE, left or PAGE), **asked, **after)
+            yield service, page
+            left = left and left - sum(len(part) for part in page.values() if isinstance(part, list))
+            after = {"after": page["next"]}
+            if not page["next"]:
                 break
 
 
 def _rows(service: str, answer: dict[str, Any], done: str) -> list[dict[str, Any]]:
-    carried_out = [{"id": id, "service": service, "outcome": done, "message": None} for id in answer[done]]
-    refused = [
-        {"id": refusal["id"], "service": service, "outcome": refusal["code"], "message": refusal["message"]}
-        for refusal in answer["refused"]
-    ]
-    return carried_out + refused
+    carried_out = [{"id": id, "outcome": done, "message": None} for id in answer[done]]
+    refused = [{"id": r["id"], "outcome": r["code"], "message": r["message"]} for r in answer["refused"]]
+    return [{"service": service, **row} for row in carried_out + refused]
 
 
 def _listed(session: Session, service: str, limit: int | None, **asked: Any) -> Iterator[dict[str, Any]]:
@@ -254,11 +234,6 @@ def _services(service: str | None) -> tuple[str, ...]:
     if service is not None and service not in SERVICES:
         raise typer.BadParameter(f"--service is one of {', '.join(SERVICES)}")
     return (service,) if service else SERVICES
-
-
-def _filter(queue: str | None, event: str | None, reason: str | None, older_than: str | None) -> dict[str, Any]:
-    given = {"queue": queue, "event": event, "reason": reason, "older_than_s": age_s("--older-than", older_than)}
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def _read(path: str) -> str:

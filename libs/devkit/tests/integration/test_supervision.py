@@ -127,7 +127,7 @@ def test_a_process_that_ends_while_starting_is_reported_with_the_end_of_its_log(
 def test_a_port_that_is_taken_is_reported_and_nothing_is_started(ledger: Ledger) -> None:
     first = listener(ledger)
     first.start()
-    second = Supervised("second", ["true"], ledger=ledger, port=first._port)
+    second = Supervised("second", ["true"], ledger=ledger, port=first.port)
 
     with pytest.raises(ProcessDidNotStart, match="is taken"):
         second.start()

@@ -2,6 +2,7 @@
 
 import datetime
 from collections import Counter
+from email import message_from_string
 from typing import Any
 
 import pytest
@@ -73,7 +74,7 @@ def test_a_report_that_should_not_be_taken_is_a_fault_when_it_was() -> None:
 
 
 def test_missing_and_doubled_mails_are_found() -> None:
-    mails = [checks.Mail("<1@x>", "a@example.org"), checks.Mail("<1@x>", "a@example.org")]
+    mails = [message_from_string("Message-ID: <1@x>\nX-Envelope-To: a@example.org\n")] * 2
 
     found = checks.faults_of_mails({"a@example.org": 1, "b@example.org": 1}, mails)
 

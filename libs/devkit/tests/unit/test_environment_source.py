@@ -1,7 +1,7 @@
 import pytest
 
 from touchstone_devkit.backing import environment
-from touchstone_devkit.backing.sources import Unavailable, host_and_port
+from touchstone_devkit.backing.sources import Unavailable, hosts_and_ports
 
 
 def test_without_addresses_the_environment_gives_nothing() -> None:
@@ -24,4 +24,4 @@ def test_with_one_address_the_other_is_named_as_missing() -> None:
     ],
 )
 def test_host_and_port_are_those_of_the_first_host(uri: str, default_port: int, expected: tuple[str, int]) -> None:
-    assert host_and_port(uri, default_port) == expected
+    assert hosts_and_ports(uri, default_port)[0] == expected

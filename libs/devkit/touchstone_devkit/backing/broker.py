@@ -2,12 +2,13 @@
 
 import contextlib
 import socket
-import time
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import requests
 
-from touchstone_devkit.backing.sources import host_and_port
+from touchstone_devkit.backing.sources import hosts_and_ports
+from touchstone_devkit.eventually import awaited
 
 DEFAULT_PORT = 5672
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
@@ -17,12 +18,8 @@ REQUEST_TIMEOUT_S = 10
 
 def wait_until_broker_answers(amqp_uri: str, timeout_s: float) -> None:
     """Until it answers as a broker does (the port of a container accepts earlier); raises TimeoutError."""
-    host, port = host_and_port(amqp_uri, DEFAULT_PORT)
-    deadline = time.monotonic() + timeout_s
-    while not _greets(host, port):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"RabbitMQ at {host}:{port} did not answer within {timeout_s:.0f} s")
-        time.sleep(0.1)
+    host, port = hosts_and_ports(amqp_uri, DEFAULT_PORT)[0]
+    awaited(lambda: _greets(host, port), f"RabbitMQ at {host}:{port} did not answer", timeout_s)
 
 
 def _greets(host: str, port: int) -> bool:
@@ -38,12 +35,10 @@ def _greets(host: str, port: int) -> bool:
 def create_vhost(management_uri: str, amqp_uri: str, vhost: str) -> str | None:
     """Makes a vhost for the user of `amqp_uri` and returns its AMQP URI; None where the broker does not allow it."""
     user = unquote(urlsplit(amqp_uri).username or "guest")
-    api = f"{management_uri.rstrip('/')}/api"
+    rights = {"configure": ".*", "write": ".*", "read": ".*"}
     try:
-        requests.put(f"{api}/vhosts/{quote(vhost, safe='')}", timeout=REQUEST_TIMEOUT_S).raise_for_status()
-        rights = {"configure": ".*", "write": ".*", "read": ".*"}
-        path = f"{api}/permissions/{quote(vhost, safe='')}/{quote(user, safe='')}"
-        requests.put(path, json=rights, timeout=REQUEST_TIMEOUT_S).raise_for_status()
+        _ask("PUT", management_uri, "vhosts", vhost)
+        _ask("PUT", management_uri, "permissions", vhost, user, json=rights)
     except requests.RequestException:
         return None
     return urlunsplit(urlsplit(amqp_uri)._replace(path=f"/{quote(vhost, safe='')}"))
@@ -52,11 +47,17 @@ def create_vhost(management_uri: str, amqp_uri: str, vhost: str) -> str | None:
 def delete_vhost(management_uri: str, vhost: str) -> None:
     """With all its queues; quiet when the broker or the vhost has gone."""
     with contextlib.suppress(requests.RequestException):
-        requests.delete(f"{management_uri.rstrip('/')}/api/vhosts/{quote(vhost, safe='')}", timeout=REQUEST_TIMEOUT_S)
+        _ask("DELETE", management_uri, "vhosts", vhost)
 
 
 def management_answers(management_uri: str) -> bool:
     try:
-        return requests.get(f"{management_uri.rstrip('/')}/api/whoami", timeout=REQUEST_TIMEOUT_S).ok
+        _ask("GET", management_uri, "whoami")
     except requests.RequestException:
         return False
+    return True
+
+
+def _ask(method: str, management_uri: str, *path: str, **options: Any) -> None:
+    uri = "/".join([management_uri.rstrip("/"), "api", *(quote(part, safe="") for part in path)])
+    requests.request(method, uri, timeout=REQUEST_TIMEOUT_S, **options).raise_for_status()

@@ -5,10 +5,10 @@ processes. `TOUCHSTONE_BACKING=environment|docker|native` forces one of them.
 """
 
 import atexit
+import importlib
 import os
 import time
 from collections.abc import Callable, Mapping
-from types import TracebackType
 
 from touchstone_devkit.backing.sources import Announce, Servers, Unavailable
 from touchstone_devkit.folders import RUNS, new_run_folder
@@ -54,9 +54,7 @@ class Backing:
     def __enter__(self) -> "Backing":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
 
@@ -83,22 +81,15 @@ def start_backing(
 def sources(environment: Mapping[str, str]) -> dict[str, Source]:
     """Each source by its name. Imported when it is its turn, so that a machine needs only what its own source needs."""
 
-    def from_environment(ledger: Ledger, announce: Announce) -> Servers:
-        from touchstone_devkit.backing.environment import start
+    def source(kind: str) -> Source:
+        def start(ledger: Ledger, announce: Announce) -> Servers:
+            started = importlib.import_module(f"touchstone_devkit.backing.{kind}").start
+            servers: Servers = started(environment) if kind == "environment" else started(ledger, announce)
+            return servers
 
-        return start(environment)
+        return start
 
-    def from_docker(ledger: Ledger, announce: Announce) -> Servers:
-        from touchstone_devkit.backing.docker import start
-
-        return start(ledger, announce)
-
-    def from_native(ledger: Ledger, announce: Announce) -> Servers:
-        from touchstone_devkit.backing.native import start
-
-        return start(ledger, announce)
-
-    return {"environment": from_environment, "docker": from_docker, "native": from_native}
+    return {kind: source(kind) for kind in ORDER}
 
 
 def choose(known: Mapping[str, Source], ledger: Ledger, *, forced: str | None, announce: Announce) -> Backing:

@@ -1,10 +1,11 @@
 """Makes mongod a replica set, as transactions need it: of one member, or of several."""
 
-import time
 from collections.abc import Sequence
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
+
+from touchstone_devkit.eventually import awaited
 
 NAME = "rs0"
 ARGUMENTS = ("--replSet", NAME, "--setParameter", "transactionLifetimeLimitSeconds=5")
@@ -35,20 +36,17 @@ def initiate(address: str, *, member: str, others: Sequence[str] = (), timeout_s
     Returns the URI for clients. Open them only after this: one that was open before keeps saying that sessions are
     not supported. Raises TimeoutError when there is no primary in time.
     """
-    deadline = time.monotonic() + timeout_s
-    client: MongoClient = MongoClient(f"mongodb://{address}/?directConnection=true", serverSelectionTimeoutMS=2_000)
-    try:
-        while time.monotonic() < deadline:
-            try:
-                _initiate_once(client, [member, *others])
-                if client.admin.command("hello")["isWritablePrimary"]:
-                    return _uri(address, others)
-            except PyMongoError:
-                pass  # not listening yet, or between two states: asked again below
-            time.sleep(0.1)
-    finally:
-        client.close()
-    raise TimeoutError(f"mongod at {address} did not become primary of {NAME} within {timeout_s:.0f} s")
+    client: MongoClient
+
+    def is_primary() -> bool:
+        _initiate_once(client, [member, *others])
+        return bool(client.admin.command("hello")["isWritablePrimary"])
+
+    with MongoClient(f"mongodb://{address}/?directConnection=true", serverSelectionTimeoutMS=2_000) as client:
+        # an error: not listening yet, or between two states
+        slow = f"mongod at {address} did not become primary of {NAME}"
+        awaited(is_primary, slow, timeout_s, ignoring=(PyMongoError,))
+    return _uri(address, others)
 
 
 def _uri(address: str, others: Sequence[str]) -> str:

@@ -30,8 +30,3 @@ def hosts_and_ports(uri: str, default_port: int) -> list[tuple[str, int]]:
     locations = urlsplit(uri).netloc.rpartition("@")[2].split(",")
     parts = [urlsplit(f"//{location}") for location in locations]
     return [(part.hostname or "127.0.0.1", part.port or default_port) for part in parts]
-
-
-def host_and_port(uri: str, default_port: int) -> tuple[str, int]:
-    """Of the first host of an AMQP or MongoDB URI."""
-    return hosts_and_ports(uri, default_port)[0]

@@ -8,7 +8,6 @@ import secrets
 import signal
 import socket
 import sys
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from touchstone_devkit.backing.native_rabbitmq import START_TIMEOUT_S
 from touchstone_devkit.backing.sources import Announce
 from touchstone_devkit.chaos.erlang_calls import ErlangCalls, EvaluationFailed
 from touchstone_devkit.chaos.servers import Hurtable
+from touchstone_devkit.eventually import awaited
 from touchstone_devkit.folders import DATA
 from touchstone_devkit.processes.leftovers import Ledger
 from touchstone_devkit.processes.ports import free_ports
@@ -168,17 +168,14 @@ class Brokers:
 
     def leader_of(self, queue: str, vhost: str | None = None) -> int:
         """The index of the node on which the leader of a queue is. Raises KeyError if there is no such queue."""
-        deadline = time.monotonic() + LEADER_TIMEOUT_S
-        while True:
+
+        def leading() -> list[BrokerNode]:
             leaders = self._any().evaluate(f"[{LEADER} || Q <- {_queues(queue, vhost)}]")
             if leaders == "[]":
                 raise KeyError(queue)
-            for index, node in enumerate(self.nodes):
-                if node.name in leaders and node in self._up():
-                    return index
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{queue} had no leader within {LEADER_TIMEOUT_S} s")
-            time.sleep(0.1)
+            return [node for node in self._up() if node.name in leaders]
+
+        return self.nodes.index(awaited(leading, f"{queue} had no leader", LEADER_TIMEOUT_S)[0])
 
     def _evaluate_in(self, one: bool, expressions: str) -> None:
         """In one node, or in all that are up."""

@@ -1,7 +1,6 @@
 """A native MongoDB replica set whose members tests can end, kill and freeze."""
 
 import contextlib
-import time
 
 from pymongo import MongoClient
 from pymongo.errors import AutoReconnect, PyMongoError
@@ -9,6 +8,7 @@ from pymongo.errors import AutoReconnect, PyMongoError
 from touchstone_devkit.backing import native_mongodb, replica_set
 from touchstone_devkit.backing.sources import Announce
 from touchstone_devkit.chaos.servers import Hurtable
+from touchstone_devkit.eventually import awaited
 from touchstone_devkit.processes.leftovers import Ledger
 from touchstone_devkit.processes.ports import free_ports
 from touchstone_devkit.processes.running import LocalProcess
@@ -43,14 +43,12 @@ class MongoMember(Hurtable):
 
     def _wait_until_it_has_a_state(self) -> None:
         """Primary or secondary, unless the set was not made yet, or this member alone cannot become either."""
-        deadline = time.monotonic() + PRIMARY_TIMEOUT_S
-        while time.monotonic() < deadline:
-            with contextlib.suppress(PyMongoError):
-                said = self.hello()
-                if said.get("isreplicaset") or said["isWritablePrimary"] or said["secondary"]:
-                    return
-            time.sleep(0.1)
-        raise TimeoutError(f"mongod at {self.address} has no state after {PRIMARY_TIMEOUT_S} s")
+
+        def has_one() -> bool:
+            said = self.hello()
+            return bool(said.get("isreplicaset") or said["isWritablePrimary"] or said["secondary"])
+
+        awaited(has_one, f"mongod at {self.address} had no state", PRIMARY_TIMEOUT_S, ignoring=(PyMongoError,))
 
 
 class MongoMembers:
@@ -84,15 +82,14 @@ class MongoMembers:
 
     def primary(self) -> int:
         """The index of the member that is primary now, waited for. Raises TimeoutError."""
-        deadline = time.monotonic() + PRIMARY_TIMEOUT_S
-        while time.monotonic() < deadline:
-            for index, member in enumerate(self.members):
-                if member.is_running:
-                    with contextlib.suppress(PyMongoError):
-                        if member.hello()["isWritablePrimary"]:
-                            return index
-            time.sleep(0.1)
-        raise TimeoutError(f"no primary within {PRIMARY_TIMEOUT_S} s")
+
+        def is_primary(member: MongoMember) -> bool:
+            with contextlib.suppress(PyMongoError):
+                return member.is_running and bool(member.hello()["isWritablePrimary"])
+            return False
+
+        found = awaited(lambda: [*filter(is_primary, self.members)], "no primary", PRIMARY_TIMEOUT_S)
+        return self.members.index(found[0])
 
     def step_down(self) -> None:
         """The primary gives up for ten seconds. Others are elected at once; a single member elects itself again."""

@@ -5,7 +5,6 @@ import enum
 import socket
 import struct
 import threading
-from types import TracebackType
 
 from pika import frame, spec
 
@@ -39,9 +38,7 @@ class RefusingBroker:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._over = True
         with contextlib.suppress(OSError):  # wakes it
             socket.create_connection(self._listener.getsockname(), timeout=_QUIET_S).close()

@@ -1,9 +1,9 @@
 """What can be done to a server that tests hurt: ended, killed, frozen, started again with the same ports and data."""
 
 import signal
-import time
 from collections.abc import Callable
 
+from touchstone_devkit.eventually import awaited
 from touchstone_devkit.processes.running import LocalProcess
 
 END_TIMEOUT_S = 60
@@ -57,9 +57,6 @@ class Hurtable:
 
     def _end_by(self, number: int) -> None:
         self._send(number)
-        deadline = time.monotonic() + END_TIMEOUT_S
-        while self.is_running:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{self.process.name} did not end within {END_TIMEOUT_S} s of signal {number}")
-            time.sleep(0.02)
+        slow = f"{self.process.name} did not end by signal {number}"
+        awaited(lambda: not self.is_running, slow, END_TIMEOUT_S, every_s=0.02)
         self.is_frozen = False

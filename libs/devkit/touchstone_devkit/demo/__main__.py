@@ -1,6 +1,7 @@
 """`make demo`: runs the examples through the whole system, shows it live, checks every result, says where to look."""
 
 import argparse
+import email
 import json
 import shutil
 import signal
@@ -18,7 +19,6 @@ from touchstone_devkit.demo import checks
 from touchstone_devkit.demo.cases import EXAMPLES, addresses_to_tell, load_cases, load_setup
 from touchstone_devkit.demo.display import Progress, results
 from touchstone_devkit.demo.journey import Journey
-from touchstone_devkit.demo.mails import read_mails
 from touchstone_devkit.demo.quiet import wait_until_quiet
 from touchstone_devkit.demo.register import Register
 from touchstone_devkit.demo.trail import Trail
@@ -61,14 +61,12 @@ def _run(system: System, console: Console, options: argparse.Namespace) -> list[
     with Register(system.amqp_uri, system.token) as register, Trail(system.amqp_uri, journey.hear) as trail:
         commands = journey.prepare(register)
         console.print(f"set up: {commands} commands from {_shown(options.examples / 'setup.json')}")
-        progress = Progress(console, journey.story)
-        journey.changed = progress.update
+        journey.changed = Progress(console, journey.story).update
         failures = []
-        with progress.showing():
-            try:
-                journey.travel(register, trail)
-            except TimeoutError as error:
-                failures.append(str(error))
+        try:
+            journey.travel(register, trail)
+        except TimeoutError as error:
+            failures.append(str(error))
         wait_until_quiet(system.amqp_uri, system.mongo_uri, system.database_prefix)
         console.print(results(journey.story))
         numbers = [c["number"] for c in register.every(None, "certification.list_certificates")]
@@ -84,7 +82,8 @@ def _faults(journey: Journey, numbers: list[int], mail_folder: Path) -> list[str
         if case.outcome != "not_submitted":
             expected += addresses_to_tell(journey.setup, case)
     faults += checks.faults_of_register(cases, numbers)
-    return faults + checks.faults_of_mails(expected, read_mails(mail_folder))
+    mails = [email.message_from_bytes(path.read_bytes()) for path in mail_folder.glob("*.eml")]
+    return faults + checks.faults_of_mails(expected, mails)
 
 
 def _say_where(system: System, console: Console, journey: Journey, folder: Path) -> None:

@@ -1,20 +1,12 @@
 """Compares what came out of the demo with what the examples say must come out. Pure: each fault is a sentence."""
 
-import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from email.message import Message
 from typing import Any
 
 from touchstone_devkit.demo.cases import Case
 from touchstone_devkit.demo.outcome import Outcome
-
-
-@dataclasses.dataclass(frozen=True)
-class Mail:
-    """One message that the SMTP server took."""
-
-    message_id: str
-    recipient: str
 
 
 def faults_of_case(case: Case, outcome: Outcome) -> list[str]:
@@ -34,16 +26,16 @@ def faults_of_case(case: Case, outcome: Outcome) -> list[str]:
     return faults
 
 
-def faults_of_mails(expected: Mapping[str, int], mails: Sequence[Mail]) -> list[str]:
-    """What is missing or doubled in the mails: `expected` counts them by recipient's address."""
-    arrived = Counter(mail.recipient for mail in mails)
+def faults_of_mails(expected: Mapping[str, int], mails: Sequence[Message]) -> list[str]:
+    """What is missing or doubled in the mails: `expected` counts them by address, that of the envelope."""
+    arrived = Counter(mail["X-Envelope-To"] for mail in mails)
     people = sorted(set(expected) | set(arrived))
     faults = [
         f"{person}: {arrived[person]} mails, not {expected.get(person, 0)}"
         for person in people
         if arrived[person] != expected.get(person, 0)
     ]
-    repeated = [i for i, count in Counter(mail.message_id for mail in mails).items() if count > 1]
+    repeated = [i for i, count in Counter(mail["Message-ID"] for mail in mails).items() if count > 1]
     return faults + [f"Message-ID {message_id} came more than once" for message_id in repeated]
 
 

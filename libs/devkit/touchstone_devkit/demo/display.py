@@ -1,16 +1,14 @@
-"""Shows each case on its way through the four services: a live table on a terminal, plain lines elsewhere."""
+"""Shows each case on its way through the four services, a line for each step, and at the end what became of all."""
 
-import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from rich.console import Console
-from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
 from touchstone_devkit.demo.cases import Case
-from touchstone_devkit.demo.outcome import STAGES, Outcome
+from touchstone_devkit.demo.outcome import Outcome
 
 _COLOURS = {"issued": "green", "refused": "red", "held": "yellow", "not": "magenta"}
 
@@ -23,46 +21,20 @@ class Progress:
         self._story = story
         self._shown: dict[tuple[str, str], str] = {}
         self._begun_at = time.monotonic()
-        self._live: Live | None = None
-
-    @contextlib.contextmanager
-    def showing(self) -> Iterator["Progress"]:
-        """Live inside the block where there is a terminal."""
-        if not self._console.is_terminal:
-            yield self
-            return
-        with Live(self._table(), console=self._console, refresh_per_second=20) as self._live:
-            yield self
-            self.update()
 
     def update(self) -> None:
         """Show what is new."""
-        if self._live:
-            self._live.update(self._table())
-        else:
-            self._print_news()
-
-    def _print_news(self) -> None:
         for title, (_, outcome) in self._story.items():
             for service, word in outcome.stages().items():
                 if word and self._shown.get((title, service)) != word:
                     self._shown[(title, service)] = word
-                    line = f"{time.monotonic() - self._begun_at:7.2f} s  {title}: {service}: {word}"
-                    self._console.print(line, markup=False, soft_wrap=True)
-
-    def _table(self) -> Table:
-        table = Table(box=None, header_style="bold")
-        for heading in ("case", *STAGES):
-            table.add_column(heading, no_wrap=True)
-        for title, (_, outcome) in self._story.items():
-            stages = outcome.stages()
-            table.add_row(title, *(_coloured(stages[service]) for service in STAGES))
-        return table
+                    line = f"{time.monotonic() - self._begun_at:7.2f} s  {escape(title)}: {service}: {_coloured(word)}"
+                    self._console.print(line, soft_wrap=True)
 
 
-def results(story: Mapping[str, tuple[Case, Outcome]], *, width: int | None = None) -> Table:
+def results(story: Mapping[str, tuple[Case, Outcome]]) -> Table:
     """The closing table: what became of each case."""
-    table = Table(title="What became of each case", title_justify="left", width=width)
+    table = Table(title="What became of each case", title_justify="left")
     table.add_column("case")
     table.add_column("decision and why", ratio=1)
     for heading in ("certificate", "valid", "notices", "ms"):

@@ -10,9 +10,8 @@ from touchstone_contracts.errors import InvalidReport
 from touchstone_devkit.demo.cases import Case, addresses_to_tell
 from touchstone_devkit.demo.outcome import Outcome
 from touchstone_devkit.demo.register import REGISTRAR, SECRETARIAT, Register, assessor
-from touchstone_devkit.demo.stage import set_up
 from touchstone_devkit.demo.trail import Trail
-from touchstone_devkit.demo.worlds import SPEAKERS
+from touchstone_devkit.demo.worlds import set_up
 
 CASE_TIMEOUT_S = 60.0
 Story = dict[str, tuple[Case, Outcome]]
@@ -43,11 +42,7 @@ class Journey:
 
     def prepare(self, register: Register) -> int:
         """Tell the register what it must know first; the number of commands."""
-
-        def command(role: str, method: str, arguments: dict[str, Any], key: str) -> None:
-            register.call(SPEAKERS[role], method, key=key, **arguments)
-
-        return set_up(command, self.setup)
+        return set_up(register, self.setup)
 
     def travel(self, register: Register, trail: Trail) -> None:
         """Each case to its end. Raises TimeoutError when one does not come to it."""

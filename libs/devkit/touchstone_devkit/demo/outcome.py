@@ -4,12 +4,13 @@ import dataclasses
 import datetime
 from typing import Any
 
+from touchstone_contracts.services import SERVICES
+
 DECISIONS = {
     "certification.certificate_issued.v1": "issued",
     "certification.certification_refused.v1": "refused",
     "certification.certification_held.v1": "held",
 }
-STAGES = ("membership", "assessment", "certification", "notification")
 
 
 @dataclasses.dataclass
@@ -58,10 +59,10 @@ class Outcome:
     def stages(self) -> dict[str, str]:
         """A word for each service: what it has done for this case so far."""
         if self.problems is not None:
-            return dict(zip(STAGES, (self._member(), f"not taken: {len(self.problems)} errors", "", ""), strict=True))
+            return dict(zip(SERVICES, (self._member(), f"not taken: {len(self.problems)} errors", "", ""), strict=True))
         assessment = "accepted" if self.accepted_at else "submitted" if self.submitted else ""
         told = f"{len(self.notices)} of {self.expected_notices} sent" if self.decisions else ""
-        return dict(zip(STAGES, (self._member(), assessment, self._decided(), told), strict=True))
+        return dict(zip(SERVICES, (self._member(), assessment, self._decided(), told), strict=True))
 
     def _member(self) -> str:
         return "known" if self.member_known else ""

@@ -3,7 +3,6 @@
 import dataclasses
 import uuid
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 from touchstone.rpc.client import Client
@@ -70,9 +69,7 @@ class Register:
     def __enter__(self) -> "Register":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _client(self, speaker: Speaker | None) -> Client:

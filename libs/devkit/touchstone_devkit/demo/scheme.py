@@ -4,7 +4,6 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from touchstone.auth import keys, tokens
@@ -53,10 +52,8 @@ class Scheme:
         self.trail.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.trail.__exit__(kind, error, trace)
+    def __exit__(self, *_: object) -> None:
+        self.trail.__exit__()
         self.register.close()
 
 

@@ -1,12 +1,12 @@
-"""Gives an example case ids of its own, so that many runs can share one system, and brings it onto the stage."""
+"""Gives an example case ids of its own, so that many runs can share one system, and tells a system about them."""
 
 import copy
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 from touchstone_devkit.demo.cases import Case, addresses_to_tell, load_cases, load_setup
 from touchstone_devkit.demo.register import REGISTRAR, SECRETARIAT, Register, Speaker, assessor, member
-from touchstone_devkit.demo.stage import set_up
 
 _ID_FIELDS = ("member_id", "entity_id", "facility_id", "contact_id", "body_id", "auditor_id")
 SPEAKERS = {"registrar": REGISTRAR, "secretariat": SECRETARIAT}
@@ -67,12 +67,36 @@ def with_own_ids(world: World, suffix: str) -> World:
 
 
 def stage(register: Register, world: World) -> None:
-    """Tell the system about everything in `world`; once told, telling it again changes nothing."""
+    """Tell the system about everything in `world`."""
+    set_up(register, world.setup)
 
-    def command(role: str, method: str, arguments: dict[str, Any], key: str) -> None:
-        register.call(SPEAKERS[role], method, key=key, **arguments)
 
-    set_up(command, world.setup)
+def set_up(register: Register, setup: dict[str, Any]) -> int:
+    """Send everything in `setup`, in its order; the number of commands. Once sent, sending it again changes nothing."""
+    commands = list(_commands(setup))
+    for role, method, arguments, key in commands:
+        register.call(SPEAKERS[role], method, key=f"setup-{key}", **arguments)
+    return len(commands)
+
+
+def _commands(setup: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any], str]]:
+    """Role, method, arguments and key of each command, in the order in which they must be sent."""
+    for joining in setup["members"]:
+        known = {name: value for name, value in joining.items() if name != "joined_on"}
+        joined = {"member_id": joining["member_id"], "joined_on": joining["joined_on"]}
+        yield "registrar", "membership.register_organisation", known, f"register-{joining['member_id']}"
+        yield "registrar", "membership.activate", joined, f"activate-{joining['member_id']}"
+    for role, method, part, name in (
+        ("registrar", "membership.register_entity", "entities", "entity_id"),
+        ("registrar", "membership.register_facility", "facilities", "facility_id"),
+        ("registrar", "membership.set_contact", "contacts", "contact_id"),
+        ("secretariat", "assessment.accredit_body", "bodies", "body_id"),
+        ("secretariat", "assessment.register_auditor", "auditors", "auditor_id"),
+    ):
+        for item in setup[part]:
+            yield role, method, item, f"{part}-{item[name]}"
+    mandate = setup["mandate"]
+    yield "secretariat", "certification.sign_mandate", mandate, mandate["mandate_id"]
 
 
 def _needed_by(case: Case, setup: dict[str, Any]) -> dict[str, Any]:

@@ -1,20 +1,18 @@
 """Starts a process in a group of its own, waits until it answers, and ends it; its output goes to a log file."""
 
 import contextlib
+import dataclasses
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import requests
 from mirakuru import Executor, HTTPExecutor, SimpleExecutor, TCPExecutor
 from mirakuru.exceptions import TimeoutExpired
 
 from touchstone_devkit.processes.leftovers import Ledger
-from touchstone_devkit.processes.ports import answers
 
 LOG_TAIL_LINES = 15
 CHECK_TIMEOUT_S = 5
@@ -24,36 +22,27 @@ class ProcessDidNotStart(RuntimeError):
     """A process ended, or did not answer in time; the message carries the end of its log."""
 
 
+@dataclasses.dataclass(eq=False)
 class LocalProcess:
     """One process of a run: ready when its TCP port accepts, or `ready_uri` answers with 2xx; without port, at once."""
 
-    def __init__(
-        self,
-        name: str,
-        command: Sequence[str],
-        *,
-        ledger: Ledger,
-        port: int | None,
-        ready_uri: str | None = None,
-        environment: Mapping[str, str] | None = None,
-        cwd: Path | None = None,
-        start_timeout_s: float = 90,
-        stop_timeout_s: float = 30,
-        stop_signal: int = signal.SIGTERM,
-    ) -> None:
-        self.name = name
-        self.log_path = ledger.folder / "logs" / f"{name}.log"
-        self._ledger = ledger
-        self._command = list(command)
-        self._port = port
-        self._ready_uri = ready_uri
-        self._environment = dict(environment or {})
-        self._cwd = str(cwd) if cwd else None
-        self._start_timeout_s = start_timeout_s
-        self._stop_timeout_s = stop_timeout_s
-        self._stop_signal = stop_signal
-        self._executor: SimpleExecutor | None = None
-        self._asked_to_stop = False
+    name: str
+    command: list[str]
+    _: dataclasses.KW_ONLY
+    ledger: Ledger
+    port: int | None
+    ready_uri: str | None = None
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    cwd: Path | None = None
+    start_timeout_s: float = 90
+    stop_timeout_s: float = 30
+    stop_signal: int = signal.SIGTERM
+    _executor: SimpleExecutor | None = dataclasses.field(default=None, init=False)
+    _asked_to_stop: bool = dataclasses.field(default=False, init=False)
+
+    @property
+    def log_path(self) -> Path:
+        return self.ledger.folder / "logs" / f"{self.name}.log"
 
     @property
     def pid(self) -> int:
@@ -70,14 +59,13 @@ class LocalProcess:
         with self.log_path.open("a") as log:
             self._executor = self._new_executor(log.fileno())
             if isinstance(self._executor, Executor) and self._executor.pre_start_check():
-                raise ProcessDidNotStart(f"{self.name}: port {self._port} is taken")
+                raise ProcessDidNotStart(f"{self.name}: port {self.port} is taken")
             SimpleExecutor.start(self._executor)  # Executor.start would wait
-        self._ledger.add_process(self.pid, self._stop_signal)
+        self.ledger.add_process(self.pid, self.stop_signal)
 
     def wait_until_ready(self) -> None:
         """Raises ProcessDidNotStart if it ends first or takes too long."""
         executor = self._executor
-        assert executor is not None, f"{self.name} was not launched"
         if not isinstance(executor, Executor):
             return
 
@@ -89,7 +77,7 @@ class LocalProcess:
         try:
             executor.wait_for(answers)
         except TimeoutExpired as error:
-            raise self._failure(f"did not answer within {self._start_timeout_s:.0f} s") from error
+            raise self._failure(f"did not answer within {self.start_timeout_s:.0f} s") from error
 
     def start(self) -> None:
         self.launch()
@@ -99,17 +87,9 @@ class LocalProcess:
         return self._executor is not None and self._executor.running()
 
     def is_ready(self) -> bool:
-        """Asks it now. Mirakuru's own check is for the start alone: it says no once the time for that is over."""
-        if not self.is_running():
-            return False
-        if self._port is None:
-            return True
-        if self._ready_uri is None:
-            return answers("127.0.0.1", self._port, timeout_s=CHECK_TIMEOUT_S)
-        try:
-            return requests.get(self._ready_uri, timeout=CHECK_TIMEOUT_S).ok
-        except requests.RequestException:
-            return False
+        """Asks it now, by a check of its own: that of the start says no once the time for the start is over."""
+        check = self._new_executor()
+        return self.is_running() and (not isinstance(check, Executor) or bool(check.after_start_check()))
 
     def signal(self, number: int) -> None:
         """Sends a signal to the process alone, not to its group."""
@@ -122,16 +102,15 @@ class LocalProcess:
             return
         self._asked_to_stop = True
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, self._stop_signal)
+            os.killpg(self.pid, self.stop_signal)
 
     def stop(self) -> None:
         """Asks it to stop, and kills it when it has not ended in time. Safe to repeat."""
         if self._executor is None or self._executor.process is None:
             return
         self.ask_to_stop()
-        deadline = time.monotonic() + self._stop_timeout_s
-        while self._executor.running() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._executor.process.wait(self.stop_timeout_s)
         self._forget()
 
     def log_tail(self) -> str:
@@ -143,24 +122,22 @@ class LocalProcess:
         if self._executor is not None and self._executor.process is not None:
             pid = self._executor.process.pid
             self._executor.kill()
-            self._ledger.remove_process(pid)
+            self.ledger.remove_process(pid)
 
-    def _new_executor(self, log: int) -> SimpleExecutor:
+    def _new_executor(self, log: int = subprocess.DEVNULL) -> SimpleExecutor:
         options: dict[str, Any] = {
-            "timeout": self._start_timeout_s,
-            "cwd": self._cwd,
-            "envvars": self._environment,
+            "timeout": self.start_timeout_s,
+            "cwd": self.cwd and str(self.cwd),
+            "envvars": dict(self.environment),
             "stdin": subprocess.DEVNULL,
             "stdout": log,
             "stderr": subprocess.STDOUT,
         }
-        if self._ready_uri:
-            return HTTPExecutor(
-                self._command, self._ready_uri, method="GET", request_timeout=CHECK_TIMEOUT_S, **options
-            )
-        if self._port is None:
-            return SimpleExecutor(self._command, **options)
-        return TCPExecutor(self._command, "127.0.0.1", self._port, **options)
+        if self.ready_uri:
+            return HTTPExecutor(self.command, self.ready_uri, method="GET", request_timeout=CHECK_TIMEOUT_S, **options)
+        if self.port is None:
+            return SimpleExecutor(self.command, **options)
+        return TCPExecutor(self.command, "127.0.0.1", self.port, **options)
 
     def _failure(self, what: str) -> ProcessDidNotStart:
         return ProcessDidNotStart(f"{self.name} {what}; the end of {self.log_path}:\n{self.log_tail()}")

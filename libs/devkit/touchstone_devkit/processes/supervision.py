@@ -3,8 +3,9 @@
 import math
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
+from touchstone_devkit.eventually import awaited
 from touchstone_devkit.processes.running import LocalProcess, ProcessDidNotStart
 
 PAUSE_FIRST_S, PAUSE_MAX_S = 0.5, 15.0
@@ -28,21 +29,17 @@ class Supervised(LocalProcess):
         self._restart_at = None
 
     def restart_with(
-        self, environment: Mapping[str, str], *, command: Sequence[str] | None = None, timeout_s: float = 60
+        self, environment: Mapping[str, str], *, command: list[str] | None = None, timeout_s: float = 60
     ) -> None:
         """Asks it to stop; the supervisor then starts it with this environment (and command). Returns when it is ready.
 
         Raises TimeoutError. It counts in `restarts`, and the pause before it is the first.
         """
-        before, until = self.pid, time.monotonic() + timeout_s
-        self._environment = dict(environment)
-        self._command = list(command or self._command)
+        before = self.pid
+        self.environment, self.command = environment, command or self.command
         self.forget_deaths()
         self.ask_to_stop()
-        while self.pid in (0, before) or not self.is_ready():
-            if time.monotonic() > until:
-                raise TimeoutError(f"{self.name} did not come back within {timeout_s:.0f} s")
-            time.sleep(CHECK_INTERVAL_S)
+        awaited(lambda: self.pid not in (0, before) and self.is_ready(), f"{self.name} did not come back", timeout_s)
 
     def hold(self) -> None:
         """Stops it, as `stop` does, and the supervisor leaves it stopped until `release`."""

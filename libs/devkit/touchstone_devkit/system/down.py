@@ -2,7 +2,6 @@
 
 import contextlib
 import sys
-import time
 
 import psutil
 
@@ -37,10 +36,8 @@ def _end(up: Up) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(up.pid)
         process.terminate()
-        deadline = time.monotonic() + STOP_TIMEOUT_S
-        while up.is_alive() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        if up.is_alive():
+        _, alive = psutil.wait_procs([process], timeout=STOP_TIMEOUT_S)
+        for process in alive:
             process.kill()
     STATE_FILE.unlink(missing_ok=True)
 

@@ -24,6 +24,7 @@ variables for the services), `announce` (called with each line of progress; prin
 """
 
 import contextlib
+import dataclasses
 import os
 import secrets
 import signal
@@ -32,7 +33,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 
 from pymongo import MongoClient
 
@@ -59,36 +59,26 @@ class SystemDidNotStart(RuntimeError):
     """A step on the way up failed; the message carries the end of its output."""
 
 
+@dataclasses.dataclass(kw_only=True, eq=False, repr=False)
 class System:
     """The whole system as processes of this machine; see the module's docstring."""
 
-    def __init__(
-        self,
-        *,
-        backing: Backing | None = None,
-        database_prefix: str | None = None,
-        own_vhost: bool = True,
-        sandbox: bool = False,
-        http_ports: Mapping[str, int] | None = None,
-        smtp_port: int | None = None,
-        keys_folder: Path | None = None,
-        environment: Mapping[str, str] | None = None,
-        announce: Announce = print,
-        reconcile_every_s: int | None = None,
-    ) -> None:
-        self.database_prefix = database_prefix or f"touchstone_{secrets.token_hex(4)}"
+    backing: Backing = None  # type: ignore[assignment] # none until the start
+    database_prefix: str = ""
+    own_vhost: bool = True
+    sandbox: bool = False
+    http_ports: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    smtp_port: int = 0
+    keys_folder: Path | None = None
+    environment: dict[str, str] = dataclasses.field(default_factory=dict)
+    announce: Announce = print
+    reconcile_every_s: int | None = None
+
+    def __post_init__(self) -> None:
+        self._drop_databases = not self.database_prefix
+        self.database_prefix = self.database_prefix or f"touchstone_{secrets.token_hex(4)}"
         self.processes: dict[str, Supervised] = {}
         self.http_uris: dict[str, str] = {}
-        self._given_backing = backing
-        self._drop_databases = database_prefix is None
-        self._own_vhost = own_vhost
-        self._sandbox = sandbox
-        self._http_ports = dict(http_ports or {})
-        self._smtp_port = smtp_port
-        self._keys_folder = keys_folder
-        self._more_environment = dict(environment or {})
-        self._announce = announce
-        self._reconcile_every_s = reconcile_every_s
         self._steps_down = contextlib.ExitStack()
 
     def start(self) -> "System":
@@ -109,9 +99,7 @@ class System:
     def __enter__(self) -> "System":
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> None:
@@ -179,16 +167,14 @@ class System:
         supervisor.start()
 
     def _obtain_backing(self) -> None:
-        if self._given_backing is None:
-            self.backing = start_backing(announce=self._announce)
+        if self.backing is None:
+            self.backing = start_backing(announce=self.announce)
             self._steps_down.callback(self.backing.stop)
-        else:
-            self.backing = self._given_backing
         if self._drop_databases:
             self._steps_down.callback(self._remove_databases)
         self.amqp_uri, self.mongo_uri = self.backing.amqp_uri, self.backing.mongo_uri
         self.management_uri = self.backing.management_uri
-        if self.management_uri and self._own_vhost:
+        if self.management_uri and self.own_vhost:
             vhost = f"touchstone-{secrets.token_hex(4)}"
             own = create_vhost(self.management_uri, self.amqp_uri, vhost)
             if own:
@@ -203,7 +189,7 @@ class System:
                     client.drop_database(name)
 
     def _make_keys(self) -> None:
-        folder = self._keys_folder or self.folder / DATA / "keys"
+        folder = self.keys_folder or self.folder / DATA / "keys"
         private_path, self._jwks_path = folder / "issuer.json", folder / "jwks.json"
         if not (private_path.exists() and self._jwks_path.exists()):
             keys.init(ISSUER, private_path, self._jwks_path)
@@ -215,9 +201,9 @@ class System:
 
     def _take_ports(self) -> None:
         free = iter(free_ports(len(SERVICES) + 1))
-        self._http_ports = {name: self._http_ports.get(name) or next(free) for name in SERVICES}
-        self._smtp_port = self._smtp_port or next(free)
-        self.http_uris = {name: f"http://127.0.0.1:{port}" for name, port in self._http_ports.items()}
+        self.http_ports = {name: self.http_ports.get(name) or next(free) for name in SERVICES}
+        self.smtp_port = self.smtp_port or next(free)
+        self.http_uris = {name: f"http://127.0.0.1:{port}" for name, port in self.http_ports.items()}
 
     def _new_environment(self) -> dict[str, str]:
         return {
@@ -227,41 +213,34 @@ class System:
             "TOUCHSTONE_JWKS": str(self._jwks_path),
             "TOUCHSTONE_KEY": str(self._private_path),
             "TOUCHSTONE_ISSUERS": ISSUER,
-            "TOUCHSTONE_SANDBOX": str(self._sandbox).lower(),
+            "TOUCHSTONE_SANDBOX": str(self.sandbox).lower(),
             "TOUCHSTONE_HTTP_HOST": "127.0.0.1",
             "TOUCHSTONE_SMTP_HOST": "127.0.0.1",
-            "TOUCHSTONE_SMTP_PORT": str(self._smtp_port),
+            "TOUCHSTONE_SMTP_PORT": str(self.smtp_port),
             "PYTHONUNBUFFERED": "1",
-            **{f"{name.upper()}_HTTP_PORT": str(port) for name, port in self._http_ports.items()},
-            **self._more_environment,
+            **{f"{name.upper()}_HTTP_PORT": str(port) for name, port in self.http_ports.items()},
+            **self.environment,
         }
 
     def _define_processes(self, ledger: Ledger) -> None:
-        assert self._smtp_port is not None
-        sink = [
-            "-m",
-            "touchstone_devkit.system.mail_sink",
-            "--port",
-            str(self._smtp_port),
-            "--folder",
-            str(self.mail_folder),
-        ]
+        sink = [sys.executable, "-m", "touchstone_devkit.system.mail_sink", "--port", str(self.smtp_port)]
+        sink += ["--folder", str(self.mail_folder)]
         self.processes[MAIL_SINK] = Supervised(
-            MAIL_SINK, [sys.executable, *sink], ledger=ledger, port=self._smtp_port, start_timeout_s=START_TIMEOUT_S
+            MAIL_SINK, sink, ledger=ledger, port=self.smtp_port, start_timeout_s=START_TIMEOUT_S
         )
         for name in SERVICES:
             self.processes[name] = Supervised(
                 name,
                 _command(name, CHECKOUT / "services"),
                 ledger=ledger,
-                port=self._http_ports[name],
+                port=self.http_ports[name],
                 ready_uri=f"{self.http_uris[name]}/ready",
                 environment=self.environment,
                 start_timeout_s=START_TIMEOUT_S,
                 stop_timeout_s=STOP_TIMEOUT_S,
             )
-        if self._reconcile_every_s is not None:
-            self.processes[RECONCILER] = self._reconciler(ledger, self._reconcile_every_s)
+        if self.reconcile_every_s is not None:
+            self.processes[RECONCILER] = self._reconciler(ledger, self.reconcile_every_s)
 
     def _reconciler(self, ledger: Ledger, every_s: int) -> Supervised:
         command = [sys.executable, "-m", "touchstone.cli", "reconcile", "--every", str(every_s), "--mend", "--json"]
@@ -281,7 +260,7 @@ class System:
             self.processes[name].launch()
         for name in names:
             self.processes[name].wait_until_ready()
-        self._announce(f"ready: {', '.join(names)} ({time.monotonic() - begun:.1f} s)")
+        self.announce(f"ready: {', '.join(names)} ({time.monotonic() - begun:.1f} s)")
 
     def _stop_process_group(self, names: Sequence[str]) -> None:
         """All at once too: nobody waits for another's drain."""
@@ -297,7 +276,7 @@ class System:
         (self.log_folder / "provision.log").write_text(done.stdout + done.stderr)
         if done.returncode != 0:
             raise SystemDidNotStart(f"provisioning failed:\n{(done.stdout + done.stderr)[-2000:]}")
-        self._announce(f"provisioned: queues and indexes ({time.monotonic() - begun:.1f} s)")
+        self.announce(f"provisioned: queues and indexes ({time.monotonic() - begun:.1f} s)")
 
 
 def _command(service: str, services: Path) -> list[str]:

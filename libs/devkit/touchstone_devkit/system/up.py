@@ -133,7 +133,7 @@ def _system(found: choosing.Backing) -> System:
         database_prefix=os.environ.get("TOUCHSTONE_DATABASE_PREFIX", DATABASE_PREFIX),
         sandbox=os.environ.get("TOUCHSTONE_SANDBOX") == "true",
         http_ports={name: port for name, port in usual.items() if is_free(port)},
-        smtp_port=SMTP_PORT if is_free(SMTP_PORT) else None,
+        smtp_port=SMTP_PORT if is_free(SMTP_PORT) else 0,
         keys_folder=STATE / "keys",
         reconcile_every_s=RECONCILE_EVERY_S,
     )
