@@ -3,9 +3,7 @@
 import collections
 import contextlib
 import dataclasses
-import importlib
 import json
-import pkgutil
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,7 +11,7 @@ from typing import Any
 
 import pika.exceptions
 
-import touchstone_contracts.events
+import touchstone_contracts.events  # noqa: F401 - registers them all
 from touchstone.rpc.blocking import BrokerRefused, Channel, Connection, open_connection
 from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.topology import events_exchange
@@ -55,8 +53,6 @@ def _facts(data: dict[str, Any]) -> Iterator[str]:
 
 def producers() -> list[str]:
     """The services whose events this release of the contracts defines."""
-    for module in pkgutil.iter_modules(touchstone_contracts.events.__path__):
-        importlib.import_module(f"touchstone_contracts.events.{module.name}")
     return sorted({event.producer for event in REGISTRY.values()})  # type: ignore[attr-defined]
 
 
