@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pymongo
-
 from touchstone_devkit.demo.mails import read_mails
+
 from touchstone_devkit.demo.register import SECRETARIAT, Register
 from touchstone_devkit.demo.worlds import World, a_world, stage
 from touchstone_devkit.eventually import eventually

@@ -68,9 +68,8 @@ class BrokerNode(Hurtable):
             folder, address.amqp, management_port, password, more=_cluster_lines(cluster)
         )
         _write_cookie(folder, cookie)
-        environment = program.environment() | native_rabbitmq.environment_of(
-            folder, address.amqp, address.dist, address.epmd
-        )
+        own = native_rabbitmq.environment_of(folder, address.amqp, address.dist, address.epmd)
+        environment = {**program.environment, **own}
         environment["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] += f" -kernel net_ticktime {NET_TICKTIME_S}"
         process = LocalProcess(
             f"rabbitmq-{index}",

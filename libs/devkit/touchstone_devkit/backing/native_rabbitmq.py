@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from touchstone_devkit.backing import debian_packages
@@ -22,38 +22,31 @@ class Program:
     """A rabbitmq-server that can be run: its script, and what has to be added to the environment for it."""
 
     server: Path
-    path: str = ""
-    libraries: str = ""
-    origin: str = ""
+    origin: str
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def has_management(self) -> bool:
         home = self.server.resolve().parent.parent
         return any(home.glob("plugins/rabbitmq_management-*")) or any(home.glob("plugins/rabbitmq_management.ez"))
 
-    def environment(self) -> dict[str, str]:
-        variables = {}
-        if self.path:
-            variables["PATH"] = f"{self.path}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        if self.libraries:
-            variables["LD_LIBRARY_PATH"] = self.libraries
-        return variables
-
 
 def find(announce: Announce) -> Program:
     """The installed server, else the unpacked one, which is downloaded first if it is not there. Raises Unavailable."""
     installed = INSTALLED if INSTALLED.exists() else _on_path()
     if installed:
-        return Program(installed, origin=f"installed {installed}")
+        return Program(installed, f"installed {installed}")
     if not UNPACKED.exists():
         UNPACKED.parent.mkdir(parents=True, exist_ok=True)
         debian_packages.unpack("rabbitmq-server", UNPACKED, wanted=_is_needed, announce=announce)
     _make_erlang_relocatable(UNPACKED)
     return Program(
         server=UNPACKED / "usr/lib/rabbitmq/bin/rabbitmq-server",
-        path=str(UNPACKED / "usr/lib/erlang/bin"),
-        libraries=debian_packages.library_path(UNPACKED),
         origin="rabbitmq-server from Debian's packages, unpacked",
+        environment={
+            "PATH": f"{UNPACKED / 'usr/lib/erlang/bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "LD_LIBRARY_PATH": debian_packages.library_path(UNPACKED),
+        },
     )
 
 

@@ -45,6 +45,3 @@ class ControlledBacking(Backing):
             ledger.close()
             raise
         super().__init__(KIND, servers, ledger)
-
-    def __enter__(self) -> "ControlledBacking":
-        return self

@@ -49,8 +49,6 @@ from touchstone_devkit.processes.supervision import Supervised, Supervisor
 
 MAIL_SINK, RECONCILER = "mail-sink", "reconciler"
 ISSUER = keys.DEFAULT_ISSUER
-START_TIMEOUT_S = 90
-STOP_TIMEOUT_S = 30
 PROVISION_TIMEOUT_S = 120
 
 
@@ -217,9 +215,7 @@ class System:
     def _define_processes(self, ledger: Ledger) -> None:
         sink = [sys.executable, "-m", "touchstone_devkit.system.mail_sink", "--port", str(self.smtp_port)]
         sink += ["--folder", str(self.mail_folder)]
-        self.processes[MAIL_SINK] = Supervised(
-            MAIL_SINK, sink, ledger=ledger, port=self.smtp_port, start_timeout_s=START_TIMEOUT_S
-        )
+        self.processes[MAIL_SINK] = Supervised(MAIL_SINK, sink, ledger=ledger, port=self.smtp_port)
         for name in SERVICES:
             self.processes[name] = Supervised(
                 name,
@@ -228,8 +224,6 @@ class System:
                 port=self.http_ports[name],
                 ready_uri=f"{self.http_uris[name]}/ready",
                 environment=self.environment,
-                start_timeout_s=START_TIMEOUT_S,
-                stop_timeout_s=STOP_TIMEOUT_S,
             )
         if self.reconcile_every_s is not None:
             self.processes[RECONCILER] = self._reconciler(ledger, self.reconcile_every_s)

@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
-import psutil
-
 from touchstone_devkit.backing import choosing, compose
 from touchstone_devkit.backing.choosing import NoBacking, start_backing
 from touchstone_devkit.folders import STATE
+from touchstone_devkit.processes.leftovers import identity, lives
 from touchstone_devkit.processes.ports import is_free, usual_http_ports
 from touchstone_devkit.system.runner import System, SystemDidNotStart
 
@@ -38,12 +37,7 @@ class Up:
     where: list[str]
 
     def is_alive(self) -> bool:
-        if self.kind == "docker":
-            return True
-        try:
-            return abs(psutil.Process(self.pid).create_time() - self.started) < 1
-        except psutil.Error:
-            return False
+        return self.kind == "docker" or lives(self.pid, self.started)
 
 
 def what_is_up() -> Up | None:
@@ -146,10 +140,9 @@ def _write_shell_file(environment: Mapping[str, str]) -> None:
 
 
 def _write_state(kind: str, where: list[str]) -> None:
-    started = psutil.Process().create_time()
     draft = STATE_FILE.with_suffix(".new")
     draft.touch(mode=0o600)
-    draft.write_text(json.dumps(dataclasses.asdict(Up(kind, os.getpid(), started, where))))
+    draft.write_text(json.dumps(dataclasses.asdict(Up(kind, *identity(os.getpid()), where))))
     draft.replace(STATE_FILE)
 
 
@@ -166,9 +159,7 @@ def _show_until_ready(keeper: "subprocess.Popen[bytes]") -> None:
 
 def _say_where(up: Up) -> int:
     print("\n".join(f"  {line}" for line in up.where))
-    print(
-        "make down stops it." if up.kind in ("docker", "environment") else "make down stops it; its data goes with it."
-    )
+    print("make down stops it." if up.kind in ("docker", "environment") else "make down stops it and its data.")
     return 0
 
 
