@@ -1,12 +1,16 @@
-"""What contract tests share: the way of a message into code and out."""
+"""What contract tests share: drawings on the import path, and the way of a message into code and out."""
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from touchstone_contracts.envelope import unwrap, wrap
 from touchstone_contracts.registry import REGISTRY
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture

@@ -1,26 +1,40 @@
 """The pages that repeat what code says are what the code says today."""
 
+import dataclasses
 import re
 from pathlib import Path
 
 import pytest
+from harness import document as fault_results
+from harness import plot
+from harness.results import Result, Results
 
 from touchstone_contracts import document
 from touchstone_contracts.errors import CODES, Refusal
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = sorted(
-    p
-    for pattern in ("*.md", "docs/**/*.md", "libs/*/*.md", "services/*/*.md", "examples/**/*.md")
-    for p in ROOT.glob(pattern)
-)
+FOLDERS = ("docs", "libs", "services", "examples", "tests", "bench", "deploy")
+PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))])
 
 
 def dead_links(page: Path) -> list[str]:
-    """Links of a page to files that are not there. Links elsewhere and anchors are not followed."""
-    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
-    return [t for t in targets if "://" not in t and not (page.parent / t).exists()]
+    """Links of a page to files that are not there, or to headings that a page has not. Others are not followed."""
+    targets = re.findall(r"\]\(([^)\s]+)[^)]*\)", page.read_text())
+    return [target for target in targets if "://" not in target and not leads_somewhere(page, target)]
+
+
+def leads_somewhere(page: Path, target: str) -> bool:
+    file, _, anchor = target.partition("#")
+    there = page.parent / file if file else page
+    return there.exists() and (not anchor or there.suffix != ".md" or anchor in anchors_of(there.read_text()))
+
+
+def anchors_of(text: str) -> set[str]:
+    """What GitHub calls the headings of a page; one inside a block of code is no heading."""
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def codes_in(page: str) -> dict[str, str]:
@@ -42,6 +56,26 @@ def test_a_stale_page_of_events_is_seen() -> None:
     stale = document.page().replace("Last day of validity.", "Last day of use.", 1)
 
     assert stale != document.page()
+
+
+@pytest.fixture(scope="module")
+def results() -> list[Result]:
+    return Results(ROOT / "tests/faults/results.json").all
+
+
+def test_the_page_of_fault_results_is_what_the_kept_results_say(results: list[Result]) -> None:
+    page = fault_results.PAGE.read_text()
+    picture = fault_results.PAGE.with_name(fault_results.PLOT).read_text()
+
+    assert fault_results.filled(page, results) == page, "stale: python tests/faults --document"
+    assert plot.drawn(fault_results.newest(results)) == picture, "stale: python tests/faults --document"
+
+
+def test_a_result_that_the_page_does_not_know_is_seen(results: list[Result]) -> None:
+    page = fault_results.PAGE.read_text()
+    lost = dataclasses.replace(results[-1], seed=0, lost=1)
+
+    assert fault_results.filled(page, [*results, lost]) != page
 
 
 def test_the_interface_page_lists_every_error_code_with_its_meaning() -> None:
@@ -66,6 +100,9 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
 
 def test_a_dead_link_is_seen(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("[here](page.md#top) [there](https://example.org) [gone](gone.md) ![picture](gone.svg)")
+    page.write_text(
+        "# The `top` of it, all\n```\n# no heading\n```\n[here](page.md#the-top-of-it-all) [top](#the-top-of-it-all)"
+        "[there](https://example.org) [gone](gone.md) ![picture](gone.svg) [lost](#lost) [no](page.md#no-heading)"
+    )
 
-    assert dead_links(page) == ["gone.md", "gone.svg"]
+    assert dead_links(page) == ["gone.md", "gone.svg", "#lost", "page.md#no-heading"]

@@ -123,7 +123,9 @@ def _put_in_order(kept: results.Results, options: argparse.Namespace) -> int:
         kept.add(*map(targets.judged_again, results.Results(path).all))
     if options.document:
         document.write(kept.all)
-    print(table.tally(kept.all))
+        table.show(document.newest(kept.all))
+    else:
+        print(table.tally(kept.all))
     return 0
 
 
@@ -149,7 +151,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--cases", help=f"patterns of names, with commas between them; by default '{MATRIX}'")
     parser.add_argument("--results", type=Path, default=RESULTS_PATH, help="file that keeps the results")
     parser.add_argument("--merge", type=Path, nargs="+", default=[], help="only add the results in these files")
-    parser.add_argument("--document", action="store_true", help="only write the table into docs/reliability.md")
+    parser.add_argument("--document", action="store_true", help="only print all cases and write the page of results")
     return parser.parse_args()
 
 

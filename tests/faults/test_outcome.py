@@ -189,10 +189,27 @@ def test_the_page_gets_the_newest_result_of_each_case_and_keeps_what_stands_arou
 
     text = page.read_text()
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "what stood here" not in text
-    assert "| broker/kill/load | 60 | 0 | 0 | 0 |  | 1.0 s | 5 s | 7 | c0ffee | 2026-11-22 |" in text
-    assert "| broker/term/load | 60 | 1 | 0 | 0 |" in text and "- broker/term/load: lost: one decision" in text
+    assert "| broker/kill | 1 | 60 | 0 | 0 | 0 |  | 1.0 s | 5 s |" in text
+    assert "| broker/term | 1 | 60 | 1 | 0 | 0 |" in text and "- broker/term/load: lost: one decision" in text
     assert "| 6.0 s! |" in text and "- broker/stop/load: broker/stop: recovery took 6.0 s" in text
     assert "parked: 3 messages" not in text
+    assert document.filled(text, [GOOD, LOST, SLOW]) == text
+
+
+def test_a_row_sums_up_all_cases_of_a_fault_and_tells_the_longest_recovery_that_is_judged() -> None:
+    in_a_deploy = dataclasses.replace(GOOD, case="broker/kill/deploy", recovery_s=9.0, stall_s=20.0)
+    unstruck = dataclasses.replace(GOOD, case="broker/kill/rest", recovery_s=None, reached=False)
+    points = [
+        dataclasses.replace(GOOD, case=f"{service}/domain/kill", kind="crash", recovery_s=seconds)
+        for service, seconds in (("membership", 7.5), ("certification", 2.0))
+    ]
+
+    text = document.rendered([GOOD, in_a_deploy, unstruck, *map(targets.judged_again, points)])
+
+    assert "| broker/kill | 3 | 180 | 0 | 0 | 0 | 20.0 s | 1.0 s | 5 s |" in text
+    assert "| domain/kill | 2 | 120 | 0 | 0 | 0 |  | 7.5 s! | 7 s |" in text
+    assert "- broker/kill/rest: the fault did not strike" in text
+    assert "- membership/domain/kill: recovery took 7.5 s" in text
 
 
 def test_the_page_says_above_its_tables_what_was_not_reached_and_at_which_commits() -> None:
@@ -206,7 +223,7 @@ def test_the_page_says_above_its_tables_what_was_not_reached_and_at_which_commit
     assert "- broker/stop: 2 of 2 took more than 5 s: 6.0 s, 8.0 s" in said and "- broker/kill" not in said
     assert "- crash points, `kill`: 1 of 1 took more than 7 s: 7.5 s" in said
     assert "infrastructure at commit c0ffee (2 cases), commit decade (1 case); crash points at commit c0ffee" in said
-    assert "all rows of c0ffee." in said
+    assert "all cases of c0ffee." in said
     assert "- nothing/deploy: 2 messages came again that" in document.overview([drained])
     assert document.rendered([GOOD]).startswith("No target was missed.\n\nAll of this is commit c0ffee.")
 

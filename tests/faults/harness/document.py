@@ -1,4 +1,4 @@
-"""Writes what the results say into docs/reliability.md, between its two marks, and draws the recoveries beside it."""
+"""Writes what the results say into docs/reliability-results.md, between its two marks, and draws the recoveries."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -8,26 +8,33 @@ from harness import plot, table, targets
 from harness.infrastructure import NO_FAULT
 from harness.results import FIRST_NOTICE, Result
 
-PAGE = Path(__file__).parents[3] / "docs" / "reliability.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reliability-results.md"
 PLOT = "recovery.svg"
-ROWS_SHOWN = 100
-"""A longer table is folded."""
 BEGIN, END = "<!-- results: written by `python tests/faults --document` -->", "<!-- end of results -->"
-HEAD = ("case", "audits", "lost", "doubled", "parked", "stall", "recovery", "target", "seed", "commit", "date")
+HEAD = ("fault", "cases", "audits", "lost", "doubled", "parked", "longest stall", "longest recovery", "target")
 TITLES = {"infrastructure": "Infrastructure", "soak": "Soak", "crash": "Crash points"}
 
 
 def write(results: Sequence[Result], page: Path = PAGE) -> None:
     """Puts the newest result of each case and seed between the marks. Raises ValueError when the page has none."""
-    before, begin, rest = page.read_text().partition(BEGIN)
+    text = filled(page.read_text(), results)
+    if picture := plot.drawn(newest(results)):
+        page.with_name(PLOT).write_text(picture)
+    page.write_text(text)
+
+
+def filled(text: str, results: Sequence[Result]) -> str:
+    """The page with these results between its marks. Raises ValueError when it has none."""
+    before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise ValueError(f"{page.name} has no place for the results: {BEGIN} ... {END}")
-    newest = [targets.judged_again(r) for r in {(result.case, result.seed): result for result in results}.values()]
-    picture = plot.drawn(newest)
-    if picture:
-        page.with_name(PLOT).write_text(picture)
-    page.write_text(f"{before}{BEGIN}\n\n{rendered(newest)}\n\n{END}{after}")
+        raise ValueError(f"{PAGE.name} has no place for the results: {BEGIN} ... {END}")
+    return f"{before}{BEGIN}\n\n{rendered(newest(results))}\n\n{END}{after}"
+
+
+def newest(results: Sequence[Result]) -> list[Result]:
+    """Of each case and seed, judged by the targets of today."""
+    return [targets.judged_again(r) for r in {(result.case, result.seed): result for result in results}.values()]
 
 
 def rendered(results: Sequence[Result]) -> str:
@@ -38,28 +45,55 @@ def rendered(results: Sequence[Result]) -> str:
 
 
 def _part(kind: str, results: Sequence[Result]) -> str:
+    """One row for each fault: what all cases with it came to."""
     if not results:
         return ""
-    seeds = _listed(str(seed) for seed in {r.seed for r in results})
-    days = _listed({r.at[:10] for r in results})
+    faults: dict[str, list[Result]] = {}
+    for result in results:
+        faults.setdefault(_fault(result), []).append(result)
     lines = [
         f"### {TITLES[kind]}",
         "",
         f"{table.tally(results)}.",
-        f"Seed {seeds}; {_commits(results)}; {days}.",
+        f"Seed {_listed(str(r.seed) for r in results)}; {_commits(results)}; {_listed(r.at[:10] for r in results)}.",
         "",
-        *(["<details><summary>Each of them</summary>", ""] if len(results) > ROWS_SHOWN else []),
         f"| {' | '.join(HEAD)} |",
         f"|{'---|' * len(HEAD)}",
-        *(f"| {' | '.join([*table.row(r), str(r.seed), r.commit, r.at[:10]])} |" for r in results),
-        *(["", "</details>"] if len(results) > ROWS_SHOWN else []),
+        *(f"| {' | '.join(_row(fault, own))} |" for fault, own in sorted(faults.items())),
     ]
     if kind == "infrastructure" and plot.drawn(results):
         lines += ["", f"![Recovery after each fault]({PLOT})"]
-    remarks = [f"- {r.case}: {sentence}" for r in results for sentence in (*r.faults, *r.missed)]
+    remarks = [f"- {_said_of(r, sentence)}" for r in results for sentence in (*r.faults, *r.missed)]
+    remarks += [f"- {r.case}: the fault did not strike" for r in results if not r.reached]
     if remarks:
         lines += ["", "What was found, and what was missed (`!`):", "", *remarks]
     return "\n".join(lines)
+
+
+def _row(fault: str, results: Sequence[Result]) -> list[str]:
+    """The cells of one fault. Where there is a target, the recovery is the longest of those that it judges."""
+    sums = [sum(getattr(r, name) for r in results) for name in ("audits", "lost", "doubled", "parked")]
+    judged = [seconds for r in results for _, seconds, _ in targets.judged(r)]
+    measured = judged or [r.recovery_s for r in results if not r.unmeasured]
+    recovery = _longest(measured) + ("!" if any(r.missed for r in results) else "")
+    cells = {cell for r in results if (cell := targets.cell(r)) not in ("", targets.NOT_JUDGED)}
+    return [fault, *map(str, [len(results), *sums]), _longest([r.stall_s for r in results]), recovery, _listed(cells)]
+
+
+def _said_of(result: Result, sentence: str) -> str:
+    return sentence if sentence.startswith(f"{result.case}:") else f"{result.case}: {sentence}"
+
+
+def _longest(seconds: Iterable[float | None]) -> str:
+    known = [s for s in seconds if s is not None]
+    return f"{max(known):.1f} s" if known else ""
+
+
+def _fault(result: Result) -> str:
+    """What its case shares with others: the fault without the moment, the point and the mode without the service."""
+    if result.kind == "crash":
+        return result.case.partition("/")[2]
+    return result.case.rpartition("/")[0] if result.kind == "infrastructure" else result.case
 
 
 def overview(results: Sequence[Result]) -> str:
@@ -80,7 +114,7 @@ def overview(results: Sequence[Result]) -> str:
         else f"All of this is commit {results[0].commit}.",
     ]
     if older:
-        lines += ["", f'Measured in the older way (see "How to read the table"): all rows of {", ".join(older)}.']
+        lines += ["", f'Measured in the older way (see "How to read it"): all cases of {", ".join(older)}.']
     return "\n".join(lines)
 
 
@@ -113,4 +147,4 @@ def _order(result: Result) -> tuple[str, int]:
 
 
 def _listed(values: Iterable[str]) -> str:
-    return ", ".join(sorted(values))
+    return ", ".join(sorted(set(values)))

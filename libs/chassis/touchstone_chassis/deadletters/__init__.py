@@ -1,1 +1,1 @@
-"""The dead letter channel: what was given up is kept, shown, mended, replayed or discarded."""
+"""The dead letter channel: what was given up is kept, shown, edited, replayed or discarded."""

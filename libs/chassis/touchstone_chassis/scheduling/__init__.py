@@ -1,1 +1,1 @@
-"""Durable deadlines, claimed by one replica."""
+"""The durable job queue: what is due is claimed by one replica, and survives restarts."""

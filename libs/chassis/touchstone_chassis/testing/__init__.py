@@ -1,1 +1,1 @@
-"""Fault injection points."""
+"""Fault injection points: where a test run kills, stops or fails the process."""

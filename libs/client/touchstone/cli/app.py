@@ -256,22 +256,16 @@ def keys_list(jwks: Annotated[pathlib.Path | None, typer.Option()] = None, as_js
     """List the public keys that services accept."""
     output = Output(as_json=as_json)
     with told(output):
+        path = jwks or jwks_path()
         shown = [
-            {name: key.get(name) for name in ("kid", "iss", "kty", "crv")} | {"roles": _roles_of(key)}
-            for key in _public_keys(jwks)
+            {name: key.get(name) for name in ("kid", "iss", "kty", "crv")}
+            | {"roles": ", ".join(key.get(MEMBER_OF_KEY) or ["all"])}
+            for key in keys.public_keys(path)
         ]
         if as_json:
             output.json(shown)
         else:
-            output.table(str(jwks or jwks_path()), shown)
-
-
-def _public_keys(jwks: pathlib.Path | None) -> list[dict[str, Any]]:
-    return keys.public_keys(jwks or jwks_path())
-
-
-def _roles_of(key: dict[str, Any]) -> str:
-    return ", ".join(key.get(MEMBER_OF_KEY) or ["all"])
+            output.table(str(path), shown)
 
 
 def _private_path(issuer: str) -> pathlib.Path:

@@ -16,9 +16,7 @@ import psutil
 
 from touchstone_devkit.backing import choosing, compose
 from touchstone_devkit.backing.choosing import NoBacking, start_backing
-from touchstone_devkit.backing.sources import Announce, Servers
 from touchstone_devkit.folders import STATE
-from touchstone_devkit.processes.leftovers import Ledger
 from touchstone_devkit.processes.ports import is_free, usual_http_ports
 from touchstone_devkit.system.runner import System, SystemDidNotStart
 
@@ -95,7 +93,8 @@ def serve() -> int:
 
     signal.signal(signal.SIGTERM, end)
     try:
-        found = start_backing(known=_sources())
+        # as for tests, but where Docker is chosen, compose brings up everything and not the two servers alone
+        found = start_backing(known={**choosing.sources(os.environ), "docker": compose.start})
     except NoBacking as error:
         print(error)
         return 1
@@ -114,15 +113,6 @@ def serve() -> int:
             STATE_FILE.unlink(missing_ok=True)
             SHELL_FILE.unlink(missing_ok=True)
     return 0
-
-
-def _sources() -> dict[str, choosing.Source]:
-    """As for tests, but where Docker is chosen, compose brings up everything and not the two servers alone."""
-
-    def whole_project(ledger: Ledger, announce: Announce) -> Servers:
-        return compose.start(ledger, announce)
-
-    return {**choosing.sources(os.environ), "docker": whole_project}
 
 
 def _system(found: choosing.Backing) -> System:

@@ -12,23 +12,28 @@ import certification
 from certification.data import rule_sets
 from certification.domain.rules import facts
 
-FILE = pathlib.Path(certification.__file__).parent / "data" / "rule-set-1.json"
+FOLDER = pathlib.Path(certification.__file__).parent / "data"
+SHIPPED = sorted(FOLDER.glob("rule-set-*.json"))
 
 
 @pytest.fixture
 def document() -> Any:
-    return copy.deepcopy(json.loads(FILE.read_text()))
+    return json.loads((FOLDER / "rule-set-1.json").read_text())
 
 
 def row(document: Any, id: str) -> Any:
     return next(row for row in document["rows"] if row["id"] == id)
 
 
-def test_the_shipped_rule_set_has_the_rows_for_initial_audits_in_their_printed_order(document: Any) -> None:
+def test_rule_set_1_has_the_rows_for_initial_audits_in_their_printed_order(document: Any) -> None:
     assert [row.id for row in rule_sets.parse(document).rows] == ["0", "1", "2a", "2", "2b", "5", "5b", "7"]
 
 
-def test_everything_in_the_shipped_rule_set_names_its_source_and_confidence(document: Any) -> None:
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_every_shipped_rule_set_is_sound_and_names_the_source_and_confidence_of_everything(file: pathlib.Path) -> None:
+    document = json.loads(file.read_text())
+
+    assert file.name == f"rule-set-{rule_sets.parse(document).number}.json"
     for one in (*document["parameters"].values(), *document["guards"], *document["rows"]):
         assert one["source"] and one["confidence"] in rule_sets.CONFIDENCES
 
@@ -102,4 +107,4 @@ def test_a_rule_set_that_is_not_sound_is_refused(document: Any, fault: str) -> N
 
 
 def test_a_rule_set_that_does_not_exist_is_not_taken_for_one() -> None:
-    assert rule_sets.exists(1) and not rule_sets.exists(2)
+    assert rule_sets.exists(1) and not rule_sets.exists(999)
