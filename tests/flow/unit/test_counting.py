@@ -7,7 +7,7 @@ from pathlib import Path
 
 from walking.counting import calling, functions, handlers, returns
 from walking.describing import described, modules
-from walking.running import RECORDER, Call, Step, without_background
+from walking.running import RECORDER, Call, Step, moments, without_background
 
 OURS = """
 import greenlet, also_ours, theirs
@@ -58,6 +58,15 @@ def test_what_the_same_loop_calls_when_nothing_happens_is_background() -> None:
     walk = calls("loop:turn", "loop:found", at=5) + calls("loop:turn", greenlet=2, at=5)
 
     assert [c.function for c in without_background(idle + walk, (0, 2))] == ["found", "turn"]
+
+
+def test_a_worker_belongs_to_the_step_that_it_began_in_and_a_loop_to_each() -> None:
+    loop = calls("l:run", at=1) + calls("l:turn", at=9)
+    worker = calls("w:a", greenlet=2, at=5) + calls("w:b", greenlet=2, at=9)
+
+    counted = moments(loop + worker, {1: loop[0], 2: worker[0]}, since=4)
+
+    assert [at for at, _call in counted] == [1, 9, 5, 5]
 
 
 def test_handlers_are_found_by_their_decorators(tmp_path: Path) -> None:

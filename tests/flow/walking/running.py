@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pymongo
+<<<<<<< HEAD
 from touchstone_devkit.demo.mails import read_mails
+=======
+>>>>>>> flow
 
 from touchstone_devkit.demo.register import SECRETARIAT, Register
 from touchstone_devkit.demo.worlds import World, a_world, stage
@@ -151,7 +154,7 @@ def _wait(system: System, mongo: pymongo.MongoClient, *, mails: int) -> None:
         late = [database["deadlines"].count_documents({"due_at": soon}) for database in databases]
         return not any(late) and not any(d["outbox"].count_documents({"pending": True}) for d in databases)
 
-    eventually(lambda: len(read_mails(system.mail_folder)) >= mails, within_s=GIVE_UP_S)
+    eventually(lambda: len(list(system.mail_folder.glob("*.eml"))) >= mails, within_s=GIVE_UP_S)
     eventually(over, within_s=GIVE_UP_S, every_s=0.2)
     time.sleep(SETTLED_S)
 
@@ -171,16 +174,20 @@ def without_background(calls: Iterable[Call], idle: tuple[float, float]) -> list
     return [call for root, call in rooted if (root, call.module, call.function) not in background]
 
 
-def begin_of_job(calls: Sequence[Call], began: dict[int, str], since: float) -> float:
-    """When the job queue first found something to do."""
-    return next(c.at for c in calls if c.at >= since and began[c.greenlet].startswith(JOB_QUEUE))
+def moments(calls: Sequence[Call], first: dict[int, Call], since: float) -> list[tuple[float, Call]]:
+    """When each call counts: in a greenlet that began after `since`, as what it began with, for it is of one step."""
+    return [(first[c.greenlet].at if first[c.greenlet].at >= since else c.at, c) for c in calls]
 
 
 def _steps(recorded: dict[str, list[Call]], times: dict[str, float], writes: list[_Write]) -> Iterator[Step]:
     idle, end = (times["idle"], times["submission"]), times["end"]
-    began = {call.greenlet: call.module for call in reversed(recorded["notification"])}
-    calls = {service: without_background(found, idle) for service, found in recorded.items()}
-    told = begin_of_job(calls["notification"], began, times["acceptance"])
+    counted, told = {}, end
+    for service, found in recorded.items():
+        first = {call.greenlet: call for call in reversed(found)}
+        counted[service] = moments(without_background(found, idle), first, times["submission"])
+        if service == STEPS["sending"][0]:  # which begins when the job queue finds something to do
+            by_queue = (at for at, call in counted[service] if first[call.greenlet].module.startswith(JOB_QUEUE))
+            told = next(at for at in by_queue if at >= times["acceptance"])
     spans = {"submission": (times["submission"], times["acceptance"]), "announcement": (times["acceptance"], told)}
     spans["sending"] = (told, told + CHECKED_AFTER_S)
     for name, (service, _kind, _by) in STEPS.items():
@@ -191,7 +198,7 @@ def _steps(recorded: dict[str, list[Call]], times: dict[str, float], writes: lis
             transactions.setdefault(write.transaction, set()).add(write.collection)
         yield Step(
             name,
-            [call for call in calls[service] if since <= call.at < until],
+            [call for at, call in counted[service] if since <= at < until],
             [frozenset(collections) for collections in transactions.values()],
             [w.document["type"] for w in own if w.collection == "outbox" and "exchange" in w.document],
             [w.document["kind"] for w in own if w.collection == "deadlines" and "kind" in w.document],
