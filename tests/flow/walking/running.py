@@ -13,10 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pymongo
-<<<<<<< HEAD
-from touchstone_devkit.demo.mails import read_mails
-=======
->>>>>>> flow
 
 from touchstone_devkit.demo.register import SECRETARIAT, Register
 from touchstone_devkit.demo.worlds import World, a_world, stage
