@@ -13,7 +13,7 @@ LOCKS := dev mongod mail-sink client $(SERVICES)
 # What is locked beside requirements/NAME.in: for development every service, for an image its own.
 locked_for = $(if $(filter dev,$1),requirements/dev.in $(SERVICES:%=services/%/pyproject.toml),$(if $(filter $1,$(SERVICES)),\
 	requirements/service.in services/$1/pyproject.toml,requirements/$1.in))
-FAST_TESTS := $(wildcard libs/*/tests/unit services/*/tests/unit tests/contract tests/architecture tests/model/unit) \
+FAST_TESTS := $(wildcard libs/*/tests/unit services/*/tests/unit tests/contract tests/architecture tests/*/unit) \
 	$(patsubst %,bench/tests/test_%.py,judging children work)
 # Some cases of every kind, with shorter waits: a part of `make test LONG=1`.
 SHORT_FAULTS := $(patsubst %,tests/faults/test_%.py,crash_points kill infrastructure soak)

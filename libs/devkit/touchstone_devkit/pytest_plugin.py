@@ -40,15 +40,11 @@ def backing(pytestconfig: pytest.Config) -> Iterator[Backing]:
 @pytest.fixture
 def database_prefix(backing: Backing) -> Iterator[str]:
     """A random prefix for names of databases; every database `<prefix>_*` is dropped after the test."""
-    from pymongo import MongoClient
+    from touchstone_devkit.backing.replica_set import drop_databases  # pymongo, and not before eventlet has patched
 
     prefix = f"t{secrets.token_hex(4)}"
     yield prefix
-    client: MongoClient
-    with MongoClient(backing.mongo_uri) as client:
-        for name in client.list_database_names():
-            if name.startswith(f"{prefix}_"):
-                client.drop_database(name)
+    drop_databases(backing.mongo_uri, prefix)
 
 
 @pytest.fixture

@@ -18,13 +18,14 @@ _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
 def entrypoints() -> dict[str, Any]:
-    """The entrypoints of all installed services by name: `service.method`."""
+    """The entrypoints of all installed services by name, `service.method`, but what has nothing to tell."""
     return {
         f"{service.name}.{method}": entrypoint
         for offered in entry_points(group="touchstone.services")
         for service in [offered.load()]
         for method in dir(service)
         for entrypoint in getattr(getattr(service, method), "nameko_entrypoints", ())
+        if method != "list_facts" or service.reconciliation.facts
     }
 
 

@@ -84,12 +84,7 @@ def replayed(
     sent = document | {"replays": count, "replay_due": due}
     outgoing = _outgoing(sent, body)
     row = message_row(
-        replay_row(sent),
-        document["queue"],
-        body,
-        properties=outgoing.properties,
-        headers=outgoing.headers,
-        due=due,
+        replay_row(sent), document["queue"], body, properties=outgoing.properties, headers=outgoing.headers, due=due
     )
     return _done(sent, REPLAYED, action(REPLAYED, now, who=who, why=why, what=f"replay {count}"), now), row
 

@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 from touchstone_chassis.consuming.decoding import BadMessage, decode
 from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.consuming.retry import attempts_of
-from touchstone_chassis.handlers.entrypoint import Invocation, MessageEntrypoint, handled_by
+from touchstone_chassis.handlers.entrypoint import Invocation, MessageEntrypoint, entrypoints_of, handled_by
 from touchstone_chassis.handlers.execution import Deferred, Execution
 from touchstone_chassis.observability import metrics, tracing
 from touchstone_chassis.testing.fault_points import fault_point
@@ -123,6 +123,16 @@ class OnEvent(MessageEntrypoint):
         if isinstance(error, Refusal) and not error.retryable:
             return self.resources.retry_policy.dead_letter(delivery, error.code, error)
         return self.resources.retry_policy.retry_or_dead_letter(delivery, error)
+
+
+def handlers_of(service: type) -> dict[str, str]:
+    """The durable name of the handler of each event type, in each version that is understood."""
+    return {
+        version.type_name: entrypoint.handler_of(newest)
+        for entrypoint in entrypoints_of(service, OnEvent)
+        for newest in entrypoint.event_classes
+        for version in versions(newest)
+    }
 
 
 def on_event(

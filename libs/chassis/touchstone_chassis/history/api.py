@@ -4,8 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from touchstone_chassis.handlers.entrypoint import entrypoints_of
-from touchstone_chassis.handlers.events import OnEvent
+from touchstone_chassis.handlers.events import handlers_of
 from touchstone_chassis.handlers.stored import Stored
 from touchstone_chassis.history.reader import EventHistory
 from touchstone_chassis.mongo.server_time import RealTime
@@ -13,7 +12,6 @@ from touchstone_chassis.rpc.method import query
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.moments import Moment
 from touchstone_contracts.roles import FOLLOWERS
-from touchstone_contracts.versions import versions
 
 HINDRANCES_MAX = 200
 _SELECTORS = ("ids", "subjects", "caused_by", "since")
@@ -65,7 +63,7 @@ class HistoryApi:
 
         `consumes` lists the event types that it handles: of one of these, a missing time says that it has not yet.
         """
-        handlers = _handlers(type(self))
+        handlers = handlers_of(type(self))
         return {
             "processed": self.trail.processed(self.name, sorted(set(handlers.values())), request["ids"]),
             "dead_letters": self.trail.dead_letters(request["ids"]),
@@ -92,13 +90,3 @@ class HistoryApi:
     def job_details(self, kind: str, key: str) -> dict[str, Any]:
         """What else a person should see of a job that is late. A service that has such jobs says so."""
         return {}
-
-
-def _handlers(service: type) -> dict[str, str]:
-    """The durable name of the handler of each event type, in each version that is understood."""
-    return {
-        version.type_name: entrypoint.handler_of(newest)
-        for entrypoint in entrypoints_of(service, OnEvent)
-        for newest in entrypoint.event_classes
-        for version in versions(newest)
-    }

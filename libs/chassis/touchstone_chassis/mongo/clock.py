@@ -101,13 +101,9 @@ def move(mongo_uri: str, prefix: str, offset_s: float, sandbox: bool) -> None:
     if not sandbox:
         raise ClockNotMovable("the clock can only be moved in a sandbox")
     offset_s = _checked(offset_s)
-    client = connect(mongo_uri)
-    try:
-        client[f"{prefix}_sandbox"][_COLLECTION].update_one(
-            {"_id": _DOCUMENT}, {"$set": {"offset_s": offset_s}}, upsert=True
-        )
-    finally:
-        client.close()
+    with connect(mongo_uri) as client:
+        stored = client[f"{prefix}_sandbox"][_COLLECTION]
+        stored.update_one({"_id": _DOCUMENT}, {"$set": {"offset_s": offset_s}}, upsert=True)
 
 
 def _checked(offset_s: Any) -> float:

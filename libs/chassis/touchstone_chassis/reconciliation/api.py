@@ -10,8 +10,7 @@ from nameko import config
 from nameko.extensions import DependencyProvider
 
 from touchstone_chassis.deadletters.api import Why
-from touchstone_chassis.handlers.entrypoint import entrypoints_of
-from touchstone_chassis.handlers.events import OnEvent
+from touchstone_chassis.handlers.events import handlers_of
 from touchstone_chassis.mongo.server_time import RealTime
 from touchstone_chassis.reconciliation.ledger import Ledger, ReconciliationDeclarations, queue_lengths
 from touchstone_chassis.rpc.method import command, query
@@ -19,7 +18,6 @@ from touchstone_contracts.callers import Caller
 from touchstone_contracts.moments import Moment
 from touchstone_contracts.roles import OPERATOR
 from touchstone_contracts.topology import event_queue, retry_queue
-from touchstone_contracts.versions import versions
 
 log = structlog.get_logger(__name__)
 
@@ -85,12 +83,8 @@ class LedgerProvider(DependencyProvider):
 @functools.cache
 def _received(service: Any) -> dict[str, tuple[str, str]]:
     """Queue and handler of each event type that comes in, in each of its versions."""
-    return {
-        version.type_name: (event_queue(service.name, version.type_name), entrypoint.handler_of(newest))
-        for entrypoint in entrypoints_of(service, OnEvent)
-        for newest in entrypoint.event_classes
-        for version in versions(newest)
-    }
+    handlers = handlers_of(service)
+    return {name: (event_queue(service.name, name), handler) for name, handler in handlers.items()}
 
 
 class ReconciliationApi:

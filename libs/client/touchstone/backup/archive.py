@@ -9,6 +9,8 @@ import dataclasses
 import datetime
 import gzip
 import hashlib
+import itertools
+import operator
 import os
 import pathlib
 from collections import Counter
@@ -87,19 +89,25 @@ def _write(database: Database, service: str, file: BinaryIO) -> Summary:
         raise BackupFailed(f"{database.name} holds a part of a backup: a restore did not come to its end.")
     counts: Counter[str] = Counter()
     with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=5) as stream:
-        out = _Hashing(cast(BinaryIO, stream))
+        hashing = hashlib.sha256()
+
+        def add(document: Mapping[str, Any]) -> None:
+            encoded = bson.encode(document)
+            hashing.update(encoded)
+            stream.write(encoded)
+
         with database.client.start_session(snapshot=True) as session:
             at = database.client.admin.command("hello")["localTime"].replace(tzinfo=datetime.UTC)
             # The first read fixes the moment for all that follow.
             database[names[0]].find_one({}, {"_id": 1}, session=session)
             header = {"format": FORMAT, "version": FORMAT_VERSION, "service": service, "database": database.name}
-            out.add(header | {"at": at, "collections": names})
+            add(header | {"at": at, "collections": names})
             for name in names:
                 for document in database[name].with_options(codec_options=_RAW).find({}, session=session):
-                    out.add({"c": name, "d": document})
+                    add({"c": name, "d": document})
                     counts[name] += 1
-        digest = out.digest()
-        out.add({"end": True, "counts": dict(counts), "sha256": digest})
+        digest = hashing.hexdigest()
+        add({"end": True, "counts": dict(counts), "sha256": digest})
     return Summary(service, database.name, at, dict(counts), digest)
 
 
@@ -229,27 +237,19 @@ def _make_room(database: Database) -> None:
 
 def _raise_counter(database: Database, counter: str, skip: int, above: int | None) -> int:
     """The number above which the counter now goes on."""
-    counters = database["sequences"]
-    counters.update_one({"_id": counter}, {"$inc": {"last": skip}})
-    if above:
-        counters.update_one({"_id": counter}, {"$max": {"last": above}}, upsert=True)
-    found = counters.find_one({"_id": counter})
+    raised = [{"$set": {"last": {"$max": [{"$add": ["$last", skip]}, above]}}}]
+    found = database["sequences"].find_one_and_update(
+        {"_id": counter}, raised, upsert=bool(above), return_document=pymongo.ReturnDocument.AFTER
+    )
     return int(found["last"]) if found else 0
 
 
 def _batches(documents: Iterable[RawBSONDocument]) -> Iterator[tuple[str, list[Any]]]:
     """The documents of the file by collection, a batch at a time; header and trailer left out."""
-    name, batch = "", list[Any]()
-    for raw in documents:
-        if "c" not in raw:
-            continue
-        if batch and (raw["c"] != name or len(batch) == BATCH):
+    kept = (raw for raw in documents if "c" in raw)
+    for name, of_one in itertools.groupby(kept, key=operator.itemgetter("c")):
+        while batch := [raw["d"] for raw in itertools.islice(of_one, BATCH)]:
             yield name, batch
-            batch = []
-        name = raw["c"]
-        batch.append(raw["d"])
-    if batch:
-        yield name, batch
 
 
 def _documents(path: pathlib.Path) -> Iterator[RawBSONDocument]:
@@ -269,21 +269,6 @@ def _checked_header(path: pathlib.Path, raw: RawBSONDocument) -> dict[str, Any]:
     return header
 
 
-class _Hashing:
-    """Writes documents and keeps the hash of all of them."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream, self._hash = stream, hashlib.sha256()
-
-    def add(self, document: Mapping[str, Any]) -> None:
-        encoded = bson.encode(document)
-        self._hash.update(encoded)
-        self._stream.write(encoded)
-
-    def digest(self) -> str:
-        return self._hash.hexdigest()
-
-
 @contextlib.contextmanager
 def _private_file(path: pathlib.Path) -> Iterator[BinaryIO]:
     """A new file that its owner alone can read: backups hold addresses. On disk when the block ends."""
@@ -297,11 +282,7 @@ def _private_file(path: pathlib.Path) -> Iterator[BinaryIO]:
 
 def _client(mongo_uri: str) -> pymongo.MongoClient[Any]:
     return pymongo.MongoClient(
-        mongo_uri,
-        serverSelectionTimeoutMS=10_000,
-        appname="touchstone backup",
-        tz_aware=True,
-        w="majority",
+        mongo_uri, serverSelectionTimeoutMS=10_000, appname="touchstone backup", tz_aware=True, w="majority"
     )
 
 

@@ -14,23 +14,8 @@ from touchstone.auth import keys, tokens
 from touchstone.cases.case_file import case_file
 from touchstone.cli import backup, cases, dead_letters, provision, reconcile
 from touchstone.cli.case_views import show_case_file
-from touchstone.cli.context import (
-    AmqpUri,
-    Cab,
-    Issuer,
-    Json,
-    Key,
-    Member,
-    Role,
-    Session,
-    Subject,
-    calling,
-    jwks_path,
-    required,
-    signer,
-    told,
-)
-from touchstone.cli.render import Output, error_object
+from touchstone.cli.context import AmqpUri, Offline, Session, Signing, calling, jwks_path, required
+from touchstone.cli.render import error_object
 from touchstone.cli.watch_view import show_events
 from touchstone.rpc import submission
 from touchstone.rpc.client import MalformedReply, NoAnswer
@@ -194,84 +179,67 @@ def _json_object(text: str) -> dict[str, Any]:
 
 
 @app.command()
+@calling
 def watch(
+    session: Offline,
     amqp_uri: AmqpUri = None,
     until_idle: Annotated[float | None, typer.Option(metavar="SECONDS", help="End after so long without any.")] = None,
-    as_json: Json = False,
 ) -> None:
     """Follow the events of all services as they happen, until ctrl-c. With --json one event a line."""
-    output = Output(as_json=as_json)
-    with told(output):
-        show_events(output, required(amqp_uri, "--amqp-uri", "TOUCHSTONE_AMQP_URI"), until_idle_s=until_idle)
+    broker = required(amqp_uri, "--amqp-uri", "TOUCHSTONE_AMQP_URI")
+    show_events(session.output, broker, until_idle_s=until_idle)
 
 
 @app.command()
+@calling
 def token(
-    role: Role = None,
-    subject: Subject = None,
-    cab: Cab = None,
-    member: Member = None,
-    key: Key = None,
-    issuer: Issuer = None,
+    session: Offline,
+    signing: Signing,
     audience: Annotated[str, typer.Option(help="Who it is for.")] = tokens.AUDIENCE,
     life: Annotated[int, typer.Option(metavar="SECONDS", help="At most 300.")] = tokens.LIFE_S_MAX,
-    as_json: Json = False,
 ) -> None:
     """Sign a token with an issuer's private key, and print it alone."""
-    output = Output(as_json=as_json)
-    with told(output):
-        chosen = key or _private_path(keys.DEFAULT_ISSUER)
-        sign = signer(
-            chosen, role=role, subject=subject, issuer=issuer, cab=cab, member=member, audience=audience, life_s=life
-        )
-        signed = sign()
-        if as_json:
-            holder = subject or getpass.getuser()
-            output.json({"token": signed, "subject": holder, "role": role, "expires_at": int(time.time()) + life})
-        else:
-            print(signed)
+    sign = signing.signer(signing.key or _private_path(keys.DEFAULT_ISSUER), audience=audience, life_s=life)
+    signed, holder = sign(), signing.subject or getpass.getuser()
+    if session.as_json:
+        expires_at = int(time.time()) + life
+        session.output.json({"token": signed, "subject": holder, "role": signing.role, "expires_at": expires_at})
+    else:
+        print(signed)
 
 
 @keys_app.command("init")
+@calling
 def keys_init(
+    session: Offline,
     issuer: Annotated[str, typer.Option(help="Who signs with this key.")] = keys.DEFAULT_ISSUER,
     private: Annotated[pathlib.Path | None, typer.Option(help="New file for the private key.")] = None,
     jwks: Annotated[pathlib.Path | None, typer.Option(help="Services' public keys; the new one is added.")] = None,
     roles: Annotated[
         str | None, typer.Option(metavar="ROLE[,ROLE]", help="The only roles in which it may sign; default: all.")
     ] = None,
-    as_json: Json = False,
 ) -> None:
     """Make an issuer's key pair. The private key must stand where git cannot pick it up."""
-    output = Output(as_json=as_json)
-    with told(output):
-        named = None if roles is None else [role.strip() for role in roles.split(",")]
-        made = keys.init(issuer, private or _private_path(issuer), jwks or jwks_path(), roles=named)
-        shown = {"issuer": made.issuer, "kid": made.kid, "private": str(made.private_path), "jwks": str(made.jwks_path)}
-        output.answer("made a key pair", shown)
+    named = None if roles is None else [role.strip() for role in roles.split(",")]
+    made = keys.init(issuer, private or _private_path(issuer), jwks or jwks_path(), roles=named)
+    shown = {"issuer": made.issuer, "kid": made.kid, "private": str(made.private_path), "jwks": str(made.jwks_path)}
+    session.output.answer("made a key pair", shown)
 
 
 @keys_app.command("list")
-def keys_list(jwks: Annotated[pathlib.Path | None, typer.Option()] = None, as_json: Json = False) -> None:
+@calling
+def keys_list(session: Offline, jwks: Annotated[pathlib.Path | None, typer.Option()] = None) -> None:
     """List the public keys that services accept."""
-    output = Output(as_json=as_json)
-    with told(output):
-        shown = [
-            {name: key.get(name) for name in ("kid", "iss", "kty", "crv")} | {"roles": _roles_of(key)}
-            for key in _public_keys(jwks)
-        ]
-        if as_json:
-            output.json(shown)
-        else:
-            output.table(str(jwks or jwks_path()), shown)
-
-
-def _public_keys(jwks: pathlib.Path | None) -> list[dict[str, Any]]:
-    return keys.public_keys(jwks or jwks_path())
-
-
-def _roles_of(key: dict[str, Any]) -> str:
-    return ", ".join(key.get(MEMBER_OF_KEY) or ["all"])
+    path = jwks or jwks_path()
+    shown = [
+        {name: key.get(name) for name in ("kid", "iss", "kty", "crv")}
+        | {"roles": ", ".join(key.get(MEMBER_OF_KEY) or ["all"])}
+        for key in keys.public_keys(path)
+    ]
+    if session.as_json:
+        session.output.json(shown)
+    else:
+        session.output.table(str(path), shown)
 
 
 def _private_path(issuer: str) -> pathlib.Path:

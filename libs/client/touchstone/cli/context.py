@@ -49,52 +49,65 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.", show_default=F
 AmqpUri = Annotated[
     str | None, _option("--amqp-uri", env=["TOUCHSTONE_AMQP_URI", "AMQP_URI"], text="amqp://user:password@host/vhost")
 ]
-Key = Annotated[
-    pathlib.Path | None, _option("--key", env="TOUCHSTONE_KEY", text="An issuer's private key: signs a token per call.")
-]
-Subject = Annotated[str | None, _option("--subject", env="TOUCHSTONE_SUBJECT", text="Who calls; default: your login.")]
-Role = Annotated[
-    str | None, _option("--role", env="TOUCHSTONE_ROLE", text="secretariat, registrar, assessor, member or operator.")
-]
-Cab = Annotated[
-    str | None, _option("--cab", env="TOUCHSTONE_CAB", text="The certification body that an assessor speaks for.")
-]
-Member = Annotated[
-    str | None, _option("--member", env="TOUCHSTONE_MEMBER", text="The organisation that a member speaks for.")
-]
-Issuer = Annotated[str | None, _option("--issuer", env="TOUCHSTONE_ISSUER", text="Default: the key's.")]
-
-
-def signer(key: pathlib.Path, *, role: str | None, subject: str | None, **claims: Any) -> Signer:
-    """Signs tokens with the key in that file; raises KeyUnusable, TokenUnsignable, or a usage error without a role."""
-    if role is None:
-        raise typer.BadParameter("a key signs for any role: say which with --role or TOUCHSTONE_ROLE")
-    return Signer(keys.load(key), subject or getpass.getuser(), role, **claims)
 
 
 @dataclasses.dataclass
-class Session:
+class Offline:
+    """What a command that calls no service has beside its own options: how its answer is shown."""
+
+    as_json: Json = False
+
+    @functools.cached_property
+    def output(self) -> Output:
+        return Output(as_json=self.as_json)
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+@dataclasses.dataclass
+class Signing:
+    """By which key tokens are signed, and for whom."""
+
+    key: Annotated[
+        pathlib.Path | None,
+        _option("--key", env="TOUCHSTONE_KEY", text="An issuer's private key: signs a token per call."),
+    ] = None
+    subject: Annotated[
+        str | None, _option("--subject", env="TOUCHSTONE_SUBJECT", text="Who calls; default: your login.")
+    ] = None
+    role: Annotated[
+        str | None,
+        _option("--role", env="TOUCHSTONE_ROLE", text="secretariat, registrar, assessor, member or operator."),
+    ] = None
+    cab: Annotated[
+        str | None, _option("--cab", env="TOUCHSTONE_CAB", text="The certification body that an assessor speaks for.")
+    ] = None
+    member: Annotated[
+        str | None, _option("--member", env="TOUCHSTONE_MEMBER", text="The organisation that a member speaks for.")
+    ] = None
+    issuer: Annotated[str | None, _option("--issuer", env="TOUCHSTONE_ISSUER", text="Default: the key's.")] = None
+
+    def signer(self, key: pathlib.Path, **claims: Any) -> Signer:
+        """Signs tokens with the key in that file; raises KeyUnusable, TokenUnsignable, a usage error without a role."""
+        if self.role is None:
+            raise typer.BadParameter("a key signs for any role: say which with --role or TOUCHSTONE_ROLE")
+        claims |= {"issuer": self.issuer, "cab": self.cab, "member": self.member}
+        return Signer(keys.load(key), self.subject or getpass.getuser(), self.role, **claims)
+
+
+@dataclasses.dataclass
+class Session(Offline, Signing):
     """One command's connection and output; the connection is opened with the first call."""
 
     given_uri: AmqpUri = None
     token: Annotated[str | None, _option("--token", env="TOUCHSTONE_TOKEN", text="A token from any issuer.")] = None
-    key: Key = None
-    subject: Subject = None
-    role: Role = None
-    cab: Cab = None
-    member: Member = None
-    issuer: Issuer = None
     timeout_s: Annotated[float, _option("--timeout", env="TOUCHSTONE_TIMEOUT_S", text="Seconds for a call.")] = 30.0
-    as_json: Json = False
 
     @property
     def amqp_uri(self) -> str:
         """The broker's address; a usage error when there is none."""
         return required(self.given_uri, "--amqp-uri", "TOUCHSTONE_AMQP_URI")
-
-    @functools.cached_property
-    def output(self) -> Output:
-        return Output(as_json=self.as_json)
 
     @functools.cached_property
     def client(self) -> Client:
@@ -113,8 +126,7 @@ class Session:
     def _token(self) -> Callable[[], str] | str | None:
         if self.token or not self.key or not self.role:
             return self.token  # possibly none: the public register is open to everybody
-        names = ("role", "subject", "issuer", "cab", "member")
-        return signer(self.key, **{name: getattr(self, name) for name in names})
+        return self.signer(self.key)
 
 
 def age_s(option: str, age: str | None) -> int | None:

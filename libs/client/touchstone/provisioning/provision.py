@@ -116,13 +116,8 @@ def provision_broker(amqp_uri: str, plan: BrokerPlan, *, wait_s: float = 30) -> 
     with open_connection(amqp_uri, client_name="touchstone provision", wait_s=wait_s) as connection:
         declaring = _Declaring(connection)
         for exchange in plan.exchanges.values():
-            declaring.attempt(
-                "exchange_declare",
-                exchange.name,
-                exchange_type=exchange.type,
-                durable=True,
-                arguments=dict(exchange.arguments) or None,
-            )
+            wanted = {"exchange_type": exchange.type, "arguments": dict(exchange.arguments) or None}
+            declaring.attempt("exchange_declare", exchange.name, durable=True, **wanted)
         for queue in plan.queues.values():
             declaring.attempt("queue_declare", queue.name, durable=True, arguments=dict(queue.arguments) or None)
         if not declaring.problems:
@@ -228,14 +223,12 @@ def _create_indexes(database: Database, indexes: Iterable[Index]) -> list[str]:
 
 def options_of(index: Index) -> dict[str, Any]:
     """What pymongo's `create_index` takes beside the keys, and what `index_information` gives back."""
-    options: dict[str, Any] = {}
-    if index.unique:
-        options["unique"] = True
-    if index.partial is not None:
-        options["partialFilterExpression"] = dict(index.partial)
-    if index.expire_after_s is not None:
-        options["expireAfterSeconds"] = index.expire_after_s
-    return options
+    options = {
+        "unique": index.unique or None,
+        "partialFilterExpression": None if index.partial is None else dict(index.partial),
+        "expireAfterSeconds": index.expire_after_s,
+    }
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _run_migrations(database: Database, topology: ServiceTopology) -> list[str]:

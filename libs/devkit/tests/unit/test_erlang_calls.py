@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from touchstone_devkit.chaos import erlang_calls
-from touchstone_devkit.chaos.erlang_calls import ErlangCalls, EvaluationFailed
+from touchstone_devkit.backing import erlang_calls
+from touchstone_devkit.backing.erlang_calls import ErlangCalls, EvaluationFailed
 
 PROGRAM = """#!/bin/sh
 cat > /dev/null

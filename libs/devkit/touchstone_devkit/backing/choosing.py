@@ -9,6 +9,7 @@ import importlib
 import os
 import time
 from collections.abc import Callable, Mapping
+from typing import Self
 
 from touchstone_devkit.backing.sources import Announce, Servers, Unavailable
 from touchstone_devkit.folders import RUNS, new_run_folder
@@ -51,7 +52,7 @@ class Backing:
             servers.stop()
             self.ledger.close()
 
-    def __enter__(self) -> "Backing":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from touchstone_devkit.backing.sources import Announce, Unavailable
@@ -24,7 +24,9 @@ def unpack(package: str, into: Path, *, wanted: Callable[[str], bool], announce:
     for tool in ("apt-get", "dpkg"):
         if not shutil.which(tool):
             raise Unavailable(f"Debian's packages cannot be had: there is no {tool} here")
-    with _temporary_folder() as temporary:
+    with tempfile.TemporaryDirectory(prefix="touchstone-apt-") as name:
+        temporary = Path(name)
+        temporary.chmod(0o755)  # for apt's own user, to which apt drops its privileges when root downloads
         packages = _download(package, temporary, wanted, announce)
         draft = Path(tempfile.mkdtemp(prefix=f"{into.name}.", dir=into.parent))
         for archive in packages:
@@ -70,23 +72,8 @@ def _own_lists(temporary: Path) -> list[str]:
     for folder in ("lists/partial", "cache/archives/partial"):
         (temporary / folder).mkdir(parents=True)
         _give_to_sandbox(temporary / folder)
-    return [
-        "-o",
-        f"Dir::State::lists={temporary}/lists",
-        "-o",
-        f"Dir::Cache={temporary}/cache",
-        "-o",
-        "Debug::NoLocking=1",
-    ]
-
-
-@contextlib.contextmanager
-def _temporary_folder() -> Iterator[Path]:
-    """Readable by apt's own user, to which apt drops its privileges when root downloads."""
-    with tempfile.TemporaryDirectory(prefix="touchstone-apt-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        yield folder
+    settings = (f"Dir::State::lists={temporary}/lists", f"Dir::Cache={temporary}/cache", "Debug::NoLocking=1")
+    return [word for setting in settings for word in ("-o", setting)]
 
 
 def _give_to_sandbox(folder: Path) -> None:

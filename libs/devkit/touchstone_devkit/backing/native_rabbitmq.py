@@ -1,27 +1,20 @@
-"""RabbitMQ as a native process: the installed one, or Debian's unpacked into the project's folder."""
+"""Finds the RabbitMQ that is installed, or unpacks Debian's into the project's folder, and configures its nodes."""
 
 import dataclasses
 import os
 import re
-import secrets
 import shutil
-import signal
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from touchstone_devkit.backing import debian_packages
-from touchstone_devkit.backing.broker import wait_until_broker_answers
-from touchstone_devkit.backing.sources import Announce, Unavailable
-from touchstone_devkit.folders import DATA, STATE
-from touchstone_devkit.processes.leftovers import Ledger
-from touchstone_devkit.processes.ports import free_ports
-from touchstone_devkit.processes.running import LocalProcess
+from touchstone_devkit.backing.sources import Announce
+from touchstone_devkit.folders import STATE
 
 INSTALLED = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 """Debian's. The one in /usr/sbin insists on root or on the user rabbitmq."""
 UNPACKED = STATE / "native" / "rabbitmq"
-START_TIMEOUT_S = 120
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,100 +22,31 @@ class Program:
     """A rabbitmq-server that can be run: its script, and what has to be added to the environment for it."""
 
     server: Path
-    path: str = ""
-    libraries: str = ""
-    origin: str = ""
-
-    @property
-    def epmd(self) -> str | None:
-        return shutil.which("epmd", path=f"{self.path}{os.pathsep}{os.environ.get('PATH', '')}")
+    origin: str
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def has_management(self) -> bool:
         home = self.server.resolve().parent.parent
         return any(home.glob("plugins/rabbitmq_management-*")) or any(home.glob("plugins/rabbitmq_management.ez"))
 
-    def environment(self) -> dict[str, str]:
-        variables = {}
-        if self.path:
-            variables["PATH"] = f"{self.path}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        if self.libraries:
-            variables["LD_LIBRARY_PATH"] = self.libraries
-        return variables
-
-
-@dataclasses.dataclass(frozen=True)
-class Broker:
-    """A running broker and the two processes that it consists of, in the order in which to stop them."""
-
-    amqp_uri: str
-    management_uri: str | None
-    origin: str
-    processes: tuple[LocalProcess, ...]
-
-    def stop(self) -> None:
-        for process in self.processes:
-            process.stop()
-
 
 def find(announce: Announce) -> Program:
     """The installed server, else the unpacked one, which is downloaded first if it is not there. Raises Unavailable."""
     installed = INSTALLED if INSTALLED.exists() else _on_path()
     if installed:
-        return Program(installed, origin=f"installed {installed}")
+        return Program(installed, f"installed {installed}")
     if not UNPACKED.exists():
         UNPACKED.parent.mkdir(parents=True, exist_ok=True)
         debian_packages.unpack("rabbitmq-server", UNPACKED, wanted=_is_needed, announce=announce)
     _make_erlang_relocatable(UNPACKED)
     return Program(
         server=UNPACKED / "usr/lib/rabbitmq/bin/rabbitmq-server",
-        path=str(UNPACKED / "usr/lib/erlang/bin"),
-        libraries=debian_packages.library_path(UNPACKED),
         origin="rabbitmq-server from Debian's packages, unpacked",
-    )
-
-
-def start(ledger: Ledger, announce: Announce) -> Broker:
-    """A broker of this run's own: node name, ports, cookie, user and data; everything listens on loopback only."""
-    program = find(announce)
-    if not program.epmd:
-        raise Unavailable("a rabbitmq-server is there, but no epmd (part of Erlang)")
-    amqp_port, dist_port, epmd_port, management_port = free_ports(4)
-    folder = ledger.folder / DATA / "rabbitmq"
-    password = secrets.token_urlsafe(12)
-    has_management = program.has_management
-    write_configuration(folder, amqp_port, management_port if has_management else None, password)
-    environment = program.environment() | environment_of(folder, amqp_port, dist_port, epmd_port)
-    epmd = LocalProcess(
-        "epmd",
-        [program.epmd, "-port", str(epmd_port), "-address", "127.0.0.1"],
-        ledger=ledger,
-        port=epmd_port,
-        environment=environment,
-        stop_signal=signal.SIGKILL,
-    )
-    server = server_process("rabbitmq", program, ledger, folder, amqp_port, environment)
-    epmd.start()
-    server.start()
-    amqp_uri = f"amqp://touchstone:{password}@127.0.0.1:{amqp_port}/"
-    wait_until_broker_answers(amqp_uri, timeout_s=START_TIMEOUT_S)
-    management_uri = f"http://touchstone:{password}@127.0.0.1:{management_port}" if has_management else None
-    return Broker(amqp_uri, management_uri, program.origin, (server, epmd))
-
-
-def server_process(
-    name: str, program: Program, ledger: Ledger, folder: Path, amqp_port: int, environment: Mapping[str, str]
-) -> LocalProcess:
-    """The process of one node, not started yet."""
-    return LocalProcess(
-        name,
-        [str(program.server)],
-        ledger=ledger,
-        port=amqp_port,
-        environment=environment,
-        cwd=folder,
-        start_timeout_s=START_TIMEOUT_S,
-        stop_signal=signal.SIGKILL,  # its data is thrown away: nothing to put in order first
+        environment={
+            "PATH": f"{UNPACKED / 'usr/lib/erlang/bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "LD_LIBRARY_PATH": debian_packages.library_path(UNPACKED),
+        },
     )
 
 

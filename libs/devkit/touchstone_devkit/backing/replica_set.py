@@ -66,3 +66,12 @@ def _initiate_once(client: MongoClient, members: Sequence[str]) -> None:
     except OperationFailure as error:
         if error.code != ALREADY_INITIALIZED:
             raise
+
+
+def drop_databases(mongo_uri: str, prefix: str) -> None:
+    """Every database `<prefix>_*`."""
+    client: MongoClient
+    with MongoClient(mongo_uri) as client:
+        for name in client.list_database_names():
+            if name.startswith(f"{prefix}_"):
+                client.drop_database(name)

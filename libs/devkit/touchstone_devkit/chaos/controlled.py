@@ -17,10 +17,11 @@ Let a second pass between declaring a quorum queue and killing the broker: Rabbi
 that the queue exists, and one that was killed before never finds its leader again.
 """
 
+from touchstone_devkit.backing.broker_nodes import Brokers
 from touchstone_devkit.backing.choosing import Backing
-from touchstone_devkit.backing.sources import Announce, Servers
-from touchstone_devkit.chaos.broker_nodes import Brokers
-from touchstone_devkit.chaos.mongo_members import MongoMembers
+from touchstone_devkit.backing.mongo_members import MongoMembers
+from touchstone_devkit.backing.native import start_all
+from touchstone_devkit.backing.sources import Announce
 from touchstone_devkit.folders import RUNS, new_run_folder
 from touchstone_devkit.processes.leftovers import Ledger, end_stale_runs
 
@@ -39,25 +40,8 @@ class ControlledBacking(Backing):
         try:
             self.broker = Brokers(ledger, announce, broker_nodes)
             self.mongo = MongoMembers(ledger, announce, mongo_members)
-            self.mongo.start()
-            self.broker.start()
+            servers = start_all(self.broker, self.mongo)
         except BaseException:
             ledger.close()
             raise
-        super().__init__(KIND, self._servers_now(), ledger)
-
-    def __enter__(self) -> "ControlledBacking":
-        return self
-
-    def _servers_now(self) -> Servers:
-        def stop() -> None:
-            self.broker.stop()
-            self.mongo.stop()
-
-        return Servers(
-            amqp_uri=self.broker.amqp_uri,
-            mongo_uri=self.mongo.uri,
-            management_uri=self.broker.management_uri,
-            why=f"{self.broker.origin}; {self.mongo.origin}",
-            stop=stop,
-        )
+        super().__init__(KIND, servers, ledger)

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ class Case:
     report: dict[str, Any]
     level: str | None = None
     rule: str | None = None
-    problems: tuple[str, ...] = ()
+    problems: Sequence[str] = ()
     history: dict[str, Any] | None = None
     published: dict[str, Any] | None = None
 
@@ -63,20 +64,10 @@ def addresses_to_tell(setup: dict[str, Any], case: Case) -> Counter[str]:
 
 
 def _case(folder: Path, listed: dict[str, Any]) -> Case:
-    content = _read(folder / listed["file"])
-    wrapped = content if "report" in content else {"report": content}
-    return Case(
-        title=listed["title"],
-        source=listed["file"],
-        via=listed["via"],
-        outcome=listed["outcome"],
-        level=listed.get("level"),
-        rule=listed.get("rule"),
-        problems=tuple(listed.get("problems", ())),
-        report=wrapped["report"],
-        history=wrapped.get("history"),
-        published=wrapped.get("published"),
-    )
+    source = listed.pop("file")
+    content = _read(folder / source)
+    told = content if "report" in content else {"report": content}
+    return Case(source=source, **listed, **told)
 
 
 def _read(path: Path) -> Any:

@@ -8,6 +8,10 @@ from typing import Any
 from touchstone_devkit.demo.cases import Case
 from touchstone_devkit.demo.outcome import Outcome
 
+_AS_THEY_ARE = ("number", "standard", "level", "entity", "country", "issued_on", "expires_on")
+_PUBLISHED = {**dict(zip(_AS_THEY_ARE, _AS_THEY_ARE, strict=True)), "holder": "member_name", "body": "body_name"}
+"""The fields of a public certificate, and the register's names for them."""
+
 
 def faults_of_case(case: Case, outcome: Outcome) -> list[str]:
     """What is missing, doubled or different in what became of one case."""
@@ -65,19 +69,8 @@ def _faults_of_certificate(case: Case, outcome: Outcome) -> list[str]:
 
 def published_fields(case: Case) -> dict[str, Any]:
     """The fields of a public certificate that were published, by the register's names for them."""
-    published = case.published or {}
-    given = {
-        "number": published.get("number"),
-        "standard": published.get("standard"),
-        "level": published.get("level"),
-        "member_name": published.get("holder"),
-        "entity": published.get("entity"),
-        "country": published.get("country"),
-        "body_name": published.get("body"),
-        "issued_on": published.get("issued_on"),
-        "expires_on": published.get("expires_on"),
-    }
-    return {name: value for name, value in given.items() if value is not None}
+    published = (case.published or {}).items()
+    return {_PUBLISHED[name]: value for name, value in published if name in _PUBLISHED and value is not None}
 
 
 def issued_fields(issued: Mapping[str, Any]) -> dict[str, Any]:

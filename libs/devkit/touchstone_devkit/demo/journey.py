@@ -11,7 +11,6 @@ from touchstone_devkit.demo.cases import Case, addresses_to_tell
 from touchstone_devkit.demo.outcome import Outcome
 from touchstone_devkit.demo.register import REGISTRAR, SECRETARIAT, Register, assessor
 from touchstone_devkit.demo.trail import Trail
-from touchstone_devkit.demo.worlds import set_up
 
 CASE_TIMEOUT_S = 60.0
 Story = dict[str, tuple[Case, Outcome]]
@@ -39,10 +38,6 @@ class Journey:
             else:
                 outcome.take(message)
         self.changed()
-
-    def prepare(self, register: Register) -> int:
-        """Tell the register what it must know first; the number of commands."""
-        return set_up(register, self.setup)
 
     def travel(self, register: Register, trail: Trail) -> None:
         """Each case to its end. Raises TimeoutError when one does not come to it."""

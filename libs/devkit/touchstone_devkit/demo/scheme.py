@@ -12,7 +12,7 @@ from touchstone_devkit.demo.outcome import DECISIONS, Outcome
 from touchstone_devkit.demo.quiet import Observer
 from touchstone_devkit.demo.register import Register
 from touchstone_devkit.demo.trail import Trail
-from touchstone_devkit.demo.worlds import World
+from touchstone_devkit.demo.worlds import World, stage
 
 
 @dataclasses.dataclass
@@ -44,7 +44,7 @@ class Scheme:
         """Bring the world's case to its end; what became of it."""
         journey = Journey([world.case], world.setup)
         with Trail(self.amqp_uri, journey.hear) as trail:
-            journey.prepare(self.register)
+            stage(self.register, world)
             journey.travel(self.register, trail)
         return journey.story[world.case.title][1]
 

@@ -30,7 +30,7 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._content: dict[str, Any] = {"owner": _identity(os.getpid()), "processes": [], "containers": []}
+        self._content: dict[str, Any] = {"owner": identity(os.getpid()), "processes": [], "containers": []}
         self._write()
         self._keeper = subprocess.Popen(
             [sys.executable, "-m", "touchstone_devkit.processes.leftovers", str(folder)],
@@ -42,7 +42,7 @@ class Ledger:
 
     def add_process(self, pid: int, stop_signal: int = signal.SIGTERM) -> None:
         """`pid` leads a process group of its own: the whole group is what must end, asked to by `stop_signal` first."""
-        self._content["processes"].append([*_identity(pid), int(stop_signal)])
+        self._content["processes"].append([*identity(pid), int(stop_signal)])
         self._write()
 
     def remove_process(self, pid: int) -> None:
@@ -99,16 +99,23 @@ def end_run(folder: Path) -> None:
     (folder / LEDGER).unlink(missing_ok=True)
 
 
-def _identity(pid: int) -> list[float]:
+def identity(pid: int) -> tuple[int, float]:
     """A process id may be used again, so it counts only together with the time at which the process was started."""
-    return [pid, psutil.Process(pid).create_time()]
+    return pid, psutil.Process(pid).create_time()
+
+
+def lives(pid: int, started: float) -> bool:
+    """Whether the process of that identity is still there."""
+    try:
+        return bool(abs(psutil.Process(pid).create_time() - started) < 1)
+    except psutil.Error:
+        return False
 
 
 def _owner_lives(folder: Path) -> bool:
     try:
-        pid, started = json.loads((folder / LEDGER).read_text())["owner"]
-        return bool(abs(psutil.Process(int(pid)).create_time() - started) < 1)
-    except (OSError, ValueError, KeyError, psutil.Error):
+        return lives(*json.loads((folder / LEDGER).read_text())["owner"])
+    except (OSError, ValueError, KeyError):
         return False
 
 

@@ -126,8 +126,10 @@ def _narrower(where: str, old: Description, new: Description) -> Iterator[str]:
             yield f"{where} {meaning}"
     if old.get("null") and not new.get("null"):
         yield f"{where} may not be null any more"
-    if "choices" in new and (gone := _gone("choices", old, new)):
-        yield f"{where} does not take {gone} any more"
+    if "choices" in new:
+        gone = [str(choice) for choice in old.get("choices", ["everything"]) if choice not in new["choices"]]
+        if gone:
+            yield f"{where} does not take {', '.join(gone)} any more"
     for what in ("length", "range"):
         yield from _narrower_bounds(f"{where}: {what}", old.get(what), new.get(what))
     yield from _incomparable(where, old, new)
@@ -136,12 +138,6 @@ def _narrower(where: str, old: Description, new: Description) -> Iterator[str]:
             yield from _narrower(f"{where}[{part}]", old[part], new[part])
     if "fields" in old and "fields" in new:
         yield from _narrower_fields(where, old["fields"], new["fields"])
-
-
-def _gone(what: str, old: Description, new: Description) -> str:
-    if what not in old:
-        return "everything"
-    return ", ".join(str(choice) for choice in old[what] if choice not in new[what])
 
 
 def _narrower_bounds(where: str, old: Any, new: Any) -> Iterator[str]:

@@ -4,7 +4,7 @@ import datetime
 import decimal
 import enum
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, fields, missing, validate
@@ -94,18 +94,14 @@ def schema_of(described: Mapping[str, Description]) -> Schema:
 def _rebuilt(described: Description) -> fields.Field:
     options: dict[str, Any] = {"allow_none": described.get("null", False)}
     options |= {"load_default": described["default"]} if "default" in described else {"required": True}
-    return _KINDS[described["kind"]](described, options)
-
-
-_KINDS: dict[str, Callable[[Description, dict[str, Any]], fields.Field]] = {
-    "String": lambda _d, options: fields.String(**options),
-    "Integer": lambda _d, options: fields.Integer(strict=True, **options),
-    "Boolean": lambda _d, options: fields.Boolean(**options),
-    "Date": lambda _d, options: fields.Date(**options),
-    "AwareDateTime": lambda _d, options: fields.AwareDateTime(**options),
-    "Decimal": lambda _d, options: fields.Decimal(**options),
-    "Enum": lambda d, options: fields.String(validate=validate.OneOf(d["choices"]), **options),
-    "List": lambda d, options: fields.List(_rebuilt(d["items"]), **options),
-    "Dict": lambda d, options: fields.Dict(keys=_rebuilt(d["keys"]), values=_rebuilt(d["values"]), **options),
-    "Nested": lambda d, options: fields.Nested(schema_of(d["fields"]), **options),
-}
+    kind = described["kind"]
+    if kind == "Enum":
+        return fields.String(validate=validate.OneOf(described["choices"]), **options)
+    if kind == "Nested":
+        return fields.Nested(schema_of(described["fields"]), **options)
+    if kind == "List":
+        return fields.List(_rebuilt(described["items"]), **options)
+    if kind == "Dict":
+        return fields.Dict(keys=_rebuilt(described["keys"]), values=_rebuilt(described["values"]), **options)
+    made: fields.Field = getattr(fields, kind)(**options, **({"strict": True} if kind == "Integer" else {}))
+    return made

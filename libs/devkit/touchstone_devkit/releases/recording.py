@@ -51,13 +51,9 @@ def _event(event: Any, made: set[str]) -> dict[str, Any]:
 
 def _is_published(event: Any, made: set[str]) -> bool:
     """By code that makes it, or as the copy of a newer version."""
-    return event.__name__ in made or _is_told_by_a_newer_one(event)
-
-
-def _is_told_by_a_newer_one(event: Any) -> bool:
     newer = [e for e in REGISTRY.values() if event in versions(e)[1:]]
     between = [v for e in newer for v in versions(e) if v.version > event.version]
-    return bool(newer) and all(hasattr(version, "downcast") for version in between)
+    return event.__name__ in made or (bool(newer) and all(hasattr(version, "downcast") for version in between))
 
 
 def services() -> dict[str, Any]:
@@ -125,7 +121,7 @@ def _names_called(package: str) -> set[str]:
 
 def write(folder: Path) -> None:
     """A new release's record in `folder`. Raises FileExistsError: a record never changes."""
-    parts = (events(), services())
+    parts = recorded().values()
     folder.mkdir(parents=True)
     for name, part in zip(FILES, parts, strict=True):
         text = json.dumps(part, indent=1, ensure_ascii=False, sort_keys=True)
@@ -148,5 +144,4 @@ def _joined(match: Any) -> str:
 
 def read(folder: Path) -> dict[str, Any]:
     """A record as it was written: `{"events": ..., "services": ...}`."""
-    parts = [json.loads((folder / name).read_text()) for name in FILES]
-    return {"events": parts[0], "services": parts[1]}
+    return {name.removesuffix(".json"): json.loads((folder / name).read_text()) for name in FILES}

@@ -34,12 +34,11 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pymongo import MongoClient
-
 from touchstone.auth import keys, tokens
 from touchstone_contracts.services import SERVICES
 from touchstone_devkit.backing.broker import create_vhost, delete_vhost
 from touchstone_devkit.backing.choosing import Backing, start_backing
+from touchstone_devkit.backing.replica_set import drop_databases
 from touchstone_devkit.backing.sources import Announce
 from touchstone_devkit.eventually import patience
 from touchstone_devkit.folders import CHECKOUT, DATA, new_run_folder
@@ -50,8 +49,6 @@ from touchstone_devkit.processes.supervision import Supervised, Supervisor
 
 MAIL_SINK, RECONCILER = "mail-sink", "reconciler"
 ISSUER = keys.DEFAULT_ISSUER
-START_TIMEOUT_S = 90
-STOP_TIMEOUT_S = 30
 PROVISION_TIMEOUT_S = 120
 
 
@@ -171,7 +168,7 @@ class System:
             self.backing = start_backing(announce=self.announce)
             self._steps_down.callback(self.backing.stop)
         if self._drop_databases:
-            self._steps_down.callback(self._remove_databases)
+            self._steps_down.callback(drop_databases, self.backing.mongo_uri, self.database_prefix)
         self.amqp_uri, self.mongo_uri = self.backing.amqp_uri, self.backing.mongo_uri
         self.management_uri = self.backing.management_uri
         if self.management_uri and self.own_vhost:
@@ -180,13 +177,6 @@ class System:
             if own:
                 self.amqp_uri = own
                 self._steps_down.callback(delete_vhost, self.management_uri, vhost)
-
-    def _remove_databases(self) -> None:
-        client: MongoClient
-        with MongoClient(self.mongo_uri) as client:
-            for name in client.list_database_names():
-                if name.startswith(f"{self.database_prefix}_"):
-                    client.drop_database(name)
 
     def _make_keys(self) -> None:
         folder = self.keys_folder or self.folder / DATA / "keys"
@@ -225,9 +215,7 @@ class System:
     def _define_processes(self, ledger: Ledger) -> None:
         sink = [sys.executable, "-m", "touchstone_devkit.system.mail_sink", "--port", str(self.smtp_port)]
         sink += ["--folder", str(self.mail_folder)]
-        self.processes[MAIL_SINK] = Supervised(
-            MAIL_SINK, sink, ledger=ledger, port=self.smtp_port, start_timeout_s=START_TIMEOUT_S
-        )
+        self.processes[MAIL_SINK] = Supervised(MAIL_SINK, sink, ledger=ledger, port=self.smtp_port)
         for name in SERVICES:
             self.processes[name] = Supervised(
                 name,
@@ -236,8 +224,6 @@ class System:
                 port=self.http_ports[name],
                 ready_uri=f"{self.http_uris[name]}/ready",
                 environment=self.environment,
-                start_timeout_s=START_TIMEOUT_S,
-                stop_timeout_s=STOP_TIMEOUT_S,
             )
         if self.reconcile_every_s is not None:
             self.processes[RECONCILER] = self._reconciler(ledger, self.reconcile_every_s)

@@ -12,13 +12,10 @@ from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
-import psutil
-
 from touchstone_devkit.backing import choosing, compose
 from touchstone_devkit.backing.choosing import NoBacking, start_backing
-from touchstone_devkit.backing.sources import Announce, Servers
 from touchstone_devkit.folders import STATE
-from touchstone_devkit.processes.leftovers import Ledger
+from touchstone_devkit.processes.leftovers import identity, lives
 from touchstone_devkit.processes.ports import is_free, usual_http_ports
 from touchstone_devkit.system.runner import System, SystemDidNotStart
 
@@ -40,12 +37,7 @@ class Up:
     where: list[str]
 
     def is_alive(self) -> bool:
-        if self.kind == "docker":
-            return True
-        try:
-            return abs(psutil.Process(self.pid).create_time() - self.started) < 1
-        except psutil.Error:
-            return False
+        return self.kind == "docker" or lives(self.pid, self.started)
 
 
 def what_is_up() -> Up | None:
@@ -95,7 +87,8 @@ def serve() -> int:
 
     signal.signal(signal.SIGTERM, end)
     try:
-        found = start_backing(known=_sources())
+        # as for tests, but where Docker is chosen, compose brings up everything and not the two servers alone
+        found = start_backing(known={**choosing.sources(os.environ), "docker": compose.start})
     except NoBacking as error:
         print(error)
         return 1
@@ -114,15 +107,6 @@ def serve() -> int:
             STATE_FILE.unlink(missing_ok=True)
             SHELL_FILE.unlink(missing_ok=True)
     return 0
-
-
-def _sources() -> dict[str, choosing.Source]:
-    """As for tests, but where Docker is chosen, compose brings up everything and not the two servers alone."""
-
-    def whole_project(ledger: Ledger, announce: Announce) -> Servers:
-        return compose.start(ledger, announce)
-
-    return {**choosing.sources(os.environ), "docker": whole_project}
 
 
 def _system(found: choosing.Backing) -> System:
@@ -156,10 +140,9 @@ def _write_shell_file(environment: Mapping[str, str]) -> None:
 
 
 def _write_state(kind: str, where: list[str]) -> None:
-    started = psutil.Process().create_time()
     draft = STATE_FILE.with_suffix(".new")
     draft.touch(mode=0o600)
-    draft.write_text(json.dumps(dataclasses.asdict(Up(kind, os.getpid(), started, where))))
+    draft.write_text(json.dumps(dataclasses.asdict(Up(kind, *identity(os.getpid()), where))))
     draft.replace(STATE_FILE)
 
 
@@ -176,9 +159,7 @@ def _show_until_ready(keeper: "subprocess.Popen[bytes]") -> None:
 
 def _say_where(up: Up) -> int:
     print("\n".join(f"  {line}" for line in up.where))
-    print(
-        "make down stops it." if up.kind in ("docker", "environment") else "make down stops it; its data goes with it."
-    )
+    print("make down stops it." if up.kind in ("docker", "environment") else "make down stops it and its data.")
     return 0
 
 

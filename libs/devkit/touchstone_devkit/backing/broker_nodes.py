@@ -1,7 +1,8 @@
-"""A native RabbitMQ of one node or three that tests can hurt: its nodes, network, alarms, connections and queues."""
+"""A native RabbitMQ of one node or three, which tests can hurt: its nodes, network, alarms, connections and queues."""
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import secrets
@@ -13,10 +14,9 @@ from pathlib import Path
 
 from touchstone_devkit.backing import native_rabbitmq
 from touchstone_devkit.backing.broker import wait_until_broker_answers
-from touchstone_devkit.backing.native_rabbitmq import START_TIMEOUT_S
+from touchstone_devkit.backing.erlang_calls import ErlangCalls, EvaluationFailed
+from touchstone_devkit.backing.servers import Hurtable
 from touchstone_devkit.backing.sources import Announce
-from touchstone_devkit.chaos.erlang_calls import ErlangCalls, EvaluationFailed
-from touchstone_devkit.chaos.servers import Hurtable
 from touchstone_devkit.eventually import awaited
 from touchstone_devkit.folders import DATA
 from touchstone_devkit.processes.leftovers import Ledger
@@ -24,6 +24,7 @@ from touchstone_devkit.processes.ports import free_ports
 from touchstone_devkit.processes.running import LocalProcess
 
 USER = "touchstone"
+START_TIMEOUT_S = 120
 NET_TICKTIME_S = 8
 """Nodes that hear nothing of each other take each other for dead after 6 to 10 s; Erlang's default is 60."""
 LEADER_TIMEOUT_S = 30
@@ -67,15 +68,25 @@ class BrokerNode(Hurtable):
             folder, address.amqp, management_port, password, more=_cluster_lines(cluster)
         )
         _write_cookie(folder, cookie)
-        environment = program.environment() | native_rabbitmq.environment_of(
-            folder, address.amqp, address.dist, address.epmd
-        )
+        own = native_rabbitmq.environment_of(folder, address.amqp, address.dist, address.epmd)
+        environment = {**program.environment, **own}
         environment["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] += f" -kernel net_ticktime {NET_TICKTIME_S}"
-        process = native_rabbitmq.server_process(
-            f"rabbitmq-{index}", program, ledger, folder, address.amqp, environment
+        process = LocalProcess(
+            f"rabbitmq-{index}",
+            [str(program.server)],
+            ledger=ledger,
+            port=address.amqp,
+            environment=environment,
+            cwd=folder,
+            start_timeout_s=START_TIMEOUT_S,
+            stop_signal=signal.SIGKILL,  # its data is thrown away: nothing to put in order first
         )
         super().__init__(process, lambda: wait_until_broker_answers(self.amqp_uri, timeout_s=START_TIMEOUT_S))
-        self._calls = ErlangCalls(address.dist, {**os.environ, **environment})
+        self._dist_port = address.dist
+
+    @functools.cached_property
+    def _calls(self) -> ErlangCalls:
+        return ErlangCalls(self._dist_port, {**os.environ, **self.process.environment})
 
     def evaluate(self, expressions: str) -> str:
         """The value of Erlang expressions in this node. Raises EvaluationFailed, also when it is not running."""
@@ -220,14 +231,13 @@ def _cluster_lines(cluster: Iterable[str]) -> list[str]:
 
 def _write_cookie(folder: Path, cookie: str) -> None:
     path = folder / ".erlang.cookie"
-    path.touch(mode=0o400)
-    path.chmod(0o600)
+    path.touch(mode=0o600)
     path.write_text(cookie)
     path.chmod(0o400)
 
 
 def _network_process(ledger: Ledger, addresses: list[Address]) -> tuple[int, LocalProcess]:
-    """(the port that takes commands, the process not started yet); see touchstone_devkit.chaos.divisible_network."""
+    """(the port that takes commands, the process not started yet); see touchstone_devkit.backing.divisible_network."""
     count = len(addresses)
     control, *ports = free_ports(1 + count * count)
     nodes = [
@@ -235,7 +245,7 @@ def _network_process(ledger: Ledger, addresses: list[Address]) -> tuple[int, Loc
         for address in addresses
     ]
     links = [ports[row * count : (row + 1) * count] for row in range(count)]
-    command = [sys.executable, "-m", "touchstone_devkit.chaos.divisible_network", "--control", str(control)]
+    command = [sys.executable, "-m", "touchstone_devkit.backing.divisible_network", "--control", str(control)]
     command += ["--nodes", json.dumps(nodes), "--links", json.dumps(links)]
     process = LocalProcess("broker-network", command, ledger=ledger, port=control, stop_signal=signal.SIGKILL)
     return control, process

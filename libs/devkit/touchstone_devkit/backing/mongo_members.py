@@ -1,4 +1,4 @@
-"""A native MongoDB replica set whose members tests can end, kill and freeze."""
+"""A native MongoDB replica set of one member or three, which tests can end, kill and freeze."""
 
 import contextlib
 
@@ -6,8 +6,8 @@ from pymongo import MongoClient
 from pymongo.errors import AutoReconnect, PyMongoError
 
 from touchstone_devkit.backing import native_mongodb, replica_set
+from touchstone_devkit.backing.servers import Hurtable
 from touchstone_devkit.backing.sources import Announce
-from touchstone_devkit.chaos.servers import Hurtable
 from touchstone_devkit.eventually import awaited
 from touchstone_devkit.processes.leftovers import Ledger
 from touchstone_devkit.processes.ports import free_ports
