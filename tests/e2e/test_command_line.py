@@ -42,7 +42,7 @@ def test_the_main_job_by_commands(scheme: Scheme, new_world: Callable[[str], Wor
     (taken,) = answer(touchstone(scheme, "submit", str(file), *as_body))
     (again,) = answer(touchstone(scheme, "submit", str(file), *as_body))
     answer(touchstone(scheme, "accept", taken["audit_id"], "--subject", "secretariat-2", *as_secretariat))
-    (issued,) = eventually(lambda: decision_events(scheme.trail, taken["audit_id"]), within_s=TIMEOUT_S)
+    (issued,) = eventually(lambda: decision_events(scheme.wire_tap, taken["audit_id"]), within_s=TIMEOUT_S)
     number = str(issued["data"]["number"])
     found = answer(touchstone(scheme, "status", taken["audit_id"], *as_secretariat))
     certificate = answer(touchstone(scheme, "certificate", number, "--json"))
@@ -78,5 +78,5 @@ def test_a_published_certificate_is_imported_by_the_registrar(
 
     (taken,) = answer(touchstone(scheme, "submit", "--import", str(file), "--role", "registrar", "--json"))
 
-    (issued,) = eventually(lambda: decision_events(scheme.trail, taken["audit_id"]), within_s=TIMEOUT_S)
+    (issued,) = eventually(lambda: decision_events(scheme.wire_tap, taken["audit_id"]), within_s=TIMEOUT_S)
     assert issued["data"]["issued_on"] == "2023-01-26"

@@ -40,11 +40,11 @@ def test_an_accepted_audit_waits_for_its_member_and_is_then_certified(
     stage(scheme.register, World(world.case, absent))
     audit_id = accepted(scheme, world)
     waiting = eventually(lambda: case_of(scheme, audit_id), within_s=TIMEOUT_S)
-    assert waiting["state"] == "awaiting_member" and not decision_events(scheme.trail, audit_id)  # type: ignore[index]
+    assert waiting["state"] == "awaiting_member" and not decision_events(scheme.wire_tap, audit_id)  # type: ignore[index]
 
     stage(scheme.register, world)
 
-    (decision,) = eventually(lambda: decision_events(scheme.trail, audit_id), within_s=TIMEOUT_S)
+    (decision,) = eventually(lambda: decision_events(scheme.wire_tap, audit_id), within_s=TIMEOUT_S)
     assert decision["type"] == "certification.certificate_issued.v1"
     assert decision["data"]["member_name"] == world.setup["members"][0]["legal_name"]
 
@@ -56,7 +56,7 @@ def test_contacts_that_come_after_the_certificate_are_told_once(
     others = [c for c in world.setup["contacts"] if c["party"]["kind"] == "secretariat"]
     stage(scheme.register, World(world.case, world.setup | {"contacts": others}))
     audit_id = accepted(scheme, world)
-    eventually(lambda: decision_events(scheme.trail, audit_id), within_s=TIMEOUT_S)
+    eventually(lambda: decision_events(scheme.wire_tap, audit_id), within_s=TIMEOUT_S)
 
     first_of_member, first_of_body = (
         next(c for c in world.setup["contacts"] if c["party"]["kind"] == kind) for kind in ("member", "body")
@@ -83,14 +83,14 @@ def test_a_suspended_member_is_certified_once_it_is_reinstated(
     eventually(
         lambda: any(
             m["type"] == "membership.membership_suspended.v1" and m["subject"] == world.case.member_id
-            for m in scheme.trail.messages
+            for m in scheme.wire_tap.messages
         ),
         within_s=TIMEOUT_S,
     )
     audit_id = accepted(scheme, world)
-    held = eventually(lambda: decision_events(scheme.trail, audit_id), within_s=TIMEOUT_S)
+    held = eventually(lambda: decision_events(scheme.wire_tap, audit_id), within_s=TIMEOUT_S)
 
     scheme.register.call(SECRETARIAT, "membership.reinstate", member_id=world.case.member_id)
 
     assert [d["type"] for d in held] == ["certification.certification_held.v1"]
-    eventually(lambda: scheme.trail.about(audit_id, "certification.certificate_issued.v1"), within_s=TIMEOUT_S)
+    eventually(lambda: scheme.wire_tap.about(audit_id, "certification.certificate_issued.v1"), within_s=TIMEOUT_S)

@@ -60,7 +60,7 @@ def test_an_accepted_audit_announced_again_and_again_has_one_certificate(
 ) -> None:
     world = new_world(CONFORMING)
     outcome = scheme.travel(world)
-    (accepted,) = scheme.trail.about(str(outcome.audit_id), ACCEPTED)
+    (accepted,) = scheme.wire_tap.about(str(outcome.audit_id), ACCEPTED)
 
     publish_again(scheme, accepted, [accepted["id"] if same_id else uuid.uuid4().hex for _ in range(5)])
     wait_until_consumed(scheme, event_queue("certification", ACCEPTED))
@@ -69,5 +69,5 @@ def test_an_accepted_audit_announced_again_and_again_has_one_certificate(
     certificates = scheme.register.every(None, "certification.list_certificates", member_id=world.case.member_id)
     notices = scheme.register.every(OPERATOR, "notification.list_notices", audit_id=outcome.audit_id)
     assert [c["number"] for c in certificates] == [outcome.certificate["number"]]  # type: ignore[index]
-    assert len(decision_events(scheme.trail, str(outcome.audit_id))) == 1
+    assert len(decision_events(scheme.wire_tap, str(outcome.audit_id))) == 1
     assert sorted(n["contact_id"] for n in notices) == sorted(world.contact_ids)

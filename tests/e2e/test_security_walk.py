@@ -205,7 +205,7 @@ def send(scheme: Scheme, queue: str, token: str | None) -> str:
 
 def answer_to(scheme: Scheme, message_id: str) -> str:
     def answer() -> str | None:
-        return next((m["data"]["code"] for m in scheme.trail.messages if m.get("causationid") == message_id), None)
+        return next((m["data"]["code"] for m in scheme.wire_tap.messages if m.get("causationid") == message_id), None)
 
     return str(eventually(answer, within_s=TIMEOUT_S))
 
@@ -268,7 +268,7 @@ def test_a_well_formed_command_of_somebody_who_may_not_changes_nothing(
 
     assert codes == {"unauthenticated"} | ({"forbidden"} if strangers else set())
     ids = [world.case.member_id, world.case.body_id]
-    assert not [m["type"] for m in scheme.trail.messages if any(id in json.dumps(m["data"]) for id in ids)]
+    assert not [m["type"] for m in scheme.wire_tap.messages if any(id in json.dumps(m["data"]) for id in ids)]
 
 
 @pytest.mark.parametrize("entrance", COMMANDS, ids=by_name)
@@ -342,7 +342,7 @@ def test_nobody_is_shown_an_address(scheme: Scheme, new_world: Callable[[str], W
         scheme.register.every(assessor(world.case.body_id), "notification.list_notices"),
     ]
 
-    told = json.dumps(shown) + json.dumps([m for m in scheme.trail.messages if "contact_changed" not in m["type"]])
+    told = json.dumps(shown) + json.dumps([m for m in scheme.wire_tap.messages if "contact_changed" not in m["type"]])
     assert not [c["address"] for c in world.setup["contacts"] if c["address"] in told]
 
 

@@ -46,7 +46,7 @@ def answer_to(scheme: Scheme, message_id: str) -> dict[str, Any]:
     """The event by which assessment answered a message."""
 
     def answer() -> dict[str, Any] | None:
-        return next((m for m in scheme.trail.messages if m.get("causationid") == message_id), None)
+        return next((m for m in scheme.wire_tap.messages if m.get("causationid") == message_id), None)
 
     return eventually(answer, within_s=TIMEOUT_S)  # type: ignore[return-value]
 
@@ -63,7 +63,7 @@ def test_a_report_handed_in_by_message_becomes_a_certificate(scheme: Scheme, new
     scheme.register.call(SECRETARIAT, "assessment.accept_audit_report", audit_id=answer["data"]["audit_id"])
 
     assert answer["type"] == "assessment.audit_report_submitted.v1"
-    (decision,) = eventually(lambda: decision_events(scheme.trail, answer["data"]["audit_id"]), within_s=TIMEOUT_S)
+    (decision,) = eventually(lambda: decision_events(scheme.wire_tap, answer["data"]["audit_id"]), within_s=TIMEOUT_S)
     assert decision["type"] == "certification.certificate_issued.v1"
 
 
@@ -93,7 +93,7 @@ def test_a_message_that_comes_twice_is_one_submission(scheme: Scheme, new_world:
     later = submit_by_message(scheme, world.report(report_id="another"), token)
 
     answer_to(scheme, later)
-    answers = [m["type"] for m in scheme.trail.messages if m.get("causationid") == message_id]
+    answers = [m["type"] for m in scheme.wire_tap.messages if m.get("causationid") == message_id]
     assert answers == ["assessment.audit_report_submitted.v1"]
 
 
@@ -110,7 +110,7 @@ def test_a_returned_report_is_submitted_again_as_the_same_audit(
     call(SECRETARIAT, "assessment.accept_audit_report", audit_id=audit_id)
 
     assert again["audit_id"] == audit_id
-    eventually(lambda: decision_events(scheme.trail, audit_id), within_s=TIMEOUT_S)
+    eventually(lambda: decision_events(scheme.wire_tap, audit_id), within_s=TIMEOUT_S)
     case = call(SECRETARIAT, "certification.get_case", case_id=audit_id)
     assert case["row"] == "7"
 
@@ -160,7 +160,7 @@ def test_a_held_case_is_certified_once_its_plan_is_approved(scheme: Scheme, new_
     )
 
     def issued() -> list[dict[str, Any]]:
-        return scheme.trail.about(str(held.audit_id), "certification.certificate_issued.v1")
+        return scheme.wire_tap.about(str(held.audit_id), "certification.certificate_issued.v1")
 
     (certificate,) = eventually(issued, within_s=TIMEOUT_S)
     assert certificate["data"]["level"] == "full"
@@ -177,7 +177,7 @@ def test_a_held_case_is_refused_once_its_plan_is_overdue(scheme: Scheme, new_wor
     audit_id = scheme.register.call(world.body, "assessment.submit_audit_report", report=report)["audit_id"]
     scheme.register.call(SECRETARIAT, "assessment.accept_audit_report", audit_id=audit_id)
 
-    (decision,) = eventually(lambda: decision_events(scheme.trail, audit_id), within_s=TIMEOUT_S)
+    (decision,) = eventually(lambda: decision_events(scheme.wire_tap, audit_id), within_s=TIMEOUT_S)
     assert decision["type"] == "certification.certification_refused.v1"
     assert [reason["rule"] for reason in decision["data"]["reasons"]] == ["5b"]
 
@@ -192,7 +192,7 @@ def test_a_second_certificate_for_the_same_entity_and_scope_is_held(
     second = call(world.body, "assessment.submit_audit_report", report=world.report(report_id="second"))["audit_id"]
     call(SECRETARIAT, "assessment.accept_audit_report", audit_id=second)
 
-    (decision,) = eventually(lambda: decision_events(scheme.trail, second), within_s=TIMEOUT_S)
+    (decision,) = eventually(lambda: decision_events(scheme.wire_tap, second), within_s=TIMEOUT_S)
     assert decision["type"] == "certification.certification_held.v1"
     numbers = [
         c["number"]

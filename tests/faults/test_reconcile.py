@@ -95,7 +95,7 @@ def lose_an_audit(system: System, scheme: Scheme) -> tuple[World, str]:
 
 
 def check_told_once(scheme: Scheme, world: World, audit_id: str) -> None:
-    assert len(decision_events(scheme.trail, audit_id)) == 1
+    assert len(decision_events(scheme.wire_tap, audit_id)) == 1
     notices = scheme.register.every(OPERATOR, "notification.list_notices", audit_id=audit_id)
     assert sorted(n["contact_id"] for n in notices) == sorted(c["contact_id"] for c in world.setup["contacts"])
     assert {notice["state"] for notice in notices} == {"sent"}

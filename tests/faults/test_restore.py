@@ -111,7 +111,7 @@ class Rehearsal:
 
     def _of_this_world(self, found: dict[str, Any]) -> bool:
         """Databases that an earlier test put back leave discrepancies behind."""
-        own = {message["id"] for message in self.scheme.trail.messages} | set(self.workload.accepted)
+        own = {message["id"] for message in self.scheme.wire_tap.messages} | set(self.workload.accepted)
         return bool(own & set(found["about"].values()))
 
     def hand_in_again(self) -> None:
@@ -155,7 +155,7 @@ class Rehearsal:
     def numbers(self) -> dict[int, set[str]]:
         """Every certificate number that was ever announced, with the audits that it was given to."""
         given: dict[int, set[str]] = {}
-        for message in self.scheme.trail.messages:
+        for message in self.scheme.wire_tap.messages:
             if message["type"] == ISSUED:
                 given.setdefault(message["data"]["number"], set()).add(message["data"]["audit_id"])
         return given

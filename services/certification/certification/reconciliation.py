@@ -65,7 +65,7 @@ def _add_announcements(unit: Any, found: dict[str, dict[str, Any]], audits: dict
 
 def _add_lacking_expiries(unit: Any, found: dict[str, dict[str, Any]], opened: dict[str, str]) -> None:
     lacking = missing_jobs(unit, EXPIRY, list(opened))
-    # Closing a certificate and ending its deadline are one commit: what is still open now does lack it.
+    # Closing a certificate and ending its job are one commit: what is still open now does lack it.
     for document in unit.find("certificates", {"_id": {"$in": sorted(lacking)}, "open": True}, projection=_CERTIFICATE):
         found[document["audit_id"]]["lacks_expiry"].append(document["_id"])
 

@@ -60,7 +60,7 @@ def _add_lacking_sendings(unit: Any, found: dict[str, dict[str, Any]]) -> None:
     pending = {"about": {"$in": list(found)}, "state": NoticeState.PENDING.value}
     ids = [notice["_id"] for notice in unit.find(NOTICES, pending, projection={"_id": 1})]
     lacking = missing_jobs(unit, SEND_NOTICE, ids)
-    # Marking a notice and ending its deadline are one commit: what is still pending now does lack it.
+    # Marking a notice and ending its job are one commit: what is still pending now does lack it.
     still = {"_id": {"$in": sorted(lacking)}, "state": NoticeState.PENDING.value}
     for notice in unit.find(NOTICES, still, projection={"about": 1}):
         found[notice["about"]]["lacks_sending"].append(notice["_id"])

@@ -37,7 +37,7 @@ def find(scheme: Scheme, system: System, world: World, *, mandates: str, mails_b
             cases=read("certification", "cases", _id=own_audits),
             certificates=read("certification", "certificates", audit_id=own_audits),
             notices=read("notification", "notices", audit_id=own_audits),
-            events=list(scheme.trail.messages),
+            events=list(scheme.wire_tap.messages),
             mails=mails_in(system.mail_folder, mails_before),
             dead_letters=observer.dead_letters(),
             under_way=left_over(observer, system),

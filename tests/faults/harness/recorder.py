@@ -12,7 +12,7 @@ import pika.exceptions
 from touchstone.rpc.blocking import BrokerRefused, BrokerUnreachable, Channel, open_connection
 from touchstone_contracts.services import SERVICES
 from touchstone_contracts.topology import events_exchange
-from touchstone_devkit.demo.trail import Trail
+from touchstone_devkit.demo.wire_tap import WireTap
 
 PAUSE_S = 0.1
 PREFETCH = 200
@@ -24,8 +24,8 @@ confirms no event that it is bound to: such a case would try the recorder's queu
 LOST = (BrokerUnreachable, BrokerRefused, pika.exceptions.AMQPError, OSError)
 
 
-class Recorder(Trail):
-    """A trail that survives the loss of its connection.
+class Recorder(WireTap):
+    """A wire tap that survives the loss of its connection.
 
     An event is confirmed to its publisher only when the recorder's queue holds it, too, so none is missed; one may be
     heard twice. `arrivals` has the unix time of each.

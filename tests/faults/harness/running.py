@@ -56,7 +56,7 @@ def run_case(
     """Work until the fault has struck and all is quiet again, and compare what is there with what must be."""
     begun = time.monotonic()
     scheme, recorder = Scheme(system.environment), Recorder(system.amqp_uri)
-    scheme.trail = recorder
+    scheme.wire_tap = recorder
     with scheme:
         mails_before = list(system.mail_folder.glob("*.eml"))
         world = prepare(scheme)

@@ -239,4 +239,4 @@ def settle(
 
 def notices_sent(scheme: Scheme) -> set[str]:
     sent = "notification.notice_sent.v1"
-    return {m["data"]["notice_id"] for m in list(scheme.trail.messages) if m["type"] == sent}
+    return {m["data"]["notice_id"] for m in list(scheme.wire_tap.messages) if m["type"] == sent}

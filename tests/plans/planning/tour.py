@@ -166,8 +166,8 @@ class Tour:
         self.comes_to(audit_id, "decided")
 
     def hears(self, kind: str, subject: str) -> None:
-        self.scheme.trail.wait_for(
-            lambda: any(m["type"] == kind and m["subject"] == subject for m in self.scheme.trail.messages),
+        self.scheme.wire_tap.wait_for(
+            lambda: any(m["type"] == kind and m["subject"] == subject for m in self.scheme.wire_tap.messages),
             timeout_s=WITHIN_S,
             what=f"{kind} of {subject}",
         )
@@ -198,7 +198,7 @@ class Tour:
         self.call(REGISTRAR, "membership.set_contact", **contact)
 
     def decided(self, audit_id: str) -> None:
-        eventually(lambda: decision_events(self.scheme.trail, audit_id), within_s=WITHIN_S)
+        eventually(lambda: decision_events(self.scheme.wire_tap, audit_id), within_s=WITHIN_S)
 
     def told(self, audit_id: str, contact_ids: Iterable[str]) -> None:
         def told() -> bool:
@@ -229,8 +229,8 @@ class Tour:
             self.answered(id)
 
     def answered(self, message_id: str) -> None:
-        self.scheme.trail.wait_for(
-            lambda: any(m.get("causationid") == message_id for m in self.scheme.trail.messages),
+        self.scheme.wire_tap.wait_for(
+            lambda: any(m.get("causationid") == message_id for m in self.scheme.wire_tap.messages),
             timeout_s=WITHIN_S,
             what=f"the answer to message {message_id}",
         )
@@ -343,8 +343,8 @@ class Tour:
         self.move_clock(3 * DAY_S)
         self.comes_to(audit_id, "decided")
         self.move_clock(5 * 366 * DAY_S)
-        self.scheme.trail.wait_for(
-            lambda: any(m["type"] == "certification.certificate_expired.v1" for m in self.scheme.trail.messages),
+        self.scheme.wire_tap.wait_for(
+            lambda: any(m["type"] == "certification.certificate_expired.v1" for m in self.scheme.wire_tap.messages),
             timeout_s=WITHIN_S,
             what="the end of a certificate",
         )

@@ -303,7 +303,7 @@ def settings(backing: Any, amqp_uri: str, database_prefix: str, issuer: Issuer) 
 
 @pytest.fixture
 def inherited() -> tuple[type, ...]:
-    """What the toy inherits: not the desk for dead letters, so that tests can look into the queue."""
+    """What the toy inherits: not the API for dead letters, so that tests can look into the queue."""
     return ()
 
 

@@ -32,8 +32,8 @@ def inherited() -> tuple[type, ...]:
 
 
 @pytest.fixture
-def desk(bus: Any, issuer: Any) -> Callable[..., Any]:
-    """Calls a method of the desk as the operator: its result, or the error's code and the whole error."""
+def operator(bus: Any, issuer: Any) -> Callable[..., Any]:
+    """Calls a method as the operator: its result, or the error's code and the whole error."""
 
     def ask(method: str, **kwargs: Any) -> Any:
         key = {} if method.startswith(("list", "get")) else {"idempotency_key": uuid.uuid4().hex}
@@ -57,9 +57,9 @@ def fail() -> None:
     raise ValueError("tell rosa@example.org")
 
 
-def the_parked(desk: Callable[..., Any], **filter: Any) -> dict[str, Any]:
+def the_parked(operator: Callable[..., Any], **filter: Any) -> dict[str, Any]:
     """The only parked dead letter, as soon as there is one."""
-    (parked,) = eventually(lambda: desk("list", **filter)["items"], within_s=15)
+    (parked,) = eventually(lambda: operator("list", **filter)["items"], within_s=15)
     return parked
 
 
@@ -70,11 +70,11 @@ def broken(bus: Any, behaviour: Any, body_id: str = "b-1") -> dict[str, Any]:
     return event
 
 
-def test_what_is_given_up_is_kept_with_all_that_is_known_of_it(bus, desk, behaviour, database):
+def test_what_is_given_up_is_kept_with_all_that_is_known_of_it(bus, operator, behaviour, database):
     event = broken(bus, behaviour)
 
-    parked = the_parked(desk)
-    shown = desk("get", id=parked["id"])
+    parked = the_parked(operator)
+    shown = operator("get", id=parked["id"])
 
     assert (parked["state"], parked["queue"], parked["reason"]) == ("parked", QUEUE, "retries_exhausted")
     assert (parked["event_type"], parked["event_id"], parked["correlation_id"]) == (event["type"], event["id"], "cor-1")
@@ -85,20 +85,20 @@ def test_what_is_given_up_is_kept_with_all_that_is_known_of_it(bus, desk, behavi
     eventually(lambda: bus.count(dead_letter("toy")) == 0)
 
 
-def test_a_message_that_the_broker_gave_up_is_kept_with_the_brokers_reason(bus, desk, resources):
+def test_a_message_that_the_broker_gave_up_is_kept_with_the_brokers_reason(bus, operator, resources):
     with_header = {"headers": {"authorization": "secret"}, "message_id": "m-1"}
     consumed = resources.consumer._queues
     consumed[QUEUE] = dataclasses.replace(consumed[QUEUE], handler=lambda delivery: delivery.reject())
     bus.put(QUEUE, b"nonsense", **with_header)
 
-    parked = the_parked(desk)
-    shown = desk("get", id=parked["id"])
+    parked = the_parked(operator)
+    shown = operator("get", id=parked["id"])
 
     assert (parked["queue"], parked["reason"], parked["message_id"]) == (QUEUE, "rejected", "m-1")
     assert shown["body"] == "nonsense" and shown["headers"] == {}
 
 
-def test_properties_that_cannot_be_read_do_not_cost_the_message(bus, desk, settings):
+def test_properties_that_cannot_be_read_do_not_cost_the_message(bus, operator, settings):
     class Raw(amqp.Message):
         def _serialize_properties(self) -> bytes:
             return struct.pack(">H", 0x8000) + b"\x02\xff\xfe"
@@ -109,30 +109,30 @@ def test_properties_that_cannot_be_read_do_not_cost_the_message(bus, desk, setti
     channel._basic_publish(Raw(json.dumps(event).encode()), "", QUEUE)
     channel._basic_publish(amqp.Message(b"{}"), "nameko-rpc", b"toy.\xff\xfe")
 
-    parked = eventually(lambda: desk("list")["items"][1:] and desk("list")["items"], within_s=15)
+    parked = eventually(lambda: operator("list")["items"][1:] and operator("list")["items"], within_s=15)
     unreadable = next(item for item in parked if item["event_id"] == event["id"])
-    refused = desk("replay", ids=[unreadable["id"]], why="try")["refused"]
-    edited = desk("edit", id=unreadable["id"], body=json.dumps(event), why="its properties were broken")
+    refused = operator("replay", ids=[unreadable["id"]], why="try")["refused"]
+    edited = operator("edit", id=unreadable["id"], body=json.dumps(event), why="its properties were broken")
 
     connection.close()
     assert refused[0]["code"] == "not_an_event"  # nobody knows where it came from
     assert edited["queue"] == QUEUE
-    assert desk("replay", ids=[unreadable["id"]], why="mended")["replayed"] == [unreadable["id"]]
+    assert operator("replay", ids=[unreadable["id"]], why="mended")["replayed"] == [unreadable["id"]]
     assert eventually(lambda: bus.take(HEARD))
 
 
-def test_a_replay_takes_effect_once_and_is_on_record(bus, desk, behaviour, database):
+def test_a_replay_takes_effect_once_and_is_on_record(bus, operator, behaviour, database):
     event = broken(bus, behaviour)
-    parked = the_parked(desk)
+    parked = the_parked(operator)
     del behaviour["b-1"]
 
-    trial = desk("replay", ids=[parked["id"]], why="mended", dry_run=True)
-    done = desk("replay", ids=[parked["id"]], why="mended")
-    again = desk("replay", ids=[parked["id"]], why="mended")
+    trial = operator("replay", ids=[parked["id"]], why="mended", dry_run=True)
+    done = operator("replay", ids=[parked["id"]], why="mended")
+    again = operator("replay", ids=[parked["id"]], why="mended")
     bus.publish_event(event)
 
     eventually(lambda: bus.take(HEARD))
-    shown = desk("get", id=parked["id"])
+    shown = operator("get", id=parked["id"])
     assert trial["replayed"] == done["replayed"] == [parked["id"]] and trial["dry_run"]
     assert again["refused"][0]["code"] == "not_parked"
     assert (shown["state"], shown["replays"]) == ("replayed", 1)
@@ -143,32 +143,32 @@ def test_a_replay_takes_effect_once_and_is_on_record(bus, desk, behaviour, datab
     assert eventually(lambda: database["outbox"].count_documents({"properties": {"$exists": True}}) == 0)
 
 
-def test_a_replay_that_fails_again_meets_its_own_document_until_the_limit(bus, desk, behaviour, runs):
+def test_a_replay_that_fails_again_meets_its_own_document_until_the_limit(bus, operator, behaviour, runs):
     broken(bus, behaviour)
-    parked = the_parked(desk)
+    parked = the_parked(operator)
 
     for replay in range(1, 6):
-        assert desk("replay", ids=[parked["id"]], why="again")["replayed"]
-        found = the_parked(desk)
+        assert operator("replay", ids=[parked["id"]], why="again")["replayed"]
+        found = the_parked(operator)
         assert (found["id"], found["replays"], found["times"]) == (parked["id"], replay, replay + 1)
-    refused = desk("replay", ids=[parked["id"]], why="again")["refused"]
-    forced = desk("replay", ids=[parked["id"]], why="really", force=True, dry_run=True)
+    refused = operator("replay", ids=[parked["id"]], why="again")["refused"]
+    forced = operator("replay", ids=[parked["id"]], why="really", force=True, dry_run=True)
 
     assert refused[0]["code"] == "limit_reached"
     assert forced["replayed"] == [parked["id"]]
     assert len(runs) == 12  # one try and one retry each time
 
 
-def test_an_edited_message_is_repaired_and_its_id_stays(bus, desk, database):
+def test_an_edited_message_is_repaired_and_its_id_stays(bus, operator, database):
     event = an_accreditation("b-1")
     bad = {**event, "data": {**event["data"], "valid_from": "soon"}}
     bus.publish_event(bad)
-    parked = the_parked(desk, reason="schema")
+    parked = the_parked(operator, reason="schema")
 
-    other = desk("edit", id=parked["id"], body=json.dumps({**event, "id": "another"}), why="x")
-    wrong = desk("edit", id=parked["id"], body=json.dumps(bad), why="x")
-    edited = desk("edit", id=parked["id"], body=json.dumps(event), why="the date was no date")
-    desk("replay", ids=[parked["id"]], why="edited")
+    other = operator("edit", id=parked["id"], body=json.dumps({**event, "id": "another"}), why="x")
+    wrong = operator("edit", id=parked["id"], body=json.dumps(bad), why="x")
+    edited = operator("edit", id=parked["id"], body=json.dumps(event), why="the date was no date")
+    operator("replay", ids=[parked["id"]], why="edited")
 
     assert eventually(lambda: database["things"].find_one({"_id": "b-1"}))
     assert (other["code"], other["errors"][0]["path"]) == ("invalid_request", "body.id")
@@ -177,44 +177,44 @@ def test_an_edited_message_is_repaired_and_its_id_stays(bus, desk, database):
     assert [a["action"] for a in edited["actions"]] == ["parked", "edited"]
 
 
-def test_what_is_discarded_is_gone_from_the_list_and_stays_on_record(bus, desk, behaviour):
+def test_what_is_discarded_is_gone_from_the_list_and_stays_on_record(bus, operator, behaviour):
     for name in ("b-1", "b-2"):
         broken(bus, behaviour, name)
-    eventually(lambda: len(desk("list")["items"]) == 2, within_s=15)
+    eventually(lambda: len(operator("list")["items"]) == 2, within_s=15)
 
-    trial = desk("discard", filter={"queue": QUEUE}, why="a trial", dry_run=True)
-    first = desk("discard", filter={"event": BodyAccredited.type_name}, why="not ours", limit=1)
-    rest = desk("discard", filter={}, why="not ours", after=first["next"])
+    trial = operator("discard", filter={"queue": QUEUE}, why="a trial", dry_run=True)
+    first = operator("discard", filter={"event": BodyAccredited.type_name}, why="not ours", limit=1)
+    rest = operator("discard", filter={}, why="not ours", after=first["next"])
 
     assert len(trial["discarded"]) == 2
     assert len(first["discarded"]) == len(rest["discarded"]) == 1 and rest["next"] is None
-    assert desk("list")["items"] == []
-    gone = desk("list", state="discarded")["items"]
+    assert operator("list")["items"] == []
+    gone = operator("list", state="discarded")["items"]
     assert {item["id"] for item in gone} == {*first["discarded"], *rest["discarded"]}
-    assert desk("get", id=gone[0]["id"])["actions"][-1]["why"] == "not ours"
+    assert operator("get", id=gone[0]["id"])["actions"][-1]["why"] == "not ours"
 
 
-def test_a_call_that_nobody_waits_for_can_be_discarded_but_not_replayed(bus, desk):
+def test_a_call_that_nobody_waits_for_can_be_discarded_but_not_replayed(bus, operator):
     bus.put("rpc-toy", {"args": [], "kwargs": {}}, content_type="application/json")
-    parked = the_parked(desk)
+    parked = the_parked(operator)
 
-    refused = desk("replay", filter={}, why="x")["refused"]
-    discarded = desk("discard", ids=[parked["id"], "unknown"], why="x")
+    refused = operator("replay", filter={}, why="x")["refused"]
+    discarded = operator("discard", ids=[parked["id"], "unknown"], why="x")
 
     assert parked["queue"] == "rpc-toy"
     assert refused[0]["code"] == "not_an_event"
     assert discarded["discarded"] == [parked["id"]] and discarded["refused"][0]["code"] == "not_found"
 
 
-def test_a_rated_batch_goes_out_one_by_one_and_is_no_lag(bus, desk, behaviour, database, resources):
+def test_a_rated_batch_goes_out_one_by_one_and_is_no_lag(bus, operator, behaviour, database, resources):
     names = [f"b-{number}" for number in range(4)]
     for name in names:
         broken(bus, behaviour, name)
-    eventually(lambda: len(desk("list")["items"]) == 4, within_s=15)
+    eventually(lambda: len(operator("list")["items"]) == 4, within_s=15)
     behaviour.clear()
 
-    first = desk("replay", filter={}, why="mended", rate_per_s=0.1, limit=2)
-    second = desk("replay", filter={}, why="mended", rate_per_s=0.1, after=first["next"])
+    first = operator("replay", filter={}, why="mended", rate_per_s=0.1, limit=2)
+    second = operator("replay", filter={}, why="mended", rate_per_s=0.1, after=first["next"])
 
     assert eventually(lambda: bus.take(HEARD)) and bus.take(HEARD) is None
     rows = list(database["outbox"].find({"properties": {"$exists": True}}, sort=[("recorded_at", 1)]))
@@ -224,9 +224,9 @@ def test_a_rated_batch_goes_out_one_by_one_and_is_no_lag(bus, desk, behaviour, d
     assert resources.background_relay.check_lag()[0]
 
 
-def test_a_message_comes_back_from_the_queue_until_it_is_kept_and_is_kept_once(bus, desk, behaviour, database):
+def test_a_message_comes_back_from_the_queue_until_it_is_kept_and_is_kept_once(bus, operator, behaviour, database):
     broken(bus, behaviour)
-    parked = the_parked(desk)
+    parked = the_parked(operator)
     document = database["dead_letters"].find_one({"_id": parked["id"]})
     headers = {"touchstone-reason": "retries_exhausted", "touchstone-consumer": QUEUE}
 
@@ -240,20 +240,20 @@ def test_a_message_comes_back_from_the_queue_until_it_is_kept_and_is_kept_once(b
 
     eventually(lambda: bus.count(dead_letter("toy")) == 0)
     bus.put(dead_letter("toy"), b"other", message_id="m-2", headers=headers | {"touchstone-tag": "t-2"})
-    eventually(lambda: len(desk("list")["items"]) == 2)
-    assert desk("get", id=parked["id"])["times"] == 1
+    eventually(lambda: len(operator("list")["items"]) == 2)
+    assert operator("get", id=parked["id"])["times"] == 1
 
 
-def test_a_body_larger_than_a_document_is_kept_in_parts(bus, desk, database):
+def test_a_body_larger_than_a_document_is_kept_in_parts(bus, operator, database):
     body = b"x" * (9 * 1024 * 1024)
     headers = {"touchstone-reason": "too_large", "touchstone-consumer": QUEUE}
     bus.put(dead_letter("toy"), body, message_id="m-1", headers=headers)
 
-    parked = the_parked(desk)
+    parked = the_parked(operator)
     parts = database["dead_letter_parts"].find(sort=[("_id", 1)])
     kept = database["dead_letters"].find_one()["body"] + b"".join(part["body"] for part in parts)
-    obstacle = desk("get", id=parked["id"])["obstacle"]
-    desk("discard", ids=[parked["id"]], why="too large for us")
+    obstacle = operator("get", id=parked["id"])["obstacle"]
+    operator("discard", ids=[parked["id"]], why="too large for us")
 
     assert parked["size"] == len(body) and kept == body
     assert obstacle["code"] == "too_large"

@@ -55,7 +55,7 @@ def inherited() -> tuple[type, ...]:
 
 
 @pytest.fixture
-def desk(bus: Any, issuer: Any) -> Callable[..., Any]:
+def operator(bus: Any, issuer: Any) -> Callable[..., Any]:
     def ask(method: str, **kwargs: Any) -> Any:
         key = {} if method in QUERIES else {"idempotency_key": uuid.uuid4().hex}
         reply = bus.call(method, issuer.token(OPERATOR), **key, **kwargs)
@@ -82,71 +82,71 @@ def handle(bus: Any, database: Any, body_id: str) -> str:
     return str(row["_id"])
 
 
-def test_what_was_handled_is_listed_page_by_page(bus, desk, database):
+def test_what_was_handled_is_listed_page_by_page(bus, operator, database):
     for number in range(3):
         handle(bus, database, f"b-{number}")
 
-    first = desk("list_processed_events", since=LONG_AGO, limit=2)
-    rest = desk("list_processed_events", since=LONG_AGO, limit=2, after=first["next"])
+    first = operator("list_processed_events", since=LONG_AGO, limit=2)
+    rest = operator("list_processed_events", since=LONG_AGO, limit=2, after=first["next"])
 
     assert {row["id"] for row in first["items"] + rest["items"]} == {"b-0", "b-1", "b-2"}
     assert {row["type"] for row in first["items"]} == {ACCREDITED}
-    assert desk("list_processed_events", since="2999-01-01T00:00:00+00:00")["items"] == []
-    assert desk("list_processed_events", since=LONG_AGO, until="2026-01-02T00:00:00+00:00")["items"] == []
+    assert operator("list_processed_events", since="2999-01-01T00:00:00+00:00")["items"] == []
+    assert operator("list_processed_events", since=LONG_AGO, until="2026-01-02T00:00:00+00:00")["items"] == []
 
 
-def test_an_event_is_unprocessed_until_it_is_handled_parked_or_discarded(bus, desk, database, behaviour):
+def test_an_event_is_unprocessed_until_it_is_handled_parked_or_discarded(bus, operator, database, behaviour):
     def fail() -> None:
         raise ValueError("no")
 
     handle(bus, database, "b-1")
     behaviour["b-2"] = fail
     accredit(bus, "b-2")
-    (parked,) = eventually(lambda: desk("list_dead_letters")["items"], within_s=15)
+    (parked,) = eventually(lambda: operator("list_dead_letters")["items"], within_s=15)
 
     asked = {ACCREDITED: ["b-1", "b-2", "b-3"], "nobody.consumes.v1": ["x"]}
-    before = desk("list_unprocessed_events", events=asked)
-    desk("discard_dead_letters", ids=[parked["id"]], why="not ours")
-    after = desk("list_unprocessed_events", events=asked)
+    before = operator("list_unprocessed_events", events=asked)
+    operator("discard_dead_letters", ids=[parked["id"]], why="not ours")
+    after = operator("list_unprocessed_events", events=asked)
 
     assert {(row["id"], row["state"]) for row in before["items"]} == {("b-2", "parked"), ("b-3", "missing")}
     assert {(row["id"], row["state"]) for row in after["items"]} == {("b-2", "discarded"), ("b-3", "missing")}
     assert after["queues"] == {ACCREDITED: 0} and after["retrying"] == 0
 
 
-def test_an_event_that_was_edited_and_waits_to_be_replayed_is_on_its_way(bus, desk, behaviour):
+def test_an_event_that_was_edited_and_waits_to_be_replayed_is_on_its_way(bus, operator, behaviour):
     def fail() -> None:
         raise ValueError("no")
 
     behaviour["b-2"] = fail
     accredit(bus, "b-2")
-    (parked,) = eventually(lambda: desk("list_dead_letters")["items"], within_s=15)
-    body = desk("get_dead_letter", id=parked["id"])["body"]
-    desk("edit_dead_letter", id=parked["id"], body=json.dumps(body | {"subject": "b-9"}), why="wrong")
+    (parked,) = eventually(lambda: operator("list_dead_letters")["items"], within_s=15)
+    body = operator("get_dead_letter", id=parked["id"])["body"]
+    operator("edit_dead_letter", id=parked["id"], body=json.dumps(body | {"subject": "b-9"}), why="wrong")
     behaviour.clear()
     behaviour["b-2"] = fail
 
-    desk("replay_dead_letters", ids=[parked["id"]], why="mended", rate_per_s=0.1)
-    (item,) = desk("list_unprocessed_events", events={ACCREDITED: ["b-2"]})["items"]
+    operator("replay_dead_letters", ids=[parked["id"]], why="mended", rate_per_s=0.1)
+    (item,) = operator("list_unprocessed_events", events={ACCREDITED: ["b-2"]})["items"]
 
     assert (item["state"], item["edited"]) == ("replaying", True)
 
 
-def test_a_queue_that_is_not_there_is_told(bus, desk):
+def test_a_queue_that_is_not_there_is_told(bus, operator):
     bus.channel.queue_delete(event_queue("toy", ACCREDITED))
 
-    found = desk("list_unprocessed_events", events={ACCREDITED: ["b-3"]})
+    found = operator("list_unprocessed_events", events={ACCREDITED: ["b-3"]})
 
     assert found["queues"] == {ACCREDITED: None}
 
 
-def test_an_event_goes_out_again_with_its_id_and_it_is_recorded_who_wanted_it(bus, desk, database, resources):
+def test_an_event_goes_out_again_with_its_id_and_it_is_recorded_who_wanted_it(bus, operator, database, resources):
     id = handle(bus, database, "b-1")
     database["outbox"].update_one(
         {"_id": id}, {"$set": {"recorded_at": datetime.datetime.now() - datetime.timedelta(9)}}
     )
 
-    done = desk("republish_events", ids=[id, "unknown"], why="the queue was deleted")
+    done = operator("republish_events", ids=[id, "unknown"], why="the queue was deleted")
     properties, body = eventually(lambda: bus.take(HEARD))
 
     row = eventually(lambda: database["outbox"].find_one({"_id": id, "pending": False}))
@@ -157,24 +157,24 @@ def test_an_event_goes_out_again_with_its_id_and_it_is_recorded_who_wanted_it(bu
     assert resources.background_relay.check_lag()[0]
 
 
-def test_an_event_that_waits_or_is_too_old_is_not_published_again(bus, desk, database):
+def test_an_event_that_waits_or_is_too_old_is_not_published_again(bus, operator, database):
     waiting, old = handle(bus, database, "b-1"), handle(bus, database, "b-2")
     far = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
     database["outbox"].update_one({"_id": waiting}, {"$set": {"pending": True, "next_attempt_at": far}})
     database["outbox"].update_one({"_id": old}, {"$set": {"recorded_at": far - datetime.timedelta(days=57)}})
 
-    refused = desk("republish_events", ids=[waiting, old], why="x")["refused"]
+    refused = operator("republish_events", ids=[waiting, old], why="x")["refused"]
 
     assert {row["id"]: row["code"] for row in refused} == {waiting: "pending", old: "too_old"}
 
 
-def test_an_event_whose_body_had_to_leave_tells_the_present_state(bus, desk, database, monkeypatch):
+def test_an_event_whose_body_had_to_leave_tells_the_present_state(bus, operator, database, monkeypatch):
     monkeypatch.setattr(OrganisationRegistered, "personal", True)
     id = handle(bus, database, "b-1")
     gone = database["outbox"].find_one({"_id": id})
     database["things"].update_one({"_id": "b-1"}, {"$set": {"label": "renamed"}})
 
-    done = desk("republish_events", ids=[id], why="lost")
+    done = operator("republish_events", ids=[id], why="lost")
     properties, body = eventually(lambda: bus.take(HEARD))
 
     again = eventually(lambda: database["outbox"].find_one({"_id": id, "pending": False}))
@@ -183,33 +183,33 @@ def test_an_event_whose_body_had_to_leave_tells_the_present_state(bus, desk, dat
     assert gone["time"].encode() in body
 
 
-def test_the_state_names_what_is_consumed_declared_and_overdue(bus, desk, database):
+def test_the_state_names_what_is_consumed_declared_and_overdue(bus, operator, database):
     id = handle(bus, database, "b-1")
     long_ago = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
     later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
     late = {"pending": True, "recorded_at": long_ago, "next_attempt_at": later}
     database["outbox"].update_one({"_id": id}, {"$set": late})
 
-    state = desk("get_reconciliation_state", overdue_s=60)
+    state = operator("get_reconciliation_state", overdue_s=60)
 
     assert state["consumes"] == [ACCREDITED] and state["announced_in_full"] == [[REGISTERED]]
     assert state["facts"] == ["labels"]
     assert [(row["id"], row["type"]) for row in state["overdue"]] == [(id, REGISTERED)]
 
 
-def test_facts_are_what_the_service_declares(bus, desk, database):
+def test_facts_are_what_the_service_declares(bus, operator, database):
     handle(bus, database, "b-1")
 
-    assert desk("list_facts", name="labels", keys=["b-1", "b-2"])["items"] == [{"id": "b-1", "label": "b-1"}]
-    assert desk("list_facts", name="secrets", keys=["b-1"])["code"] == "invalid_request"
+    assert operator("list_facts", name="labels", keys=["b-1", "b-2"])["items"] == [{"id": "b-1", "label": "b-1"}]
+    assert operator("list_facts", name="secrets", keys=["b-1"])["code"] == "invalid_request"
 
 
-def test_a_deadline_that_ought_to_be_there_is_set_again_and_no_other(bus, desk, database, resources):
+def test_a_deadline_that_ought_to_be_there_is_set_again_and_no_other(bus, operator, database, resources):
     handle(bus, database, "b-1")
     lacking = missing_jobs(resources.unit(), "reminder", ["b-1", "r-1"])
 
-    done = desk("restore_deadlines", kind="reminder", keys=["r-1", "b-1"], why="lost")
-    other = desk("restore_deadlines", kind="unknown", keys=["r-1"], why="lost")
+    done = operator("restore_deadlines", kind="reminder", keys=["r-1", "b-1"], why="lost")
+    other = operator("restore_deadlines", kind="unknown", keys=["r-1"], why="lost")
 
     assert eventually(lambda: database["things"].find_one({"_id": "r-1"}))["label"] == "restoredr-1"
     assert lacking == {"b-1", "r-1"}
@@ -226,5 +226,5 @@ def test_a_deadline_that_ought_to_be_there_is_set_again_and_no_other(bus, desk, 
         ("republish_events", {"ids": ["x"], "why": " "}),
     ],
 )
-def test_a_request_that_is_not_of_the_form_is_refused(desk, method, kwargs):
-    assert desk(method, **kwargs)["code"] == "invalid_request"
+def test_a_request_that_is_not_of_the_form_is_refused(operator, method, kwargs):
+    assert operator(method, **kwargs)["code"] == "invalid_request"

@@ -1,7 +1,7 @@
 """Tells a message that ends its process from its neighbours: the broker counts against all that were prefetched.
 
 A message that comes again is counted in the database when a handler starts on it. The broker's own limit says nothing
-of that, so that what it gives up without so many starts goes back to its queue (see `dead_letters`).
+of that, so that what it gives up without so many starts goes back to its queue (see `deadletters`).
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from touchstone_chassis.mongo.client import RELAXED
 log = structlog.get_logger(__name__)
 
 STARTS_MAX = 20
-"""A message whose handler was started so often without an end is given up; its first start is not counted."""
+"""A message whose handler was started so often without an end is dead-lettered; its first start is not counted."""
 ALONE_FROM = 3
 """From so many starts on it runs only when no other such message does: one of them ends the process, but which?"""
 KEPT = datetime.timedelta(days=7)
@@ -58,7 +58,7 @@ class PoisonDetector:
 
     @contextlib.contextmanager
     def watched(self, delivery: Delivery) -> Iterator[bool]:
-        """Whether to start on a message; if not it is settled or deferred by then, given up where it killed too often.
+        """Whether to start on a message; if not, it is settled or deferred, dead-lettered where it killed too often.
 
         What runs inside counts against the message when the process dies of it.
         """

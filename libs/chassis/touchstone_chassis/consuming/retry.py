@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 ATTEMPT = "touchstone-attempt"
 TOKENS = ("nameko.authorization", "authorization", "nameko.auth_token")
-"""Headers that leave a message when it is given up: people look at it, and a token is never stored."""
+"""Headers that leave a message when it is dead-lettered: people look at it, and a token is never stored."""
 _THE_BROKERS = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
 DEFERRALS_MAX = 10
 """So often in a row a message is begun again though the database was there: then its failure is like any other."""
@@ -91,7 +91,7 @@ class RetryPolicy(SharedExtension):
         """Begin again when the database is there, without counting it, however often it goes away.
 
         A transaction that is too long, or a query that is too slow, looks the same from here, and would be begun again
-        for ever: one that is taken for such is retried or given up.
+        for ever: one that is taken for such is retried or dead-lettered.
         """
         circuit_breaker = self.circuit_breaker()
         before = self._deferrals.get(delivery)

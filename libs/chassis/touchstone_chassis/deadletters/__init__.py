@@ -1,1 +1,1 @@
-"""The dead letter channel: what was given up is kept, shown, edited, replayed or discarded."""
+"""The dead letter channel: what was dead-lettered is kept, shown, edited, replayed or discarded."""

@@ -47,7 +47,7 @@ class DeadLetterExecution(Execution):
 class OnDeadLetter(EntrypointAdapter):
     """Takes what comes into the service's dead-letter queue. Acknowledged when it is durably kept, and only then.
 
-    What the broker gave up though no handler was at fault goes back to its queue. Here nothing is given up.
+    What the broker gave up though no handler was at fault goes back to its queue. Here nothing is dead-lettered.
     """
 
     def setup(self) -> None:
@@ -100,7 +100,7 @@ class OnDeadLetter(EntrypointAdapter):
 
 
 def letter_of(delivery: Delivery) -> DeadLetter:
-    """A delivery of the dead-letter queue as what it was when it was given up."""
+    """A delivery of the dead-letter queue as what it was when it was dead-lettered."""
     properties = {name: delivery.attribute(name) for name in KEPT_PROPERTIES}
     known = {name: value for name, value in properties.items() if value is not None}
     return DeadLetter(delivery.body, delivery.headers, known, delivery.attribute(UNREADABLE))

@@ -1,4 +1,4 @@
-"""What is kept of a message that was given up: read from our headers, or from the broker's where there are none."""
+"""What is kept of a message that was dead-lettered: read from our headers, else from the broker's."""
 
 import dataclasses
 import datetime
@@ -34,7 +34,7 @@ class DeadLetter:
 
     @property
     def parking_key(self) -> str:
-        """The same for each delivery of one retry_policy, and for no other parking."""
+        """The same for each delivery of one dead letter, and for no other."""
         tag = self.headers.get("touchstone-tag")
         if isinstance(tag, str) and tag and "touchstone-reason" in self.headers:
             return tag
@@ -60,17 +60,17 @@ def digest(body: bytes) -> str:
 
 
 def document_id(found: DeadLetter, queue: str | None) -> str:
-    """The id under which a message is kept: the same one when it is given up again, as long as it has an id itself."""
+    """The id under which a message is kept: the same one when it comes again, as long as it has an id itself."""
     return _hashed(queue or "", found.message_id or f"parking {found.parking_key}", found.digest)
 
 
 def queue_of(found: DeadLetter) -> str | None:
-    """The queue that the message was given up from, if that can be told."""
+    """The queue that the message was dead-lettered from, if that can be told."""
     return _origin(found, datetime.datetime.now(datetime.UTC)).queue
 
 
 def reason_of(found: DeadLetter) -> str:
-    """Why it was given up: a code of ours, or the broker's word."""
+    """Why it was dead-lettered: a code of ours, or the broker's word."""
     return _origin(found, datetime.datetime.now(datetime.UTC)).reason
 
 

@@ -32,7 +32,7 @@ class DeadLetters:
         self._unit = unit
 
     def keep(self, found: DeadLetter, now: datetime.datetime) -> bool:
-        """Keep a message, under the document that it had if it was kept before. False when this parking is known."""
+        """Keep a message, under the document that it had if it was kept before. False when this one is known."""
         document = self._known(found)
         if document is None:
             first, *others = parts = split(found.body)
@@ -69,7 +69,7 @@ class DeadLetters:
         return self._unit.find(DEAD_LETTERS, {"_id": {"$in": list(ids)}}, projection=_WITHOUT_BODIES)
 
     def page(self, criteria: dict[str, Any], limit: int) -> tuple[list[dict[str, Any]], str | None]:
-        """Up to `limit` documents without bodies and headers, oldest parking first, and the cursor to the next ones."""
+        """Up to `limit` documents without bodies and headers, oldest first, and the cursor to the next ones."""
         found = self._unit.find(DEAD_LETTERS, criteria, sort=ORDER, limit=limit + 1, projection=_WITHOUT_BODIES)
         page = found[:limit]
         return page, cursor_of(page[-1], "parked_at") if len(found) > limit else None

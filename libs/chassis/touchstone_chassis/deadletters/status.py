@@ -1,4 +1,4 @@
-"""Says what became of events that were given up: parked, discarded, on their way again, or lost after a replay."""
+"""Says what became of events that were dead-lettered: parked, discarded, on their way again, or lost after a replay."""
 
 import dataclasses
 import datetime
@@ -27,7 +27,7 @@ class DeadLetterStatus:
 
 
 def statuses_of(unit: UnitOfWork, ids: Collection[str], now: datetime.datetime) -> dict[str, DeadLetterStatus]:
-    """By id, what became of those of these events that were given up here and not handled since."""
+    """By id, what became of those of these events that were dead-lettered here and not handled since."""
     if not ids:
         return {}
     # A body that cannot be read gives no id; the message still has the event's as its own.

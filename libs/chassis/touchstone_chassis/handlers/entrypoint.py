@@ -58,7 +58,7 @@ class EntrypointAdapter(Entrypoint):
 
 
 class MessageEntrypoint(EntrypointAdapter):
-    """An entrypoint for messages: one that ends the process again and again is given up."""
+    """An entrypoint for messages: one that ends the process again and again is dead-lettered."""
 
     def spawn(self, subject: Any) -> None:
         invocation = Invocation(self, subject, self.resources.unit())

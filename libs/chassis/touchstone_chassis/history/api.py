@@ -48,13 +48,13 @@ class HistoryApi:
 
     name: str
     clock: Any
-    trail = Stored(EventHistory)
+    event_history = Stored(EventHistory)
     real_time = RealTime()
 
     @query(FindEvents(), roles=FOLLOWERS)
     def find_events(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Events of this service: when recorded and published, by which cause, and what they say. Kept 60 days."""
-        found, after = self.trail.events(request)
+        found, after = self.event_history.events(request)
         return {"items": found, "next": after}
 
     @query(TraceEvents(), roles=FOLLOWERS)
@@ -65,22 +65,22 @@ class HistoryApi:
         """
         handlers = handlers_of(type(self))
         return {
-            "processed": self.trail.processed(self.name, sorted(set(handlers.values())), request["ids"]),
-            "dead_letters": self.trail.dead_letters(request["ids"]),
+            "processed": self.event_history.processed(self.name, sorted(set(handlers.values())), request["ids"]),
+            "dead_letters": self.event_history.dead_letters(request["ids"]),
             "consumes": sorted(handlers),
         }
 
     @query(Schema(), roles=FOLLOWERS)
     def list_hindrances(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """What does not go on here: unpublished messages, parked dead letters, deadlines that fail or are overdue.
+        """What does not go on here: unpublished messages, parked dead letters, jobs that fail or are overdue.
 
         The oldest of each, at most 200; `more` says that there are others.
         """
         now = self.real_time.now()
         found = {
-            "unpublished": self.trail.unpublished(now, HINDRANCES_MAX + 1),
-            "parked": self.trail.parked(HINDRANCES_MAX + 1),
-            "deadlines": self.trail.late_deadlines(self.clock.now(), now, HINDRANCES_MAX + 1),
+            "unpublished": self.event_history.unpublished(now, HINDRANCES_MAX + 1),
+            "parked": self.event_history.parked(HINDRANCES_MAX + 1),
+            "deadlines": self.event_history.late_deadlines(self.clock.now(), now, HINDRANCES_MAX + 1),
         }
         for job in found["deadlines"]:
             job |= self.job_details(job["kind"], job["key"])

@@ -1,4 +1,4 @@
-"""What a service's bookkeeping knows of the way of an event: announced, published, processed, given up or overdue."""
+"""What a service knows of the way of an event: announced, published, processed, dead-lettered or overdue."""
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +34,7 @@ _OF_A_DEAD_LETTER = (
 
 
 class EventHistory:
-    """Reads outbox, inbox, dead letters and deadlines; changes nothing."""
+    """Reads outbox, inbox, dead letters and jobs; changes nothing."""
 
     def __init__(self, unit: UnitOfWork):
         self._unit = unit
@@ -58,7 +58,7 @@ class EventHistory:
         return [_processed(document) for document in found]
 
     def dead_letters(self, ids: Sequence[str]) -> list[dict[str, Any]]:
-        """What was given up of these events, and what was done with it by whom.
+        """What was dead-lettered of these events, and what was done with it by whom.
 
         `replaying`: its last replay waits in the outbox. One that went out is not followed here.
         """
@@ -98,7 +98,7 @@ class EventHistory:
         return [_dead_letter(letter) | {"facts": _told(letter, bodies.get(letter["_id"]))} for letter in found]
 
     def late_deadlines(self, domain_now: datetime.datetime, now: datetime.datetime, limit: int) -> list[dict[str, Any]]:
-        """Deadlines that fail, or that nobody has carried out though they are due."""
+        """Jobs that fail, or that nobody has carried out though they are due."""
         late = {
             "$or": [
                 {"attempt": {"$gte": 2}},
@@ -114,7 +114,7 @@ class EventHistory:
         ]
 
     def next_due(self, kinds: Sequence[str], key: str) -> datetime.datetime | None:
-        """When the first deadline of one of these kinds falls due for `key`, if one is set."""
+        """When the first job of one of these kinds falls due for `key`, if one is set."""
         ids = [f"{kind}/{key}" for kind in kinds]
         found = self._unit.find(DEADLINES, {"_id": {"$in": ids}}, sort=[("due_at", 1)], limit=1)
         due: datetime.datetime | None = found[0]["due_at"] if found else None

@@ -143,7 +143,7 @@ class ReconciliationApi:
 
     @command(RestoreDeadlines(), roles=(OPERATOR,))
     def restore_deadlines(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """Set deadlines that ought to be there and are not."""
+        """Set jobs that ought to be there and are not."""
         kind, ledger = request["kind"], self.ledger
         outcomes = [(key, ledger.restore_deadline(kind, key)) for key in dict.fromkeys(request["keys"])]
         return _outcomes("restored", outcomes, caller, request["why"])

@@ -29,7 +29,7 @@ BROKER_WAIT_S = 4.0
 Obstacle = tuple[str, str]
 """Why something cannot be done: a code and a sentence."""
 Due = tuple[datetime.datetime, dict[str, Any]]
-"""When a deadline falls due, and its payload."""
+"""When a job falls due, and its payload."""
 
 _OURS = {"properties": {"$exists": False}}  # what an operator sent back is no event of ours
 
@@ -51,7 +51,7 @@ class ReconciliationDeclarations:
 
 
 class Ledger:
-    """Outbox, inbox, dead letters and deadlines of one service, seen by one unit of work.
+    """Outbox, inbox, dead letters and jobs of one service, seen by one unit of work.
 
     `handlers` maps each event type that comes in to its queue and the name of its handler.
     """
@@ -167,7 +167,7 @@ class Ledger:
         return orjson.dumps(message)
 
     def restore_deadline(self, kind: str, key: str) -> Obstacle | None:
-        """Set a deadline that ought to be there and is not; or say why not."""
+        """Set a job that ought to be there and is not; or say why not."""
         teller = self.declared.deadlines.get(kind)
         if teller is None:
             return "unknown_kind", f"{self.service} declares no deadlines of the kind {kind}."
@@ -181,7 +181,7 @@ class Ledger:
 
 
 def missing_jobs(unit: UnitOfWork, kind: str, keys: Sequence[str]) -> set[str]:
-    """Those keys that have no deadline of that kind."""
+    """Those keys that have no job of that kind."""
     wanted = {job_id(kind, key): key for key in keys}
     there = {row["_id"] for row in unit.find(DEADLINES, {"_id": {"$in": list(wanted)}}, projection={"_id": 1})}
     return {key for id, key in wanted.items() if id not in there}

@@ -161,7 +161,7 @@ class JobQueue(SharedExtension):
         )
 
     def _claim(self, limit: int) -> tuple[list[Job], bool]:
-        """Up to `limit` deadlines that are due and now ours, and whether there may be more."""
+        """Up to `limit` jobs that are due and now ours, and whether there may be more."""
         deadlines = self.resources.mongo.database["deadlines"]
         now = self.resources.time.now()
         due = {

@@ -130,7 +130,7 @@ class DataLoader:
 
     def __init__(self, database: Database):
         self._database = database
-        self._shelves: dict[Any, _BatchedQuery] = {}
+        self._queries: dict[Any, _BatchedQuery] = {}
 
     def find(
         self,
@@ -144,7 +144,7 @@ class DataLoader:
     ) -> list[dict]:
         """The documents whose `field` is one of the values. Raises NotReadInTime or another PyMongoError."""
         name = (collection, field, tuple(sorted(projection.items())) if projection else None, limit)
-        shelf = self._shelves.get(name)
-        if shelf is None:
-            shelf = self._shelves[name] = _BatchedQuery(self._database, collection, field, projection, limit)
-        return shelf.find(tuple(dict.fromkeys(values)), within_s)
+        query = self._queries.get(name)
+        if query is None:
+            query = self._queries[name] = _BatchedQuery(self._database, collection, field, projection, limit)
+        return query.find(tuple(dict.fromkeys(values)), within_s)

@@ -40,7 +40,7 @@ class IndexViolated(Exception):
 
 
 class ClaimLost(Exception):
-    """Another replica holds the deadline now."""
+    """Another replica holds the job now."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +48,7 @@ class CompletionRecord:
     """What marks the cause of a unit of work as done, in the same transaction.
 
     `inbox`: key of a processed message, `retries`: how often it had failed before. `answer`: a document for the
-    idempotency store. `claim`: (id, claim) of a deadline that ran.
+    idempotency store. `claim`: (id, claim) of a job that ran.
     """
 
     inbox: str | None = None
@@ -221,7 +221,7 @@ class TransactionWriter:
     def _schedule(self, entries: Sequence[BatchItem]) -> None:
         operations: list[DeleteOne | ReplaceOne] = []
         for entry in entries:
-            # What a deadline leads to names the message that set it as its cause.
+            # What a job leads to names the message that set it as its cause.
             cause = {"correlation_id": entry.origin.correlation_id, "causation_id": entry.origin.causation_id}
             operations += [DeleteOne({"_id": id}) for id in entry.changes.unscheduled]
             operations += [ReplaceOne({"_id": d["_id"]}, d | cause, upsert=True) for d in entry.changes.scheduled]

@@ -134,7 +134,7 @@ class UnitOfWork:
     def schedule(
         self, kind: str, key: str, due_at: datetime.datetime, payload: Mapping[str, Any] | None = None
     ) -> None:
-        """Set the durable deadline `kind`/`key`, replacing an earlier one. What is due runs right after the commit."""
+        """Set the durable job `kind`/`key`, replacing an earlier one. What is due runs right after the commit."""
         self.changes.scheduled.append(
             {
                 "_id": job_id(kind, key),

@@ -127,7 +127,7 @@ def _events(
 
 
 def _follow(services: FanOut, history: CaseHistory) -> None:
-    """When each of the case's own events was processed, and what was given up of them."""
+    """When each of the case's own events was processed, and what was dead-lettered of them."""
     ids = sorted(event.id for event in history.events.values() if not event.foreign)
     for service in SERVICES:
         found = services.trace(service, ids)

@@ -21,7 +21,7 @@ from touchstone_devkit.demo.display import Progress, results
 from touchstone_devkit.demo.journey import Journey
 from touchstone_devkit.demo.quiet import wait_until_quiet
 from touchstone_devkit.demo.register import Register
-from touchstone_devkit.demo.trail import Trail
+from touchstone_devkit.demo.wire_tap import WireTap
 from touchstone_devkit.demo.worlds import set_up
 from touchstone_devkit.folders import CHECKOUT, STATE
 from touchstone_devkit.system.runner import System, SystemDidNotStart
@@ -59,13 +59,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(system: System, console: Console, options: argparse.Namespace) -> list[str]:
     journey = Journey(load_cases(options.examples), load_setup(options.examples))
-    with Register(system.amqp_uri, system.token) as register, Trail(system.amqp_uri, journey.hear) as trail:
+    with Register(system.amqp_uri, system.token) as register, WireTap(system.amqp_uri, journey.hear) as wire_tap:
         commands = set_up(register, journey.setup)
         console.print(f"set up: {commands} commands from {_shown(options.examples / 'setup.json')}")
         journey.changed = Progress(console, journey.story).update
         failures = []
         try:
-            journey.travel(register, trail)
+            journey.travel(register, wire_tap)
         except TimeoutError as error:
             failures.append(str(error))
         wait_until_quiet(system.amqp_uri, system.mongo_uri, system.database_prefix)

@@ -10,7 +10,7 @@ from touchstone_contracts.errors import InvalidReport
 from touchstone_devkit.demo.cases import Case, addresses_to_tell
 from touchstone_devkit.demo.outcome import Outcome
 from touchstone_devkit.demo.register import REGISTRAR, SECRETARIAT, Register, assessor
-from touchstone_devkit.demo.trail import Trail
+from touchstone_devkit.demo.wire_tap import WireTap
 
 CASE_TIMEOUT_S = 60.0
 Story = dict[str, tuple[Case, Outcome]]
@@ -39,13 +39,13 @@ class Journey:
                 outcome.take(message)
         self.changed()
 
-    def travel(self, register: Register, trail: Trail) -> None:
+    def travel(self, register: Register, wire_tap: WireTap) -> None:
         """Each case to its end. Raises TimeoutError when one does not come to it."""
         for title, (case, outcome) in self.story.items():
             self._hand_in(register, case, outcome)
             self.changed()
             ended = functools.partial(getattr, outcome, "complete")
-            trail.wait_for(ended, timeout_s=CASE_TIMEOUT_S, what=f"the end of “{title}”")
+            wire_tap.wait_for(ended, timeout_s=CASE_TIMEOUT_S, what=f"the end of “{title}”")
             _look_up(register, outcome)
 
     def _hand_in(self, register: Register, case: Case, outcome: Outcome) -> None:

@@ -11,13 +11,13 @@ from touchstone_devkit.demo.journey import Journey
 from touchstone_devkit.demo.outcome import DECISIONS, Outcome
 from touchstone_devkit.demo.quiet import Observer
 from touchstone_devkit.demo.register import Register
-from touchstone_devkit.demo.trail import Trail
+from touchstone_devkit.demo.wire_tap import WireTap
 from touchstone_devkit.demo.worlds import World, stage
 
 
 @dataclasses.dataclass
 class Scheme:
-    """Inside the block `register` calls the services and `trail` hears their events.
+    """Inside the block `register` calls the services and `wire_tap` hears their events.
 
     Made from the environment of a system: AMQP_URI, MONGO_URI, TOUCHSTONE_DATABASE_PREFIX and TOUCHSTONE_KEY, the file
     of the private key that signs the callers' tokens.
@@ -29,7 +29,7 @@ class Scheme:
         self.amqp_uri = self.environment["AMQP_URI"]
         self.key = keys.load(Path(self.environment["TOUCHSTONE_KEY"]))
         self.register = Register(self.amqp_uri, self.token)
-        self.trail = Trail(self.amqp_uri)
+        self.wire_tap = WireTap(self.amqp_uri)
 
     def token(self, role: str, *, sub: str | None = None, cab: str | None = None, member: str | None = None) -> str:
         """A token of the development issuer; `sub` is `<role>-dev` by default."""
@@ -43,20 +43,20 @@ class Scheme:
     def travel(self, world: World) -> Outcome:
         """Bring the world's case to its end; what became of it."""
         journey = Journey([world.case], world.setup)
-        with Trail(self.amqp_uri, journey.hear) as trail:
+        with WireTap(self.amqp_uri, journey.hear) as wire_tap:
             stage(self.register, world)
-            journey.travel(self.register, trail)
+            journey.travel(self.register, wire_tap)
         return journey.story[world.case.title][1]
 
     def __enter__(self) -> "Scheme":
-        self.trail.__enter__()
+        self.wire_tap.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.trail.__exit__()
+        self.wire_tap.__exit__()
         self.register.close()
 
 
-def decision_events(trail: Trail, audit_id: str) -> list[dict[str, Any]]:
+def decision_events(wire_tap: WireTap, audit_id: str) -> list[dict[str, Any]]:
     """The decisions that were announced on one audit."""
-    return [message for message in trail.about(audit_id) if message["type"] in DECISIONS]
+    return [message for message in wire_tap.about(audit_id) if message["type"] in DECISIONS]

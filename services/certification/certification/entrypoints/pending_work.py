@@ -18,7 +18,7 @@ from touchstone_contracts.roles import FOLLOWERS
 class PendingWorkEntrypoints:
     settings: Any
     clock: Any
-    trail: Any
+    event_history: Any
     cases = Stored(Cases)
     certificates = Stored(Certificates)
     mandates = Stored(Mandates)
@@ -50,5 +50,5 @@ class PendingWorkEntrypoints:
             today=today,
             mandates=tuple(m for m in mandates if m.covers(case.audit, rule_set=rule_set, day=today)),
             coming=next_in_force(mandates, today),
-            next_look=self.trail.next_due((RESUME, PLAN_DUE), case.id),
+            next_look=self.event_history.next_due((RESUME, PLAN_DUE), case.id),
         )

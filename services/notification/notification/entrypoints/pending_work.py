@@ -15,7 +15,7 @@ from touchstone_contracts.roles import FOLLOWERS
 
 class PendingWorkEntrypoints:
     clock: Any
-    trail: Any
+    event_history: Any
     announcements = Stored(Announcements)
     notices = Stored(Notices)
 
@@ -31,7 +31,8 @@ class PendingWorkEntrypoints:
         else:
             since = self.clock.now() - UNDELIVERED_SHOWN
             notices = self.notices.unfinished(audit_id=request["case"], given_up_since=since, limit=limit, after=place)
-            items = unsent_notices((notice, self.trail.next_due((SEND_NOTICE,), notice.id)) for notice in notices)
+            due = self.event_history.next_due
+            items = unsent_notices((notice, due((SEND_NOTICE,), notice.id)) for notice in notices)
             more = f"notices/{position(notices[-1])}" if len(notices) == limit else "announcements/"
         return {"items": [line.as_dict() for line in items], "next": more}
 

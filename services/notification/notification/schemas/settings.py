@@ -26,7 +26,7 @@ class SmtpSchema(Schema):
     ca_path = fields.String(load_default=None, allow_none=True)
     user = fields.String(load_default=None, allow_none=True)
     timeout_s = _seconds(max=60)
-    exchange_s_max = _seconds(max=25)  # less than the time for which a deadline is claimed
+    exchange_s_max = _seconds(max=25)  # less than the time for which a job is claimed
 
     @validates_schema
     def check_password_is_protected(self, data: dict[str, Any], **_: Any) -> None:

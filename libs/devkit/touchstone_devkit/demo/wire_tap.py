@@ -10,10 +10,10 @@ from touchstone.events.watching import watch
 _PAUSE_S = 0.01
 
 
-class Trail:
+class WireTap:
     """Inside the block `messages` grows with every event (a decoded CloudEvents mapping) that was published since.
 
-    `told`, if given, is called with each one, in the trail's own thread.
+    `told`, if given, is called with each one, in the tap's own thread.
     """
 
     def __init__(self, amqp_uri: str, told: Callable[[dict[str, Any]], None] | None = None) -> None:
@@ -23,9 +23,9 @@ class Trail:
         self._bound = threading.Event()
         self._ending = threading.Event()
         self._failure: Exception | None = None
-        self._thread = threading.Thread(target=self._follow, name="trail", daemon=True)
+        self._thread = threading.Thread(target=self._follow, name="wire_tap", daemon=True)
 
-    def __enter__(self) -> "Trail":
+    def __enter__(self) -> "WireTap":
         self._thread.start()
         if not self._bound.wait(timeout=30) or self._failure:
             raise ConnectionError("cannot follow the events of the broker") from self._failure
