@@ -111,14 +111,10 @@ def choose(known: Mapping[str, Source], ledger: Ledger, *, forced: str | None, a
             ) from error
         announce(_decision(kind, servers.why, refusals, forced=bool(forced), took_s=time.monotonic() - begun))
         return Backing(kind, servers, ledger)
-    raise NoBacking(_no_backing(refusals))
+    tried = "\n".join(f"  - {kind}: {refusal}" for kind, refusal in refusals.items())
+    raise NoBacking(f"RabbitMQ and MongoDB cannot be had here:\n{tried}\n{WAYS_OUT}")
 
 
 def _decision(kind: str, why: str, refusals: Mapping[str, str], *, forced: bool, took_s: float) -> str:
     reasons = [f"{FORCING_VARIABLE}={kind}"] if forced else list(refusals.values())
     return f"RabbitMQ and MongoDB: {kind} ({'; '.join([*reasons, why])}; {took_s:.1f} s)"
-
-
-def _no_backing(refusals: Mapping[str, str]) -> str:
-    tried = "\n".join(f"  - {kind}: {refusal}" for kind, refusal in refusals.items())
-    return f"RabbitMQ and MongoDB cannot be had here:\n{tried}\n{WAYS_OUT}"

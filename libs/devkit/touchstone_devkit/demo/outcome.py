@@ -34,11 +34,11 @@ class Outcome:
         if kind == "assessment.audit_report_submitted.v1":
             self.submitted = True
         elif kind == "assessment.audit_accepted.v1":
-            self.submitted, self.accepted_at = True, _moment(message["time"])
+            self.submitted, self.accepted_at = True, datetime.datetime.fromisoformat(message["time"])
         elif kind in DECISIONS and message["id"] not in {d["event_id"] for d in self.decisions}:
             self.decisions.append({**data, "event_id": message["id"], "outcome": DECISIONS[kind]})
         elif kind == "notification.notice_sent.v1":
-            self.notices[data["notice_id"]] = _moment(data["sent_at"])
+            self.notices[data["notice_id"]] = datetime.datetime.fromisoformat(data["sent_at"])
 
     @property
     def decision(self) -> dict[str, Any] | None:
@@ -71,7 +71,3 @@ class Outcome:
         if self.decision is None:
             return ""
         return self.decision["outcome"] + (f" {self.decision['number']}" if "number" in self.decision else "")
-
-
-def _moment(text: str) -> datetime.datetime:
-    return datetime.datetime.fromisoformat(text)

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Mapping
 from types import FrameType
-from typing import Any
 
 from touchstone_devkit.backing import choosing, compose
 from touchstone_devkit.backing.choosing import NoBacking, start_backing
@@ -164,9 +163,5 @@ def _say_where(up: Up) -> int:
     return 0
 
 
-def main(arguments: list[str]) -> Any:
-    return serve() if "--serve" in arguments else start_in_background()
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(serve() if "--serve" in sys.argv else start_in_background())
