@@ -12,8 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Self
 
 from touchstone_devkit.backing.sources import Announce, Servers, Unavailable
-from touchstone_devkit.folders import RUNS, new_run_folder
-from touchstone_devkit.processes.leftovers import Ledger, end_stale_runs
+from touchstone_devkit.processes.leftovers import Ledger, new_run
 
 Source = Callable[[Ledger, Announce], Servers]
 ORDER = ("environment", "docker", "native")
@@ -69,14 +68,9 @@ def start_backing(
 
     Raises NoBacking with one clear message if none can be had.
     """
-    end_stale_runs(RUNS)
-    ledger = Ledger(new_run_folder())
-    try:
+    with new_run() as ledger:
         known = known or sources(environment)
         return choose(known, ledger, forced=environment.get(FORCING_VARIABLE), announce=announce)
-    except BaseException:
-        ledger.close()
-        raise
 
 
 def sources(environment: Mapping[str, str]) -> dict[str, Source]:

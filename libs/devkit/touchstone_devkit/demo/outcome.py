@@ -58,14 +58,12 @@ class Outcome:
 
     def stages(self) -> dict[str, str]:
         """A word for each service: what it has done for this case so far."""
+        member = "known" if self.member_known else ""
         if self.problems is not None:
-            return dict(zip(SERVICES, (self._member(), f"not taken: {len(self.problems)} errors", "", ""), strict=True))
+            return dict(zip(SERVICES, (member, f"not taken: {len(self.problems)} errors", "", ""), strict=True))
         assessment = "accepted" if self.accepted_at else "submitted" if self.submitted else ""
         told = f"{len(self.notices)} of {self.expected_notices} sent" if self.decisions else ""
-        return dict(zip(SERVICES, (self._member(), assessment, self._decided(), told), strict=True))
-
-    def _member(self) -> str:
-        return "known" if self.member_known else ""
+        return dict(zip(SERVICES, (member, assessment, self._decided(), told), strict=True))
 
     def _decided(self) -> str:
         if self.decision is None:

@@ -128,10 +128,8 @@ def _where(system: System) -> list[str]:
     lines = [f"{name:<14} {uri}/ready" for name, uri in system.http_uris.items()]
     if system.management_uri:
         lines.append(f"{'broker':<14} {system.management_uri}")
-    lines.append(f"{'mails':<14} {system.mail_folder}")
-    lines.append(f"{'logs':<14} {system.log_folder}")
-    lines.append(f"{'command line':<14} source {SHELL_FILE} && .venv/bin/touchstone --help")
-    return lines
+    lines += [f"{'mails':<14} {system.mail_folder}", f"{'logs':<14} {system.log_folder}"]
+    return [*lines, f"{'command line':<14} source {SHELL_FILE} && .venv/bin/touchstone --help"]
 
 
 def _write_shell_file(environment: Mapping[str, str]) -> None:
