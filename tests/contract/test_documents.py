@@ -1,6 +1,7 @@
 """The pages that repeat what code says are what the code says today."""
 
 import dataclasses
+import importlib.util
 import re
 from pathlib import Path
 
@@ -15,6 +16,13 @@ from touchstone_contracts.errors import CODES, Refusal
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 FOLDERS = ("docs", "libs", "services", "examples", "tests", "bench", "deploy")
+FILES = [f"/{page.name}" for page in ROOT.iterdir()] + [
+    f"/{path.relative_to(ROOT)}" for folder in FOLDERS for path in (ROOT / folder).rglob("*.*")
+]
+HISTORY = {ROOT / "CHANGELOG.md", *(DOCS / "adr").iterdir()}
+"""They tell what was."""
+NO_MODULES = {"touchstone.services", "touchstone.waited_ms"}
+"""An entry point, and an attribute of a span."""
 PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))])
 
 
@@ -35,6 +43,37 @@ def anchors_of(text: str) -> set[str]:
     prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
     headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def names_not_there(text: str) -> set[str]:
+    """Modules of ours (or what is in one) and files that a page names in backticks, and that are not there."""
+    modules = re.findall(r"`(touchstone(?:_\w+)?(?:\.\w+)+)`", text)
+    files = re.findall(r"`([\w./-]+\.(?:py|md|svg|yml|yaml))`", text)
+    return {name for name in modules if not (name in NO_MODULES or is_module(name))} | {
+        name for name in files if not is_file(name)
+    }
+
+
+def is_file(name: str) -> bool:
+    """By its path, or by the end of it where the page says whose it is."""
+    return any(path.endswith(f"/{name.removeprefix('../')}") for path in FILES)
+
+
+def is_module(name: str) -> bool:
+    """Or a function or class of one, by its name alone."""
+    parent, _, last = name.rpartition(".")
+    if _source_of(name) is not None:
+        return True
+    source = _source_of(parent)
+    return source is not None and re.search(rf"\b{last}\b", source) is not None
+
+
+def _source_of(module: str) -> str | None:
+    try:
+        found = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    return Path(found.origin).read_text() if found and found.origin else None
 
 
 def codes_in(page: str) -> dict[str, str]:
@@ -106,3 +145,17 @@ def test_a_dead_link_is_seen(tmp_path: Path) -> None:
     )
 
     assert dead_links(page) == ["gone.md", "gone.svg", "#lost", "page.md#no-heading"]
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p not in HISTORY], ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_module_and_file_that_a_page_names_is_there(page: Path) -> None:
+    assert names_not_there(page.read_text()) == set()
+
+
+def test_a_module_and_a_file_that_are_not_there_are_seen() -> None:
+    there = "`touchstone_chassis.outbox.relay`, `touchstone_chassis.mongo.clock.move`, `docs/glossary.md`"
+
+    assert names_not_there(f"{there} `touchstone_chassis.lanes.x` `docs/x.md`") == {
+        "touchstone_chassis.lanes.x",
+        "docs/x.md",
+    }
