@@ -51,7 +51,16 @@ SUPPORT = str(Path(__file__).parents[1] / "support")
 def run(folder: Path, module: str) -> str:
     folder.mkdir(parents=True)
     (folder / "test_it.py").write_text(module)
-    options = ["-q", "-p", "no:cacheprovider", "-p", "touchstone_testing.clock_guard", "--rootdir", str(folder.parent)]
+    options = [
+        "-q",
+        "-rN",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "touchstone_testing.clock_guard",
+        "--rootdir",
+        str(folder.parent),
+    ]
     command = [sys.executable, "-W", "ignore", "-m", "pytest", *options, str(folder)]
     environ = os.environ | {"PYTHONPATH": SUPPORT}
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=200, check=False).stdout

@@ -18,19 +18,13 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def backing(pytestconfig: pytest.Config) -> Iterator[Backing]:
+def backing(say: Callable[[str], None]) -> Iterator[Backing]:
     """RabbitMQ and MongoDB: `.amqp_uri`, `.mongo_uri`, `.management_uri` (or None), `.kind`.
 
     Of a test process's own: under pytest-xdist each worker starts its own, unless the environment names servers.
     """
-    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-
-    def announce(line: str) -> None:
-        with capture.global_and_fixture_disabled():
-            print(f"\n{line}", file=sys.stderr, flush=True)
-
     try:
-        started = start_backing(announce=announce)
+        started = start_backing(announce=say)
     except NoBacking as error:
         pytest.exit(str(error), returncode=3)
     with started:

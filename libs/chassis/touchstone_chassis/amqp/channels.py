@@ -96,10 +96,7 @@ class ConsumerChannels:
             channel.queue_declare(queue, passive=True)  # provisioning makes queues, never we
             channel.basic_qos(0, prefetch, False)
             channel.basic_consume(
-                queue,
-                callback=receive,
-                consumer_tag=queue,
-                on_cancel=lambda _tag: self._cancelled_by_broker(queue),
+                queue, callback=receive, consumer_tag=queue, on_cancel=lambda _tag: self._cancelled_by_broker(queue)
             )
         except amqp.ChannelError as error:
             self._end(channel)

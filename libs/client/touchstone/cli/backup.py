@@ -1,13 +1,12 @@
 """`touchstone backup` and `touchstone restore`: one service's database, out of and into a file."""
 
 import pathlib
-from types import ModuleType
 from typing import Annotated, Any
 
 import pika.exceptions
 import typer
 
-from touchstone.cli.context import AmqpUri, Json, required, told
+from touchstone.cli.context import AmqpUri, Json, MongoUri, Prefix, for_operators, required, told
 from touchstone.cli.render import Output
 from touchstone.rpc.blocking import open_connection
 from touchstone_contracts.topology import rpc_queue
@@ -15,8 +14,6 @@ from touchstone_contracts.topology import rpc_queue
 NUMBERS_SKIPPED = 10_000
 
 Service = Annotated[str, typer.Option(metavar="NAME", help="Whose database.")]
-MongoUri = Annotated[str | None, typer.Option(envvar=["TOUCHSTONE_MONGO_URI", "MONGO_URI"])]
-Prefix = Annotated[str, typer.Option(envvar="TOUCHSTONE_DATABASE_PREFIX")]
 
 
 def backup(
@@ -27,7 +24,7 @@ def backup(
     as_json: Json = False,
 ) -> None:
     """Write a service's database into a file, as of one moment, while everything goes on (operator)."""
-    backups, output = _backups(), Output(as_json=as_json)
+    backups, output = for_operators("backup.archive"), Output(as_json=as_json)
     database = required(mongo_uri, "--mongo-uri", "MONGO_URI")
     with told(output, backups.BackupFailed):
         summary = backups.back_up(database, database_prefix, service, out)
@@ -60,7 +57,7 @@ def restore(
     Numbers and versions go on far above those of the backup, so that none is given twice.
     See docs/runbooks/restore-a-database.md for what to do before and after.
     """
-    backups, output = _backups(), Output(as_json=as_json)
+    backups, output = for_operators("backup.archive"), Output(as_json=as_json)
     if (file is None) is not put_back_otherwise:
         raise typer.BadParameter("give a FILE, or --put-back-otherwise")
     if dry_run and file is None:
@@ -98,11 +95,3 @@ def _refuse_while_running(amqp_uri: str, service: str) -> None:
 def _shown(summary: Any, as_json: bool) -> dict[str, Any]:
     shown = summary.as_dict()
     return shown if as_json else {name: value for name, value in shown.items() if name != "counts"}
-
-
-def _backups() -> ModuleType:
-    try:
-        from touchstone.backup import archive as backups  # here, because only operators install pymongo
-    except ImportError as error:
-        raise typer.BadParameter("this needs pymongo: install touchstone-client[operator]") from error
-    return backups

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import getpass
+import importlib
 import inspect
 import os
 import pathlib
@@ -127,6 +128,18 @@ class Session(Offline, Signing):
         if self.token or not self.key or not self.role:
             return self.token  # possibly none: the public register is open to everybody
         return self.signer(self.key)
+
+
+MongoUri = Annotated[str | None, typer.Option(envvar=["TOUCHSTONE_MONGO_URI", "MONGO_URI"])]
+Prefix = Annotated[str, typer.Option(envvar="TOUCHSTONE_DATABASE_PREFIX")]
+
+
+def for_operators(module: str) -> Any:
+    """A module of this package that knows pymongo, which only operators install. A usage error where it is missing."""
+    try:
+        return importlib.import_module(f"touchstone.{module}")
+    except ImportError as error:
+        raise typer.BadParameter("this needs pymongo: install touchstone-client[operator]") from error
 
 
 def age_s(option: str, age: str | None) -> int | None:

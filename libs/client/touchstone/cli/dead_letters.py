@@ -73,8 +73,9 @@ def list_dead_letters(
     ]
     if session.output.as_json:
         session.output.json(found)
-    elif found:
-        session.output.table(f"{len(found)} {state}", [_on_a_line(item) for item in found], _COLUMNS)
+    elif found:  # times to the second, and no more of an error than fits into a table
+        short = [item | {"parked_at": item["parked_at"][:19], "error": str(item["error"])[:60]} for item in found]
+        session.output.table(f"{len(found)} {state}", short, _COLUMNS)
     else:
         session.output.line(f"nothing is {state}", style="dim")
 
@@ -223,11 +224,6 @@ def _show(output: Output, service: str, found: dict[str, Any]) -> None:
             content = found[part]
             output.line(content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False))
     output.table("history", found["actions"], ("at", "action", "who", "why", "what"))
-
-
-def _on_a_line(item: dict[str, Any]) -> dict[str, Any]:
-    """Times to the second, and no more of an error than fits into a table."""
-    return {**item, "parked_at": str(item["parked_at"])[:19], "error": str(item["error"])[:60]}
 
 
 def _services(service: str | None) -> tuple[str, ...]:

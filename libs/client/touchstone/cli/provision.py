@@ -5,10 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from touchstone.cli.context import AmqpUri, Json, required, told
+from touchstone.cli.context import AmqpUri, Json, MongoUri, Prefix, for_operators, required, told
 from touchstone.cli.render import Output
 
-MongoUri = Annotated[str | None, typer.Option(envvar=["TOUCHSTONE_MONGO_URI", "MONGO_URI"])]
 ManagementUri = Annotated[
     str | None,
     typer.Option(
@@ -22,24 +21,20 @@ Check = Annotated[bool, typer.Option("--check", help="Change nothing; exit statu
 def provision(
     amqp_uri: AmqpUri = None,
     mongo_uri: MongoUri = None,
-    database_prefix: Annotated[str, typer.Option(envvar="TOUCHSTONE_DATABASE_PREFIX")] = "touchstone",
+    database_prefix: Prefix = "touchstone",
     wait: Annotated[float, typer.Option(metavar="SECONDS", help="For broker and database to answer.")] = 60,
     check: Check = False,
     management_uri: ManagementUri = None,
     as_json: Json = False,
 ) -> None:
     """Make broker and database ready for the services that are installed here. May run again at any time."""
-    try:
-        from touchstone.provisioning import provision as provisioning  # here, because only operators install pymongo
-        from touchstone.provisioning.drift import find_drift
-    except ImportError as error:
-        raise typer.BadParameter("provisioning needs pymongo: install touchstone-client[operator]") from error
+    provisioning, drift = for_operators("provisioning.provision"), for_operators("provisioning.drift")
     output = Output(as_json=as_json)
     broker = required(amqp_uri, "--amqp-uri", "TOUCHSTONE_AMQP_URI")
     database = required(mongo_uri, "--mongo-uri", "MONGO_URI")
     with told(output, provisioning.ProvisioningFailed):
         if check:
-            found = find_drift(broker, database, database_prefix, management_uri=management_uri, wait_s=wait)
+            found = drift.find_drift(broker, database, database_prefix, management_uri=management_uri, wait_s=wait)
             _show(output, found)
             raise typer.Exit(1 if found.deviations else 0)
         report = provisioning.provision(broker, database, database_prefix, wait_s=wait)

@@ -190,18 +190,15 @@ def databases(
     mongo_uri: str, prefix: str, topologies: Iterable[ServiceTopology], *, wait_s: float
 ) -> Iterator[list[tuple[ServiceTopology, Database]]]:
     """The database of each service, for the block. What the database refuses there is a ProvisioningFailed."""
+    wait_ms = int(max(wait_s, 1) * 1000)
+    client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(
+        mongo_uri, serverSelectionTimeoutMS=wait_ms, appname="touchstone provision", tz_aware=True, w="majority"
+    )
     try:
-        with _mongo_client(mongo_uri, wait_s) as client:
+        with client:
             yield [(topology, client[f"{prefix}_{topology.service}"]) for topology in topologies]
     except pymongo.errors.PyMongoError as error:
         raise ProvisioningFailed([f"{redacted(mongo_uri)}: {error}"]) from error
-
-
-def _mongo_client(mongo_uri: str, wait_s: float) -> pymongo.MongoClient[dict[str, Any]]:
-    wait_ms = int(max(wait_s, 1) * 1000)
-    return pymongo.MongoClient(
-        mongo_uri, serverSelectionTimeoutMS=wait_ms, appname="touchstone provision", tz_aware=True, w="majority"
-    )
 
 
 def _create_indexes(database: Database, indexes: Iterable[Index]) -> list[str]:

@@ -13,7 +13,7 @@ from touchstone_devkit.system.runner import SERVICES, System, SystemDidNotStart
 def test_a_system_is_ready_recovers_from_a_kill_and_leaves_nothing_behind(backing: Backing) -> None:
     with System(backing=backing, announce=lambda line: None) as system:
         first = system.processes["certification"].pid
-        ports = [process._port for process in system.processes.values()]
+        ports = [process.port for process in system.processes.values()]
 
         system.kill("certification", signal.SIGKILL)
         eventually(lambda: system.processes["certification"].restarts == 1)

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import json
 import os
 import secrets
@@ -10,7 +9,6 @@ import signal
 import socket
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 
 from touchstone_devkit.backing import native_rabbitmq
 from touchstone_devkit.backing.broker import wait_until_broker_answers
@@ -67,7 +65,10 @@ class BrokerNode(Hurtable):
         native_rabbitmq.write_configuration(
             folder, address.amqp, management_port, password, more=_cluster_lines(cluster)
         )
-        _write_cookie(folder, cookie)
+        cookie_path = folder / ".erlang.cookie"
+        cookie_path.touch(mode=0o600)
+        cookie_path.write_text(cookie)
+        cookie_path.chmod(0o400)
         own = native_rabbitmq.environment_of(folder, address.amqp, address.dist, address.epmd)
         environment = {**program.environment, **own}
         environment["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] += f" -kernel net_ticktime {NET_TICKTIME_S}"
@@ -84,13 +85,10 @@ class BrokerNode(Hurtable):
         super().__init__(process, lambda: wait_until_broker_answers(self.amqp_uri, timeout_s=START_TIMEOUT_S))
         self._dist_port = address.dist
 
-    @functools.cached_property
-    def _calls(self) -> ErlangCalls:
-        return ErlangCalls(self._dist_port, {**os.environ, **self.process.environment})
-
     def evaluate(self, expressions: str) -> str:
         """The value of Erlang expressions in this node. Raises EvaluationFailed, also when it is not running."""
-        return self._calls.evaluate(expressions)
+        environment = {**os.environ, **self.process.environment}
+        return ErlangCalls(self._dist_port, environment).evaluate(expressions)
 
 
 class Brokers:
@@ -227,13 +225,6 @@ def _cluster_lines(cluster: Iterable[str]) -> list[str]:
         return []
     backend = "cluster_formation.peer_discovery_backend = classic_config"
     return [backend, *nodes, "cluster_partition_handling = pause_minority"]
-
-
-def _write_cookie(folder: Path, cookie: str) -> None:
-    path = folder / ".erlang.cookie"
-    path.touch(mode=0o600)
-    path.write_text(cookie)
-    path.chmod(0o400)
 
 
 def _network_process(ledger: Ledger, addresses: list[Address]) -> tuple[int, LocalProcess]:

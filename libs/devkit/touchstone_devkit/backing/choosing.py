@@ -12,8 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Self
 
 from touchstone_devkit.backing.sources import Announce, Servers, Unavailable
-from touchstone_devkit.folders import RUNS, new_run_folder
-from touchstone_devkit.processes.leftovers import Ledger, end_stale_runs
+from touchstone_devkit.processes.leftovers import Ledger, new_run
 
 Source = Callable[[Ledger, Announce], Servers]
 ORDER = ("environment", "docker", "native")
@@ -69,14 +68,9 @@ def start_backing(
 
     Raises NoBacking with one clear message if none can be had.
     """
-    end_stale_runs(RUNS)
-    ledger = Ledger(new_run_folder())
-    try:
+    with new_run() as ledger:
         known = known or sources(environment)
         return choose(known, ledger, forced=environment.get(FORCING_VARIABLE), announce=announce)
-    except BaseException:
-        ledger.close()
-        raise
 
 
 def sources(environment: Mapping[str, str]) -> dict[str, Source]:
@@ -111,14 +105,10 @@ def choose(known: Mapping[str, Source], ledger: Ledger, *, forced: str | None, a
             ) from error
         announce(_decision(kind, servers.why, refusals, forced=bool(forced), took_s=time.monotonic() - begun))
         return Backing(kind, servers, ledger)
-    raise NoBacking(_no_backing(refusals))
+    tried = "\n".join(f"  - {kind}: {refusal}" for kind, refusal in refusals.items())
+    raise NoBacking(f"RabbitMQ and MongoDB cannot be had here:\n{tried}\n{WAYS_OUT}")
 
 
 def _decision(kind: str, why: str, refusals: Mapping[str, str], *, forced: bool, took_s: float) -> str:
     reasons = [f"{FORCING_VARIABLE}={kind}"] if forced else list(refusals.values())
     return f"RabbitMQ and MongoDB: {kind} ({'; '.join([*reasons, why])}; {took_s:.1f} s)"
-
-
-def _no_backing(refusals: Mapping[str, str]) -> str:
-    tried = "\n".join(f"  - {kind}: {refusal}" for kind, refusal in refusals.items())
-    return f"RabbitMQ and MongoDB cannot be had here:\n{tried}\n{WAYS_OUT}"

@@ -22,8 +22,7 @@ from touchstone_devkit.backing.choosing import Backing
 from touchstone_devkit.backing.mongo_members import MongoMembers
 from touchstone_devkit.backing.native import start_all
 from touchstone_devkit.backing.sources import Announce
-from touchstone_devkit.folders import RUNS, new_run_folder
-from touchstone_devkit.processes.leftovers import Ledger, end_stale_runs
+from touchstone_devkit.processes.leftovers import new_run
 
 KIND = "controlled"
 
@@ -35,13 +34,8 @@ class ControlledBacking(Backing):
     """
 
     def __init__(self, *, broker_nodes: int = 1, mongo_members: int = 1, announce: Announce = print) -> None:
-        end_stale_runs(RUNS)
-        ledger = Ledger(new_run_folder())
-        try:
+        with new_run() as ledger:
             self.broker = Brokers(ledger, announce, broker_nodes)
             self.mongo = MongoMembers(ledger, announce, mongo_members)
             servers = start_all(self.broker, self.mongo)
-        except BaseException:
-            ledger.close()
-            raise
         super().__init__(KIND, servers, ledger)

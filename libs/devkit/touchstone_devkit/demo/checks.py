@@ -20,7 +20,8 @@ def faults_of_case(case: Case, outcome: Outcome) -> list[str]:
     if not outcome.decisions:
         return [f"{case.title}: no decision"]
     faults = [f"{case.title}: {len(outcome.decisions)} decisions, not 1"] if len(outcome.decisions) > 1 else []
-    faults += _differences(case.title, _decided(case), outcome.decisions[0])
+    decided = {"outcome": case.outcome} | ({"level": case.level} if case.level else {})
+    faults += _differences(case.title, decided, outcome.decisions[0])
     if case.outcome == "issued":
         faults += _faults_of_certificate(case, outcome)
     elif case.rule not in (rules := [reason["rule"] for reason in outcome.decisions[0].get("reasons", [])]):
@@ -77,10 +78,6 @@ def issued_fields(issued: Mapping[str, Any]) -> dict[str, Any]:
     """The same fields of a certificate, as an event or the register gives it."""
     entity = issued.get("entity") or {}
     return {**issued, "entity": entity.get("name"), "country": entity.get("country")}
-
-
-def _decided(case: Case) -> dict[str, Any]:
-    return {"outcome": case.outcome} | ({"level": case.level} if case.level else {})
 
 
 def _differences(title: str, expected: Mapping[str, Any], seen: Mapping[str, Any]) -> list[str]:

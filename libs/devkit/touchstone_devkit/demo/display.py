@@ -51,17 +51,14 @@ def _result(case: Case, outcome: Outcome) -> tuple[str, str, str, str, str]:
     decision, latency_ms = outcome.decision, outcome.latency_ms
     if decision is None:
         return "none", "", "", str(len(outcome.notices)), ""
+    level = f"({decision['level']})" if "level" in decision else ""
     return (
-        f"{_coloured(decision['outcome'])} {_level(decision)}\n{_why(outcome)}{_made_up(case)}",
+        f"{_coloured(decision['outcome'])} {level}\n{_why(outcome)}{_made_up(case)}",
         str(decision.get("number", "")),
         _validity(decision),
         str(len(outcome.notices)),
         "" if latency_ms is None else f"{latency_ms:.0f}",
     )
-
-
-def _level(decision: dict) -> str:
-    return f"({decision['level']})" if "level" in decision else ""
 
 
 def _why(outcome: Outcome) -> str:

@@ -31,7 +31,8 @@ class Journey:
         """Note an event. It may come before the answer that says which audit it is about."""
         with self._lock:
             if message["type"] == "membership.membership_activated.v1":
-                self._note_member(message["data"]["member_id"])
+                for case, waiting in self.story.values():
+                    waiting.member_known |= case.member_id == message["data"]["member_id"]
             outcome = self._by_audit.get(message["data"].get("audit_id") or "")
             if outcome is None:
                 self._early.append(message)
@@ -68,11 +69,6 @@ class Journey:
             for message in self._early:
                 if message["data"].get("audit_id") == audit_id:
                     outcome.take(message)
-
-    def _note_member(self, member_id: str) -> None:
-        for case, outcome in self.story.values():
-            if case.member_id == member_id:
-                outcome.member_known = True
 
 
 def _blank(case: Case, setup: dict[str, Any]) -> Outcome:

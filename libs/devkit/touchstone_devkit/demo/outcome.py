@@ -34,11 +34,11 @@ class Outcome:
         if kind == "assessment.audit_report_submitted.v1":
             self.submitted = True
         elif kind == "assessment.audit_accepted.v1":
-            self.submitted, self.accepted_at = True, _moment(message["time"])
+            self.submitted, self.accepted_at = True, datetime.datetime.fromisoformat(message["time"])
         elif kind in DECISIONS and message["id"] not in {d["event_id"] for d in self.decisions}:
             self.decisions.append({**data, "event_id": message["id"], "outcome": DECISIONS[kind]})
         elif kind == "notification.notice_sent.v1":
-            self.notices[data["notice_id"]] = _moment(data["sent_at"])
+            self.notices[data["notice_id"]] = datetime.datetime.fromisoformat(data["sent_at"])
 
     @property
     def decision(self) -> dict[str, Any] | None:
@@ -58,20 +58,14 @@ class Outcome:
 
     def stages(self) -> dict[str, str]:
         """A word for each service: what it has done for this case so far."""
+        member = "known" if self.member_known else ""
         if self.problems is not None:
-            return dict(zip(SERVICES, (self._member(), f"not taken: {len(self.problems)} errors", "", ""), strict=True))
+            return dict(zip(SERVICES, (member, f"not taken: {len(self.problems)} errors", "", ""), strict=True))
         assessment = "accepted" if self.accepted_at else "submitted" if self.submitted else ""
         told = f"{len(self.notices)} of {self.expected_notices} sent" if self.decisions else ""
-        return dict(zip(SERVICES, (self._member(), assessment, self._decided(), told), strict=True))
-
-    def _member(self) -> str:
-        return "known" if self.member_known else ""
+        return dict(zip(SERVICES, (member, assessment, self._decided(), told), strict=True))
 
     def _decided(self) -> str:
         if self.decision is None:
             return ""
         return self.decision["outcome"] + (f" {self.decision['number']}" if "number" in self.decision else "")
-
-
-def _moment(text: str) -> datetime.datetime:
-    return datetime.datetime.fromisoformat(text)

@@ -13,12 +13,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from touchstone_devkit.folders import DATA
+from touchstone_devkit.folders import DATA, RUNS, new_run_folder
 
 LEDGER = "ledger.json"
 GRACE_S = 15.0
@@ -68,6 +69,18 @@ class Ledger:
         draft = self.folder / f"{LEDGER}.new"
         draft.write_text(json.dumps(self._content))
         draft.replace(self.folder / LEDGER)
+
+
+@contextlib.contextmanager
+def new_run() -> Iterator[Ledger]:
+    """A ledger in a folder of its own, after what stale runs left was ended. It is closed where the block raises."""
+    end_stale_runs(RUNS)
+    ledger = Ledger(new_run_folder())
+    try:
+        yield ledger
+    except BaseException:
+        ledger.close()
+        raise
 
 
 def end_stale_runs(runs: Path) -> None:

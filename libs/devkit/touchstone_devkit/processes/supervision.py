@@ -1,5 +1,6 @@
 """Starts a process again when it dies, with a growing pause between two deaths that follow each other closely."""
 
+import contextlib
 import math
 import threading
 import time
@@ -67,10 +68,8 @@ class Supervised(LocalProcess):
         elif now >= self._restart_at:
             self.restarts += 1
             self._restart_at = None
-            try:
+            with contextlib.suppress(ProcessDidNotStart):  # its port is still held: that is a death like any other
                 self.launch()
-            except ProcessDidNotStart:  # its port is still held: that is a death like any other
-                return
 
 
 class Supervisor:

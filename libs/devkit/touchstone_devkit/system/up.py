@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Mapping
 from types import FrameType
-from typing import Any
 
 from touchstone_devkit.backing import choosing, compose
 from touchstone_devkit.backing.choosing import NoBacking, start_backing
@@ -128,10 +127,8 @@ def _where(system: System) -> list[str]:
     lines = [f"{name:<14} {uri}/ready" for name, uri in system.http_uris.items()]
     if system.management_uri:
         lines.append(f"{'broker':<14} {system.management_uri}")
-    lines.append(f"{'mails':<14} {system.mail_folder}")
-    lines.append(f"{'logs':<14} {system.log_folder}")
-    lines.append(f"{'command line':<14} source {SHELL_FILE} && .venv/bin/touchstone --help")
-    return lines
+    lines += [f"{'mails':<14} {system.mail_folder}", f"{'logs':<14} {system.log_folder}"]
+    return [*lines, f"{'command line':<14} source {SHELL_FILE} && .venv/bin/touchstone --help"]
 
 
 def _write_shell_file(environment: Mapping[str, str]) -> None:
@@ -163,9 +160,5 @@ def _say_where(up: Up) -> int:
     return 0
 
 
-def main(arguments: list[str]) -> Any:
-    return serve() if "--serve" in arguments else start_in_background()
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(serve() if "--serve" in sys.argv else start_in_background())
