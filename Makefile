@@ -9,9 +9,9 @@ UV = $(or $(wildcard $(BIN)/uv),uv)
 LIBS := contracts chassis client devkit
 SERVICES := $(patsubst services/%/pyproject.toml,%,$(wildcard services/*/pyproject.toml))
 PACKAGES := $(LIBS:%=libs/%) $(SERVICES:%=services/%)
-LOCKS := dev mongod mail-sink client $(SERVICES)
-# What is locked beside requirements/NAME.in: for development every service, for an image its own.
-locked_for = $(if $(filter dev,$1),requirements/dev.in $(SERVICES:%=services/%/pyproject.toml),$(if $(filter $1,$(SERVICES)),\
+LOCKS := dev mongod mail-sink provision $(SERVICES)
+# What is locked beside requirements/NAME.in: for development and provisioning every service, for an image its own.
+locked_for = $(if $(filter dev provision,$1),requirements/$1.in $(SERVICES:%=services/%/pyproject.toml),$(if $(filter $1,$(SERVICES)),\
 	requirements/service.in services/$1/pyproject.toml,requirements/$1.in))
 FAST_TESTS := $(wildcard libs/*/tests/unit services/*/tests/unit tests/contract tests/architecture tests/*/unit) \
 	$(patsubst %,bench/tests/test_%.py,judging children work)

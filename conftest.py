@@ -14,6 +14,17 @@ settings.load_profile("touchstone")
 
 pytest_plugins = ["touchstone_devkit.pytest_plugin", "touchstone_testing.clock_guard"]
 
+
+@pytest.fixture(autouse=True)
+def _time_stands_still_for_services(request: pytest.FixtureRequest) -> None:
+    """Their unit tests emit events, whose ids hold a time; it is made in the chassis."""
+    from touchstone_testing.clock_guard import is_unit  # a plugin: pytest loads it first
+
+    root = request.config.rootpath
+    if request.path.is_relative_to(root / "services") and is_unit(request.path, root):
+        request.getfixturevalue("fixed_time")
+
+
 LONG = os.environ.get("TOUCHSTONE_LONG", "") not in ("", "0")
 
 

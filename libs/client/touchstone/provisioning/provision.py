@@ -12,6 +12,7 @@ import re
 import threading
 import time
 import uuid
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -74,7 +75,9 @@ class ProvisionReport:
 def installed_topologies() -> list[ServiceTopology]:
     """The topology of every service that is installed here, as its class has it (entry point `touchstone.services`)."""
     found = importlib.metadata.entry_points(group=ENTRY_POINTS)
-    return [entry.load().topology for entry in sorted(found, key=lambda entry: entry.name)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a service brings eventlet, which says that it is only maintained
+        return [entry.load().topology for entry in sorted(found, key=lambda entry: entry.name)]
 
 
 def provision(
