@@ -58,7 +58,7 @@ def test_a_next_release_differs_from_ours_in_two_events(tmp_path: Path) -> None:
     text = (tmp_path / "touchstone_contracts" / "events" / "certification.py").read_text()
     assert text.count('"certification.certificate_issued",') == 2
     assert "version=2, replaces=CertificateIssuedV1" in text and "def downcast" in text
-    assert "urgency: str" in (tmp_path / "touchstone_contracts" / "assessment.py").read_text()
+    assert "urgency: str" in (tmp_path / "touchstone_contracts" / "events" / "assessment.py").read_text()
     assert next_one.home("touchstone_contracts").is_relative_to(tmp_path)
 
 
