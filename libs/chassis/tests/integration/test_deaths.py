@@ -231,7 +231,8 @@ def test_a_command_that_two_replicas_get_at_once_is_carried_out_once_though_one_
         ask(6)
         eventually(lambda: (tmp_path / "runs").exists() and runs(tmp_path)["begun"]["t-1"] == 2)
         first.signal(signal.SIGKILL)
-        eventually(lambda: answered(6), within_s=30)
+        # What the first had answered and not acknowledged is answered again: there may be more than six.
+        eventually(lambda: answered(6) and any(not answer["error"] for answer in answers), within_s=30)
         ask(1)
         eventually(lambda: answered(7))
 

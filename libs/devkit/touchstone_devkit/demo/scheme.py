@@ -53,7 +53,7 @@ class Scheme:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.wire_tap.__exit__()
+        self.wire_tap.__exit__(None, None, None)
         self.register.close()
 
 
