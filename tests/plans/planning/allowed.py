@@ -79,8 +79,8 @@ KEPT_ANYWAY: dict[str, str] = {}
 
 PROBLEMS = (SCAN, SORT, WASTE, ENDLESS)
 
+_BY_POSITION = "notification.announcements.nobody_until.party_1_nobody_until.arrival_1"
 MISSED_BY_CHANCE = {
-    "notification.announcements.nobody_until.party_1_nobody_until.arrival_1": "whether another index does as well depends on"
-    " how the moment of the noted query lies to those of the grown data: seen missed in most runs, unneeded in some",
+    _BY_POSITION: "How the moment of the noted query lies to those of the grown data says whether another index does as well."
 }
 """Indexes whose lack the samples do not always show, each with why; a query of their own needs them all the same."""
