@@ -80,7 +80,5 @@ KEPT_ANYWAY: dict[str, str] = {}
 PROBLEMS = (SCAN, SORT, WASTE, ENDLESS)
 
 _BY_POSITION = "notification.announcements.nobody_until.party_1_nobody_until.arrival_1"
-MISSED_BY_CHANCE = {
-    _BY_POSITION: "How the moment of the noted query lies to those of the grown data says whether another index does as well."
-}
+MISSED_BY_CHANCE = {_BY_POSITION: "By how its sample lies to the grown data another index does as well, or does not."}
 """Indexes whose lack the samples do not always show, each with why; a query of their own needs them all the same."""
