@@ -148,9 +148,8 @@ class QueueConsumer(SharedExtension):
             except connections.CONNECTION_ERRORS as error:
                 self._lost = type(error).__name__
                 if self.channels is not None:
-                    connections.avoid(
-                        self.channels.connection
-                    )  # it may be frozen: another node first, where there is one
+                    # It may be frozen: another node first, where there is one.
+                    connections.avoid(self.channels.connection)
                 log.warning("broker_connection_lost", error=type(error).__name__, detail=str(error)[:200])
             except Exception as error:  # whatever a message or the broker did, this loop goes on
                 self._lost = type(error).__name__
