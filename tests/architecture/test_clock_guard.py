@@ -74,6 +74,33 @@ def test_a_read_of_the_real_clock_fails_a_unit_test_and_no_other(tmp_path: Path)
     assert f"{len(READS) + 3} passed" in other
 
 
+def test_a_thread_reads_for_the_test_that_it_began_in_and_for_no_other(tmp_path: Path) -> None:
+    module = """
+import threading, time
+import pytest
+
+def read(read_twice, go_on):
+    time.time(), read_twice.wait(9), time.time(), go_on.set()
+
+read_twice, go_on = threading.Event(), threading.Event()
+
+@pytest.fixture(scope="session", autouse=True)
+def thread():
+    threading.Thread(target=read, args=(read_twice, go_on), daemon=True).start()
+
+def test_begins_it():
+    time.sleep(0.1)
+
+def test_has_it_beside(thread):
+    read_twice.set()
+    assert go_on.wait(9)
+"""
+
+    done = run(tmp_path / "unit", module)
+
+    assert "1 failed, 1 passed" in done and "in read (test_it): time" in done
+
+
 def test_a_read_while_it_is_collected_fails_a_module(tmp_path: Path) -> None:
     done = run(tmp_path / "unit", "import datetime\nNOW = datetime.datetime.now()\ndef test(): pass")
 

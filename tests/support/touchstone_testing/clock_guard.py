@@ -2,7 +2,8 @@
 
 A test is one when a folder `unit`, `architecture` or `contract` is in its path. While it is collected and run, what
 Python offers to read the clock asks `_watch` who is asking: one of the libraries in `EXCEPTED` gets the real time;
-everybody else gets the time that the test handed in with the fixture `fixed_time`, or fails the test.
+everybody else gets the time that the test handed in with the fixture `fixed_time`, or fails the test. A thread that was
+there before the test is not the test's (a fixture of the session keeps a system up beside it) and gets the real time.
 Monotonic clocks are free. What C code reads by itself, and processes that a test starts, are not seen.
 """
 
@@ -10,6 +11,7 @@ import ctypes
 import datetime
 import gc
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,8 +67,10 @@ class _Watch:
         self.set = False
         self.handed: FixedTime | None = None
         self.reads: list[str] = []
+        self._of_others: set[int] = set()
 
     def begin(self) -> None:
+        self._of_others = set(sys._current_frames()) - {threading.get_ident()}
         self.set, self.reads = True, []
 
     def end(self) -> str:
@@ -78,7 +82,9 @@ class _Watch:
 
     def time_for(self, caller: Any, name: str) -> FixedTime | None:
         """The time to give to this frame; None for the real one."""
-        if not self.set or caller.f_globals.get("__name__", "").partition(".")[0] in EXCEPTED:
+        if not self.set or threading.get_ident() in self._of_others:
+            return None
+        if caller.f_globals.get("__name__", "").partition(".")[0] in EXCEPTED:
             return None
         if self.handed is None:
             code, module = caller.f_code, caller.f_globals.get("__name__")
