@@ -9,16 +9,22 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from touchstone_chassis.deadletters.api import DeadLetterApi
 from touchstone_chassis.observability import tracing
 from touchstone_contracts.events.assessment import BodyAccredited
 from touchstone_contracts.events.membership import OrganisationRegistered
 from touchstone_contracts.roles import ASSESSOR
-from touchstone_contracts.topology import event_queue
+from touchstone_contracts.topology import dead_letter, event_queue
 from touchstone_devkit.eventually import eventually
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 CONTENTS = "anna@example.org"
 QUEUE, HEARD = event_queue("toy", BodyAccredited.type_name), event_queue("listener", OrganisationRegistered.type_name)
+
+
+@pytest.fixture
+def inherited() -> tuple[type, ...]:
+    return (DeadLetterApi,)
 
 
 class Recorded:
@@ -127,9 +133,10 @@ def test_no_span_holds_what_is_in_a_message_a_token_or_a_password(recorded, bus,
         "job reminded",
         "process toy.intake",
         f"process {QUEUE}",
+        f"process {dead_letter('toy')}",
         "publish",
     ]
-    assert len(recorded.named(*kinds, "commit", "find things")) == 8
+    assert len(recorded.named(*kinds, "commit", "find things")) == 9
     assert recorded.holding(CONTENTS, token, assessor, settings["AMQP_URI"], settings["MONGO_URI"]) == []
 
 

@@ -11,7 +11,7 @@ from pymongo.errors import AutoReconnect, NetworkTimeout
 from touchstone_chassis.amqp.publisher import Outcome, Outgoing
 from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.consuming.retry import DEFERRALS_MAX, RetryPolicy
-from touchstone_chassis.handlers.entrypoint import Invocation, MessageEntrypoint
+from touchstone_chassis.handlers.entrypoint import Invocation, RetriedEntrypoint
 from touchstone_chassis.mongo.circuit_breaker import CircuitBreaker
 from touchstone_chassis.unit_of_work.unit import UnitOfWork
 from touchstone_devkit.eventually import eventually
@@ -153,7 +153,7 @@ def test_a_drain_leaves_it_to_the_next_process(retry_policy, delivery, connectio
 
 def test_what_was_put_off_is_committed_by_itself_when_it_is_begun_again(retry_policy, delivery):
     begun: list[Invocation] = []
-    entrypoint = MessageEntrypoint()
+    entrypoint = RetriedEntrypoint()
     container = SimpleNamespace(spawn_worker=lambda _entrypoint, args, _kwargs: begun.extend(args))
     resources = SimpleNamespace(unit=lambda: UnitOfWork(None), retry_policy=retry_policy)
     vars(entrypoint).update(resources=resources, container=container)

@@ -12,7 +12,7 @@ from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.consuming.retry import KEPT_PROPERTIES
 from touchstone_chassis.deadletters.letter import DeadLetter, queue_of, reason_of
 from touchstone_chassis.deadletters.repository import DeadLetters
-from touchstone_chassis.handlers.entrypoint import EntrypointAdapter, Invocation, handled_by
+from touchstone_chassis.handlers.entrypoint import Invocation, MessageEntrypoint, handled_by
 from touchstone_chassis.handlers.execution import Deferred, Execution
 from touchstone_chassis.handlers.resources import Resources
 from touchstone_chassis.mongo.client import is_transient
@@ -44,7 +44,7 @@ class DeadLetterExecution(Execution):
         self._method(self._letter)
 
 
-class OnDeadLetter(EntrypointAdapter):
+class OnDeadLetter(MessageEntrypoint):
     """Takes what comes into the service's dead-letter queue. Acknowledged when it is durably kept, and only then.
 
     What the broker gave up though no handler was at fault goes back to its queue. Here nothing is dead-lettered.
@@ -52,9 +52,6 @@ class OnDeadLetter(EntrypointAdapter):
 
     def setup(self) -> None:
         self.resources.consumer.register(dead_letter(self.resources.service), self.spawn, last_stop=True)
-
-    def stop(self) -> None:
-        self.resources.consumer.drain()
 
     def handle(self, invocation: Invocation, method: Callable[..., Any], service: Any) -> None:
         delivery: Delivery = invocation.subject
@@ -81,9 +78,6 @@ class OnDeadLetter(EntrypointAdapter):
 
     def broke(self, invocation: Invocation, error: BaseException) -> None:
         invocation.subject.abandon()
-
-    def ended(self, invocation: Invocation) -> None:
-        self.resources.consumer.release(invocation.subject)
 
     def _returned(self, delivery: Delivery, letter: DeadLetter) -> bool:
         return self.resources.retry_policy.return_to_queue(delivery, queue_of(letter) or "")

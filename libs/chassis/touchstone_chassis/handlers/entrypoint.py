@@ -58,29 +58,34 @@ class EntrypointAdapter(Entrypoint):
 
 
 class MessageEntrypoint(EntrypointAdapter):
-    """An entrypoint for messages: one that ends the process again and again is dead-lettered."""
+    """An entrypoint for messages, which settles each by itself."""
+
+    def stop(self) -> None:
+        self.resources.consumer.drain()
+
+    def span(self, invocation: Invocation) -> contextlib.AbstractContextManager[None]:
+        return message_span(invocation.subject)
+
+    def ended(self, invocation: Invocation) -> None:
+        self.resources.consumer.release(invocation.subject)
+
+
+class RetriedEntrypoint(MessageEntrypoint):
+    """An entrypoint for messages: one that fails is tried again, one that ends the process again and again is
+    dead-lettered."""
 
     def spawn(self, subject: Any) -> None:
         invocation = Invocation(self, subject, self.resources.unit())
         invocation.unit.suspect = self.resources.retry_policy.suspects(subject)
         self.container.spawn_worker(self, (invocation,), {})
 
-    def stop(self) -> None:
-        self.resources.consumer.drain()
-
     def admitted(self, invocation: Invocation) -> contextlib.AbstractContextManager[bool]:
         return self.resources.poison.watched(invocation.subject)
-
-    def span(self, invocation: Invocation) -> contextlib.AbstractContextManager[None]:
-        return message_span(invocation.subject)
 
     def broke(self, invocation: Invocation, error: BaseException) -> None:
         delivery: Delivery = invocation.subject
         if not delivery.settled:
             self.resources.retry_policy.retry_or_dead_letter(delivery, error)
-
-    def ended(self, invocation: Invocation) -> None:
-        self.resources.consumer.release(invocation.subject)
 
 
 def handled_by(entrypoint: EntrypointAdapter) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 from touchstone_chassis.consuming.decoding import BadMessage, decode
 from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.consuming.retry import attempts_of
-from touchstone_chassis.handlers.entrypoint import Invocation, MessageEntrypoint, entrypoints_of, handled_by
+from touchstone_chassis.handlers.entrypoint import Invocation, RetriedEntrypoint, entrypoints_of, handled_by
 from touchstone_chassis.handlers.execution import Deferred, Execution
 from touchstone_chassis.observability import metrics, tracing
 from touchstone_chassis.testing.fault_points import fault_point
@@ -48,7 +48,7 @@ class EventExecution(Execution):
         return CompletionRecord(inbox=self.inbox_key, retries=self._retries)
 
 
-class OnEvent(MessageEntrypoint):
+class OnEvent(RetriedEntrypoint):
     """Handles some event types, in whichever version one comes. Queues are named from classes, not from the method."""
 
     def __init__(

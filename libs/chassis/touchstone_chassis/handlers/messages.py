@@ -13,7 +13,7 @@ from touchstone_chassis import validation
 from touchstone_chassis.consuming.decoding import BadMessage, decode, text_header, traceparent
 from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.handlers.authorization import authenticate, checked_roles
-from touchstone_chassis.handlers.entrypoint import Invocation, MessageEntrypoint, handled_by
+from touchstone_chassis.handlers.entrypoint import Invocation, RetriedEntrypoint, handled_by
 from touchstone_chassis.handlers.execution import Deferred, Execution
 from touchstone_chassis.observability import metrics, tracing
 from touchstone_chassis.testing.fault_points import fault_point
@@ -39,7 +39,7 @@ class MessageExecution(Execution):
         return CompletionRecord(inbox=self._inbox_key)
 
 
-class OnMessage(MessageEntrypoint):
+class OnMessage(RetriedEntrypoint):
     """Takes the messages of one queue as commands, once for each message id."""
 
     def __init__(

@@ -15,7 +15,7 @@ from touchstone_chassis.consuming.decoding import BadMessage, decode, text_heade
 from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.handlers.authorization import authenticate, checked_roles
 from touchstone_chassis.handlers.commands import Call, CommandExecution, QueryExecution
-from touchstone_chassis.handlers.entrypoint import Invocation, MessageEntrypoint, handled_by
+from touchstone_chassis.handlers.entrypoint import Invocation, RetriedEntrypoint, handled_by
 from touchstone_chassis.handlers.tracing import call_span
 from touchstone_chassis.observability import metrics, tracing
 from touchstone_chassis.rpc.replies import reply_to_of
@@ -31,7 +31,7 @@ NO_REPLY_TO = "no_reply_to"
 _FAILED = "The service failed; its log has the details under the correlation id."
 
 
-class Method(MessageEntrypoint):
+class Method(RetriedEntrypoint):
     """A method that other systems call."""
 
     server = RpcServer()
