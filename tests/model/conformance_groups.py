@@ -241,21 +241,24 @@ class GroupConformance:
         assert together.desk.ids("things") == ["t-0", "t-1", "t-2"]
 
     def test_what_was_not_begun_in_time_is_not_begun(self, together: Together, monkeypatch: pytest.MonkeyPatch) -> None:
-        whole = TransactionWriter.write
+        whole, begun, go_on = TransactionWriter.write, eventlet.Event(), eventlet.Event()
 
-        def slow(writing: TransactionWriter, entries: Any) -> None:
-            eventlet.sleep(0.1)
+        def held_up(writing: TransactionWriter, entries: Any) -> None:
+            if not begun.ready():
+                begun.send()
+            go_on.wait()
             whole(writing, entries)
 
-        monkeypatch.setattr(TransactionWriter, "write", slow)
+        monkeypatch.setattr(TransactionWriter, "write", held_up)
         first = eventlet.spawn(together.commit, (saving("a"), CompletionRecord(inbox="i-a")))
-        eventlet.sleep(0.02)  # its transaction is under way
+        begun.wait()
         unit = UnitOfWork(together.desk.database)
         saving("late")(unit)
 
         with pytest.raises(NotCommittedInTime):
             together.desk._committer.commit(unit, ORIGIN, CompletionRecord(inbox="i-late"), within_s=0.01)
 
+        go_on.send()
         assert first.wait() == [None]
         together.commit((saving("b"), CompletionRecord(inbox="i-b")))
         assert together.desk.ids("things") == ["a", "b"]

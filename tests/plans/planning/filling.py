@@ -12,7 +12,7 @@ from pymongo.collection import Collection
 COPIES = 1_500
 ONE_MEMBER, MANY_MEMBERS = REGIMES = ("one", "many")
 """All copies are of the members and bodies of the run, and done with: the most that one member can have. Or they are of
-others, and some of all kinds, under way or done with: the most that can lie between the things that one asks for."""
+others, one half done with, the other under way: the most that can lie between the things that one asks for."""
 PARTIES = {"member_id", "body_id", "party", "parties", "party.id"}
 KINDS = {"standard_code", "queue", "reason", "event_type"}
 IDENTIFYING = {"_id", "number", "key", "subject", "about", "position", "certificate_number"}
@@ -65,12 +65,20 @@ class Growing:
     def _patterns(self, service: str, name: str, regime: str) -> list[dict[str, Any]]:
         others = [other for other in self._sources if other != service]
         collections = [self._client[self._sources[one]][name] for one in (service, *others)]
-        filters = [SETTLED.get(name, {}), {}] if regime == ONE_MEMBER or name in NEVER_MANY else [{}]
-        for filter in filters:
-            for collection in collections:
-                if found := list(collection.find(filter).limit(50)):
-                    return found
-        return []
+        done_with, any = SETTLED.get(name, {}), {}
+        if regime == ONE_MEMBER or name in NEVER_MANY:
+            return _first_found(collections, done_with) or _first_found(collections, any)
+        under_way = {"$nor": [done_with]} if done_with else any
+        halves = [_first_found(collections, half) for half in (done_with, under_way)]
+        if not all(halves):
+            return halves[0] or halves[1]
+        return [half[n % len(half)] for n in range(max(map(len, halves))) for half in halves]
+
+
+def _first_found(collections: list[Collection[dict[str, Any]]], filter: dict[str, Any]) -> list[dict[str, Any]]:
+    """Some that a service has; the first service that has any."""
+    found = (list(collection.find(filter).limit(50)) for collection in collections)
+    return next((documents for documents in found if documents), [])
 
 
 def _multiply(patterns: list[dict[str, Any]], into: Collection[dict[str, Any]], regime: str) -> None:
@@ -97,8 +105,10 @@ def _other(name: str, value: Any, n: int, fresh: set[str]) -> Any:
         return _shifted(value, n)
     if isinstance(value, ObjectId):
         return ObjectId()
-    if name in ("party", "parties") and name in fresh and isinstance(value, (dict, list)):
-        return {k: _other(f"party.{k}", v, n, fresh) for k, v in value.items()} if isinstance(value, dict) else value
+    if name == "party" and name in fresh and isinstance(value, dict):
+        return {k: _other(f"party.{k}", v, n, fresh) for k, v in value.items()}
+    if isinstance(value, list) and (name == "parties" or all(isinstance(inner, dict) for inner in value)):
+        return [copy_of(i, n, fresh) if isinstance(i, dict) else _other(name, i, n, fresh) for i in value]
     identifies = name in fresh or (name.endswith("_id") and name not in PARTIES)
     if isinstance(value, str) and (moment := _MOMENT.fullmatch(value)):
         earlier = _shifted(datetime.datetime.fromisoformat(moment[1]), n).isoformat(timespec="microseconds")
