@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from planning import indexes
-from planning.allowed import ALLOWED, KEPT_ANYWAY, MISSED_BY_CHANCE, PROBLEMS
+from planning.allowed import ALLOWED, KEPT_ANYWAY, PROBLEMS
 from planning.entrances import entrypoints
 from planning.evidence import Evidence, gathered
 from planning.filling import BOUNDED, COPIES, REGIMES
@@ -70,8 +70,7 @@ def test_each_index_that_is_taken_away_is_missed(evidence: Evidence) -> None:
                 missed[place, index.name] = bool(indexes.missed(evidence, service, index))
 
     unneeded = {f"{place}.{name}" for (place, name), is_missed in missed.items() if not is_missed}
-    assert set(MISSED_BY_CHANCE) <= {f"{place}.{name}" for place, name in missed}
-    assert unneeded - set(MISSED_BY_CHANCE) == set(KEPT_ANYWAY)
+    assert unneeded == set(KEPT_ANYWAY)
 
 
 def test_a_query_without_its_index_is_told_of_as_such(evidence: Evidence) -> None:

@@ -78,7 +78,3 @@ KEPT_ANYWAY: dict[str, str] = {}
 """Indexes, `service.collection.name`, that no query misses here, and why they stay."""
 
 PROBLEMS = (SCAN, SORT, WASTE, ENDLESS)
-
-_BY_POSITION = "notification.announcements.nobody_until.party_1_nobody_until.arrival_1"
-MISSED_BY_CHANCE = {_BY_POSITION: "By how its sample lies to the grown data another index does as well, or does not."}
-"""Indexes whose lack the samples do not always show, each with why; a query of their own needs them all the same."""

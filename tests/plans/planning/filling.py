@@ -12,7 +12,7 @@ from pymongo.collection import Collection
 COPIES = 1_500
 ONE_MEMBER, MANY_MEMBERS = REGIMES = ("one", "many")
 """All copies are of the members and bodies of the run, and done with: the most that one member can have. Or they are of
-others, one half done with, the other under way: the most that can lie between the things that one asks for."""
+others, and some of all kinds, under way or done with: the most that can lie between the things that one asks for."""
 PARTIES = {"member_id", "body_id", "party", "parties", "party.id"}
 KINDS = {"standard_code", "queue", "reason", "event_type"}
 IDENTIFYING = {"_id", "number", "key", "subject", "about", "position", "certificate_number"}
@@ -28,6 +28,8 @@ SETTLED: dict[str, dict[str, Any]] = {
     "deadlines": {"kind": "certificate_expiry"},
 }
 """What grows without end: it is copied rather than what is under way, of which there is always only a little."""
+MEETS_SELDOM: dict[str, dict[str, Any]] = {"announcements": {"nobody_until.arrival": "9999"}}
+"""What a tour leaves little of, and years a lot: half of the copies of others are of it."""
 NEVER_MANY = {"outbox", "deadlines"}
 """What is under way in these is always little: rows that wait for the broker, and what is due."""
 BOUNDED = {
@@ -65,14 +67,11 @@ class Growing:
     def _patterns(self, service: str, name: str, regime: str) -> list[dict[str, Any]]:
         others = [other for other in self._sources if other != service]
         collections = [self._client[self._sources[one]][name] for one in (service, *others)]
-        done_with, any = SETTLED.get(name, {}), {}
         if regime == ONE_MEMBER or name in NEVER_MANY:
-            return _first_found(collections, done_with) or _first_found(collections, any)
-        under_way = {"$nor": [done_with]} if done_with else any
-        halves = [_first_found(collections, half) for half in (done_with, under_way)]
-        if not all(halves):
-            return halves[0] or halves[1]
-        return [half[n % len(half)] for n in range(max(map(len, halves))) for half in halves]
+            return _first_found(collections, SETTLED.get(name, {})) or _first_found(collections, {})
+        usual = _first_found(collections, {})
+        seldom = _first_found(collections, MEETS_SELDOM[name]) if name in MEETS_SELDOM else []
+        return [half[n % len(half)] for n in range(len(usual)) for half in (usual, seldom) if half]
 
 
 def _first_found(collections: list[Collection[dict[str, Any]]], filter: dict[str, Any]) -> list[dict[str, Any]]:

@@ -70,6 +70,7 @@ class Tour:
         self.waits_for_its_member()
         self.returned_and_handed_in_again()
         self.contacts_come_late()
+        self.nobody_to_tell()
         self.an_import()
         self.another_standard()
         self.by_message()
@@ -196,6 +197,15 @@ class Tour:
         # One that can be reached no more, and then again.
         self.call(REGISTRAR, "membership.set_contact", **contact | {"active": False})
         self.call(REGISTRAR, "membership.set_contact", **contact)
+
+    def nobody_to_tell(self) -> None:
+        """Neither for the body nor for the member, ever."""
+        world = self.world()
+        others = [c for c in world.setup["contacts"] if c["party"]["kind"] == "secretariat"]
+        stage(self.scheme.register, World(world.case, world.setup | {"contacts": others}))
+        audit_id = self.accepted(world)
+        self.decided(audit_id)
+        self.told(audit_id, {one["contact_id"] for one in others})
 
     def decided(self, audit_id: str) -> None:
         eventually(lambda: decision_events(self.scheme.wire_tap, audit_id), within_s=WITHIN_S)

@@ -17,6 +17,7 @@ INDEXES = (
     Index(collection="announcements", keys=[("parties", 1), ("position", 1)]),
     Index(collection="announcements", keys=[("nobody_until.party", 1), ("nobody_until.arrival", 1)]),
     Index(collection="announcements", keys=[("nobody_until.arrival", 1), ("position", 1)]),
+    Index(collection="announcements", keys=[("audit_id", 1), ("position", 1)], partial={"nobody_until.arrival": NEVER}),
 )
 
 
