@@ -1,10 +1,10 @@
 """Runs tests in several processes at the same time: all of them, in four parts, or those that are named.
 
-Most tests wait for servers, and leave the processor idle. The parts are the chassis' own tests, those of the
-other packages, those of the whole system, and those that hurt one. Each has servers of its own; where all would share
-those that the environment names, they run one after the other. Where there is room, what servers store is in memory:
-tests kill them, and never pull a plug. Paths that are named are dealt out by their first folder, and need no servers
-(`make check`). Options of pytest are passed on to each part.
+Most tests wait for servers, and leave the processor idle. The parts are the chassis' tests on real servers, all other
+tests of packages, those of the whole system, and those that hurt one. Each has servers of its own; where all would
+share those that the environment names, they run one after the other. Where there is room, what servers store is in
+memory: tests kill them, and never pull a plug. Paths that are named are dealt out by their first folder, and need no
+servers (`make check`). Options of pytest are passed on to each part.
 """
 
 import collections
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-CHASSIS = "libs/chassis"
+CHASSIS = "libs/chassis/tests/integration"
 HURTING = ["tests/faults", "tests/upgrade"]
 ALL = {
     "chassis": [CHASSIS],

@@ -55,10 +55,10 @@ def children() -> Iterator[Children]:
 @pytest.mark.parametrize(
     ("then", "number"),
     [
-        ("time.sleep(600)", signal.SIGTERM),
-        ("time.sleep(600)", signal.SIGINT),
-        ("time.sleep(600)", signal.SIGHUP),
-        ("time.sleep(600)", signal.SIGKILL),
+        ("while True: time.sleep(0.1)", signal.SIGTERM),
+        ("while True: time.sleep(0.1)", signal.SIGINT),
+        ("while True: time.sleep(0.1)", signal.SIGHUP),
+        ("while True: time.sleep(0.1)", signal.SIGKILL),
         ("raise RuntimeError('broken')", None),
         ("pass", None),
     ],

@@ -24,6 +24,7 @@ from marshmallow import Schema, fields, validate
 from nameko.containers import ServiceContainer
 
 from touchstone.provisioning.provision import provision
+from touchstone_chassis.amqp import channels
 from touchstone_chassis.api import DomainClock, Stored, command, on_event, on_job, on_message, query
 from touchstone_chassis.config import for_nameko
 from touchstone_contracts.errors import AlreadyExists, NotFound
@@ -253,6 +254,12 @@ class Proxy:
         except (OSError, EOFError):  # the latter is eventlet's: another green thread closed the socket
             pass
         sink.close()
+
+
+@pytest.fixture(autouse=True)
+def a_consumer_looks_up_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a toy that is told to stop hears of it soon: two hundred do."""
+    monkeypatch.setattr(channels, "POLL_S", 0.02)
 
 
 @pytest.fixture
