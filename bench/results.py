@@ -35,6 +35,7 @@ def write(path: Path, results: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".draft")
     draft.write_text(f'{{"goals": {_lines(results["goals"])},\n"parts": {{\n' + ",\n".join(parts) + "}}\n")
+    json.loads(draft.read_text())
     draft.replace(path)
 
 
@@ -56,7 +57,9 @@ def part_of(runs: list[dict[str, Any]], *, quick: bool, backing: str, servers_kn
 
 def commit() -> str:
     """With `+` behind it when the work tree differs from it."""
-    changed = _git("status", "--porcelain", "--untracked-files=no", "--", "libs", "services", "bench/*.py")
+    changed = _git(
+        "status", "--porcelain", "--untracked-files=no", "--", "libs", "services", "bench/*.py", "bench/peers"
+    )
     return (_git("rev-parse", "--short", "HEAD") or "unknown") + ("+" if changed else "")
 
 

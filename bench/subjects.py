@@ -34,7 +34,7 @@ class Surroundings(NamedTuple):
     mongo: "MongoClient[dict[str, Any]]"
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(repr=False)
 class Subject:
     """A system that runs. `submitted` counts the audits that it was given so far."""
 

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import dataclasses
+import functools
 import itertools
 import sys
 import time
@@ -14,7 +15,7 @@ from bench.plan import CONTACTS, TOUCHSTONE
 from bench.subjects import Subject, Surroundings
 from touchstone_devkit.demo.register import Register
 from touchstone_devkit.demo.worlds import World, stage
-from touchstone_devkit.eventually import eventually
+from touchstone_devkit.eventually import awaited, eventually
 from touchstone_devkit.folders import CHECKOUT
 from touchstone_devkit.processes.ports import free_ports
 from touchstone_devkit.processes.running import LocalProcess
@@ -110,8 +111,9 @@ def _fill_register(subject: Touchstone, world: World) -> None:
     """Returns when those have learnt of it who need to."""
     with Register(subject.amqp_uri, subject.system.token, timeout_s=60) as register:
         stage(register, world)
-    eventually(lambda: subject.count("notification", "contacts") >= subject.contacts, within_s=LEARN_TIMEOUT_S)
-    eventually(lambda: subject.count("certification", "mandates") > 0, within_s=LEARN_TIMEOUT_S)
+    learnt = functools.partial(subject.count, "notification", "contacts")
+    awaited(lambda: learnt() >= subject.contacts, "notification has not learnt its contacts", LEARN_TIMEOUT_S)
+    awaited(lambda: subject.count("certification", "mandates"), "certification has no mandate", LEARN_TIMEOUT_S)
 
 
 def _one_more(around: Surroundings, system: System, service: str, number: int) -> LocalProcess:

@@ -35,10 +35,10 @@ from certification.storage.cases import case_document
 from certification.storage.certificates import certificate_document
 from notification.domain.notices.notice import NoticeState, notice_id
 from notification.domain.recipients.contact import EMAIL
-from touchstone_chassis.validation import field_errors
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.events.assessment import AuditAccepted
 from touchstone_contracts.events.certification import CertificateIssued
+from touchstone_contracts.field_errors import field_errors
 from touchstone_contracts.roles import ASSESSOR
 
 RULE_SET = 1

@@ -2,6 +2,10 @@
 
 import datetime
 import json
+import os
+import re
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -18,6 +22,32 @@ from touchstone_devkit.demo.worlds import a_world
 
 NOW = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
 CONTACTS = 10
+PEERS = Path(work.__file__).parent
+
+
+WITHOUT_OTHERS = """
+import importlib.metadata, sys
+
+owners = importlib.metadata.packages_distributions()
+
+class Lacks:
+    def find_spec(self, name, *_):
+        by = {owner.lower().replace("_", "-") for owner in owners.get(name.partition(".")[0], ())}
+        if by and by.isdisjoint(sys.argv[1:]) and not any(owner.startswith("touchstone-") for owner in by):
+            raise ModuleNotFoundError(f"{name} is not in the lock", name=name)
+
+sys.meta_path.insert(0, Lacks())
+import steps
+"""
+
+
+@pytest.mark.parametrize("lock", sorted(PEERS.glob("*/requirements.txt")), ids=lambda lock: lock.parent.name)
+def test_the_work_is_done_with_what_the_peers_environment_has(lock: Path) -> None:
+    locked = re.findall(r"^([a-z0-9-]+)==", lock.read_text(), re.M)
+    command = [sys.executable, "-W", "ignore", "-c", WITHOUT_OTHERS, *locked]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(PEERS)}, capture_output=True, text=True)
+
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ PLANTS = {
     "chassis-layers": ("touchstone_chassis/amqp/connections.py", "import touchstone_chassis.rpc.server"),
     "client-layers": ("touchstone/events/words.py", "import touchstone.cases.history"),
     "chassis-by-its-api": ("membership/service.py", "import touchstone_chassis.rpc.server"),
-    "http-without-nameko": ("touchstone_chassis/validation.py", "import eventlet"),
+    "http-without-nameko": ("touchstone_chassis/config.py", "import eventlet"),
     "pure-domain": ("certification/domain/members.py", "import touchstone_chassis"),
     "contracts-stand-alone": ("touchstone_contracts/roles.py", "import pymongo"),
     "client-stands-alone": ("touchstone/provisioning/provision.py", "import eventlet"),

@@ -20,7 +20,6 @@ CODE = sorted(
 )
 FLOWS = {
     "libs/contracts/touchstone_contracts/events/differences.py",  # those that had types that are retired
-    "libs/devkit/touchstone_devkit/demo/outcome.py",  # the stages of an audit, in their order
 }
 SHELL = ("Makefile", "pyproject.toml", "deploy/Dockerfile", "deploy/install", "tests/compose/run", ".ci/run")
 

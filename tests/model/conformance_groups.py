@@ -36,9 +36,9 @@ class Together:
         self.desk, self.sizes = desk, list[int]()
         write = TransactionWriter.write
 
-        def noted(writing: TransactionWriter, entries: Any) -> None:
-            self.sizes.append(len(entries))
-            write(writing, entries)
+        def noted(writing: TransactionWriter, items: Any) -> None:
+            self.sizes.append(len(items))
+            write(writing, items)
 
         monkeypatch.setattr(TransactionWriter, "write", noted)
 
@@ -181,9 +181,9 @@ class GroupConformance:
     ) -> None:
         whole = TransactionWriter.write
 
-        def poisoned(writing: TransactionWriter, entries: Any) -> None:
-            whole(writing, entries)
-            if any(entry.completion.inbox == "i-poison" for entry in entries):
+        def poisoned(writing: TransactionWriter, items: Any) -> None:
+            whole(writing, items)
+            if any(item.completion.inbox == "i-poison" for item in items):
                 raise ValueError("something that names nobody")
 
         monkeypatch.setattr(TransactionWriter, "write", poisoned)
@@ -216,8 +216,8 @@ class GroupConformance:
     ) -> None:
         whole, failures = TransactionWriter.write, [AutoReconnect("away")]
 
-        def away_once(writing: TransactionWriter, entries: Any) -> None:
-            whole(writing, entries)
+        def away_once(writing: TransactionWriter, items: Any) -> None:
+            whole(writing, items)
             if failures:
                 raise failures.pop()
 
@@ -243,11 +243,11 @@ class GroupConformance:
     def test_what_was_not_begun_in_time_is_not_begun(self, together: Together, monkeypatch: pytest.MonkeyPatch) -> None:
         whole, begun, go_on = TransactionWriter.write, eventlet.Event(), eventlet.Event()
 
-        def held_up(writing: TransactionWriter, entries: Any) -> None:
+        def held_up(writing: TransactionWriter, items: Any) -> None:
             if not begun.ready():
                 begun.send()
             go_on.wait()
-            whole(writing, entries)
+            whole(writing, items)
 
         monkeypatch.setattr(TransactionWriter, "write", held_up)
         first = eventlet.spawn(together.commit, (saving("a"), CompletionRecord(inbox="i-a")))

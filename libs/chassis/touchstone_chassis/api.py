@@ -1,6 +1,6 @@
 """What a service builds on: the one module of the chassis that it imports.
 
-    class Toys(ToyEntrypoints, OperatorApi):
+    class ToyService(ToyEntrypoints, OperatorApi):
         name = "toys"
         indexes = INDEXES
 
@@ -10,12 +10,11 @@
         @on_event(BoxOpened, handler="note_box")
         def note_box(self, event, envelope): ...
 
-What the service needs of broker and database follows from the class: `Toys.topology`.
+What the service needs of broker and database follows from the class: `ToyService.topology`.
 """
 
 from typing import Any
 
-from touchstone_chassis.config import ConfigError
 from touchstone_chassis.deadletters.api import DeadLetterApi
 from touchstone_chassis.handlers.entrypoint import entrypoints_of
 from touchstone_chassis.handlers.events import OnEvent, on_event
@@ -24,7 +23,7 @@ from touchstone_chassis.handlers.stored import Stored
 from touchstone_chassis.health.server import Health
 from touchstone_chassis.history.api import HistoryApi
 from touchstone_chassis.mongo.clock import DomainClock
-from touchstone_chassis.mongo.server_time import RealTime
+from touchstone_chassis.pagination import page
 from touchstone_chassis.reconciliation.api import ReconciliationApi
 from touchstone_chassis.reconciliation.ledger import Due, ReconciliationDeclarations, missing_jobs
 from touchstone_chassis.rpc.method import command, query
@@ -34,20 +33,15 @@ from touchstone_chassis.scheduling.job_queue import Job
 from touchstone_chassis.testing.fault_points import declare as declare_fault_points
 from touchstone_chassis.testing.fault_points import fault_point
 from touchstone_chassis.unit_of_work.unit import UnitOfWork
-from touchstone_chassis.validation import ERRORS_MAX, field_errors
-from touchstone_chassis.validation import load as load_request
 from touchstone_contracts.topology import Index, ServiceTopology
 
 __all__ = [
-    "ERRORS_MAX",
-    "ConfigError",
     "DomainClock",
     "Due",
     "Health",
     "Index",
     "Job",
     "OperatorApi",
-    "RealTime",
     "ReconciliationDeclarations",
     "Settings",
     "Stored",
@@ -55,12 +49,11 @@ __all__ = [
     "command",
     "declare_fault_points",
     "fault_point",
-    "field_errors",
-    "load_request",
     "missing_jobs",
     "on_event",
     "on_job",
     "on_message",
+    "page",
     "query",
 ]
 

@@ -7,8 +7,8 @@ from typing import Any
 import yaml
 from marshmallow import Schema, ValidationError, fields, validate
 
-from touchstone_chassis.validation import field_errors
 from touchstone_contracts import addresses
+from touchstone_contracts.field_errors import field_errors
 from touchstone_contracts.topology import RETRY_DELAYS_S
 
 _PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}")

@@ -1,14 +1,26 @@
-"""Cursors of lists that are ordered by a moment and, within one, by id: where a page ended and the next goes on."""
+"""Lists in pages: where one ended and the next goes on."""
 
 import datetime
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from touchstone_contracts.errors import InvalidRequest
 
 
+def page(
+    found: Sequence[Any],
+    limit: int,
+    answer: Callable[[Any], dict[str, Any]],
+    cursor: Callable[[Any], Any] = operator.attrgetter("id"),
+) -> dict[str, Any]:
+    """`{"items", "next"}` of what was found with a limit one higher than `limit`; `next` is the last one's cursor."""
+    shown = found[:limit]
+    return {"items": [answer(item) for item in shown], "next": cursor(shown[-1]) if len(found) > limit else None}
+
+
 def cursor_of(document: Mapping[str, Any], field: str) -> str:
-    """What stands for this document in a list that is ordered by `field`."""
+    """What stands for this document in a list that is ordered by a moment, `field`, and then by id."""
     return f"{document[field].isoformat()}/{document['_id']}"
 
 

@@ -1,8 +1,6 @@
-"""Turns what marshmallow says about an input into the field errors that a caller gets, everything at once."""
+"""Loads a request by its schema, and refuses what no schema asks about and no database can hold."""
 
 import math
-import re
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -10,44 +8,13 @@ from marshmallow import Schema, ValidationError
 from marshmallow.exceptions import SCHEMA
 
 from touchstone_contracts.codec import loading
-from touchstone_contracts.errors import FieldError, InvalidRequest
+from touchstone_contracts.errors import InvalidRequest
+from touchstone_contracts.field_errors import ERRORS_MAX, field_errors
 from touchstone_contracts.plain import is_plain
 
-ERRORS_MAX = 500
 DEPTH_MAX = 32
-_KEY_LENGTH_MAX = 64
-
-_CODES = [
-    (re.compile(pattern), code)
-    for pattern, code in (
-        (r"Missing data for required field\.", "required"),
-        (r"Unknown field\.", "unknown_field"),
-        (r"Field may not be null\.", "null"),
-        (r"Not a valid (string|utf-8 string|number|integer|boolean|list|tuple|mapping type)\.", "wrong_type"),
-        (r"Invalid (input )?type\.", "wrong_type"),
-        (r"Must be one of: ", "unknown_choice"),
-        (r"One or more of the choices you made was ", "unknown_choice"),
-        (r"Shorter than minimum length ", "too_short"),
-        (r"Longer than maximum length ", "too_long"),
-        (r"Length must be ", "wrong_length"),
-        (r"Must be (greater|less) than ", "out_of_range"),
-        (r"Number too large\.", "out_of_range"),
-    )
-]
 
 _Step = str | int
-
-
-def field_errors(messages: Any) -> list[FieldError]:
-    """The faults in marshmallow's message structure, ordered by path.
-
-    `messages` is what ValidationError.normalized_messages() gives: nested dicts by field name or list index, `_schema`
-    for the whole of an object, and texts. The codes are required, unknown_field, null, wrong_type, unknown_choice,
-    too_short, too_long, wrong_length, out_of_range and invalid; where they are too coarse, `{"code": ..., "message":
-    ...}` may stand in place of a text. Paths look like `items[3].colour`; the path of the whole input is empty.
-    """
-    found = sorted(set(_walk(messages, ())), key=lambda fault: (_order(fault[0]), fault[1:]))
-    return [FieldError(_path(steps), code, message) for steps, code, message in found]
 
 
 def load(schema: Schema, data: Any) -> dict[str, Any]:
@@ -65,40 +32,6 @@ def load(schema: Schema, data: Any) -> dict[str, Any]:
             errors = field_errors(error.normalized_messages())
     count = "One thing is" if len(errors) == 1 else f"{len(errors)} things are"
     raise InvalidRequest(f"{count} wrong with the request.", errors[:ERRORS_MAX])
-
-
-def _walk(messages: Any, steps: tuple[_Step, ...]) -> Iterator[tuple[tuple[_Step, ...], str, str]]:
-    if isinstance(messages, str):
-        yield steps, _code(messages), messages
-    elif isinstance(messages, (list, tuple)):
-        for message in messages:
-            yield from _walk(message, steps)
-    elif _is_coded(messages):
-        yield steps, messages["code"], messages["message"]
-    elif isinstance(messages, dict):
-        for key, inner in messages.items():
-            yield from _walk(inner, steps if key == SCHEMA else (*steps, key if isinstance(key, int) else str(key)))
-    else:
-        yield steps, "invalid", "Invalid value."
-
-
-def _is_coded(messages: Any) -> bool:
-    """A text of our own with its code; in a structure of fields the values would be lists or dicts."""
-    return isinstance(messages, dict) and all(isinstance(messages.get(key), str) for key in ("code", "message"))
-
-
-def _code(message: str) -> str:
-    return next((code for pattern, code in _CODES if pattern.match(message)), "invalid")
-
-
-def _path(steps: tuple[_Step, ...]) -> str:
-    """A caller chooses the names of unknown fields: cut what no schema of ours would name."""
-    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step[:_KEY_LENGTH_MAX]}" for step in steps)
-    return path.removeprefix(".")
-
-
-def _order(steps: tuple[_Step, ...]) -> list[tuple[int, str]]:
-    return [(step, "") if isinstance(step, int) else (-1, step) for step in steps]
 
 
 def _is_storable(data: Any) -> bool:

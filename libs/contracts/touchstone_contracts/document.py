@@ -71,7 +71,7 @@ def _attributes(cls: Any) -> str:
 
 
 def _event_section(event: Any) -> str:
-    personal = "\n\nCarries contact details: neither name nor address is ever shown." if event.personal else ""
+    personal = "\n\nCarries contact details: shown to nobody who follows a case." if event.personal else ""
     replaces = f"\n\nReplaces version {event.replaces.version}{_beside(event)}." if event.replaces else ""
     shown = f"; shown to whoever follows a case: {', '.join(f'`{n}`' for n in event.public)}" if event.public else ""
     return (

@@ -14,6 +14,7 @@ from nameko.containers import ServiceContainer
 
 from touchstone.provisioning.provision import provision
 from touchstone_chassis.api import Stored, on_event
+from touchstone_chassis.handlers.events import OnEvent
 from touchstone_contracts.envelope import CONTENT_TYPE, wrap
 from touchstone_contracts.registry import detail, event
 from touchstone_contracts.topology import ServiceTopology, event_queue
@@ -131,3 +132,10 @@ def test_an_event_that_comes_again_after_its_handler_was_renamed_counts_once(lot
 
     assert counts.find_one({"_id": "l-1"})["times"] == times
     assert counts.find_one({"_id": "l-2"})["times"] == 1
+
+
+def test_a_new_version_of_an_event_keeps_the_name_by_which_the_version_before_was_handled():
+    first = type("LotOpened", (), {})
+    second = type("LotOpenedV2", (), {"replaces": first})
+
+    assert OnEvent(second, handler="note", formerly={first: "strike_out"}).handler_of(second) == "strike_out"

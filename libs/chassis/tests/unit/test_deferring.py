@@ -92,10 +92,16 @@ def test_what_fails_time_and_again_though_the_database_is_there_is_retried_and_c
 
 
 def test_what_settles_in_such_a_failure_by_another_way_is_retried_as_well(retry_policy, delivery, connection):
-    for _ in range(DEFERRALS_MAX + 1):
-        retry_policy.retry_or_dead_letter(delivery, TOO_SLOW)
+    outcomes = [retry_policy.retry_or_dead_letter(delivery, TOO_SLOW) for _ in range(DEFERRALS_MAX + 1)]
 
+    assert outcomes == ["put_off"] * DEFERRALS_MAX + ["retried"]
     assert delivery.settled and len(connection.published) == 1
+
+
+def test_after_the_last_delay_it_is_said_that_the_message_is_dead_lettered(retry_policy, delivery):
+    delivery.headers["touchstone-attempt"] = 2
+
+    assert retry_policy.retry_or_dead_letter(delivery, ValueError("no")) == "dead_lettered"
 
 
 @pytest.mark.parametrize("found_by", ["probe", "trip"])

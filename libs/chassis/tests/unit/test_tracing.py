@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from importlib.metadata import EntryPoint, EntryPoints
 from types import SimpleNamespace
 from typing import Any
 
@@ -221,6 +222,14 @@ def test_files_need_the_sandbox_and_a_folder(tmp_path):
 def test_an_exporter_that_is_not_installed_stops_the_start():
     with pytest.raises(ConfigError, match="no installed package has the exporter carrier_pigeon"):
         tracing.switch_on({"OTEL_TRACES_EXPORTER": "carrier_pigeon"}, sandbox=False, service="toy")
+
+
+def test_an_exporter_that_breaks_stops_the_start_with_its_name(monkeypatch):
+    broken = EntryPoint("broken", "no_such_package:Exporter", "opentelemetry_traces_exporter")
+    monkeypatch.setattr(tracing.importlib.metadata, "entry_points", lambda **_: EntryPoints([broken]))
+
+    with pytest.raises(ConfigError, match="broken cannot be used: ModuleNotFoundError"):
+        tracing.switch_on({"OTEL_TRACES_EXPORTER": "broken"}, sandbox=False, service="toy")
 
 
 def test_when_the_process_ends_every_span_is_in_the_file(tmp_path, providers):

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from touchstone_chassis.validation import DEPTH_MAX, ERRORS_MAX, _is_storable, _unstorable, field_errors, load
+from touchstone_chassis.validation import DEPTH_MAX, _is_storable, _unstorable, load
 from touchstone_contracts.errors import FieldError, InvalidRequest
+from touchstone_contracts.field_errors import ERRORS_MAX, field_errors
 
 
 class Colour(enum.Enum):

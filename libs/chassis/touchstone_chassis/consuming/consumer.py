@@ -66,10 +66,6 @@ class QueueConsumer(SharedExtension):
     def consumes(self, queue: str) -> bool:
         return queue in self._queues
 
-    @property
-    def queues(self) -> list[str]:
-        return list(self._queues)
-
     def takes_calls(self, queue: str) -> bool:
         return self._queues[queue].dispatcher is self._calls
 

@@ -82,10 +82,8 @@ class RetryPolicy(SharedExtension):
         """Try again after the next delay; after the last one, give up. A database that is away counts as no try."""
         if is_transient(error):
             self.circuit_breaker().probe().wait()
-            self.defer(delivery, error)
-        else:
-            self._retry_or_dead_letter(delivery, error)
-        return RETRIED
+            return self.defer(delivery, error)
+        return self._retry_or_dead_letter(delivery, error)
 
     def defer(self, delivery: Delivery, error: BaseException) -> str:
         """Begin again when the database is there, without counting it, however often it goes away.
@@ -101,25 +99,24 @@ class RetryPolicy(SharedExtension):
             self.consumer.defer(delivery)
             return DEFERRED
         log.warning("database_was_there", queue=delivery.queue, deferrals=in_vain)
-        self._retry_or_dead_letter(delivery, error)
-        return RETRIED
+        return self._retry_or_dead_letter(delivery, error)
 
     def suspects(self, delivery: Delivery) -> bool:
         """Whether it failed for want of a database, or perhaps by its own weight: its neighbours should not bear it."""
         return delivery in self._deferrals
 
-    def _retry_or_dead_letter(self, delivery: Delivery, error: BaseException) -> None:
+    def _retry_or_dead_letter(self, delivery: Delivery, error: BaseException) -> str:
         attempt = attempts_of(delivery)
         delays_s = config["retry_delays_s"]
         if attempt >= len(delays_s):
-            self.dead_letter(delivery, "retries_exhausted", error)
-            return
+            return self.dead_letter(delivery, "retries_exhausted", error)
         exchange = retry_queue(self._service, delays_s[attempt])
         log.warning(
             "handler_failed_retrying", queue=delivery.queue, error=type(error).__name__, retry_in_s=delays_s[attempt]
         )
         # The retry queue returns the message to the queue that its routing key names.
         self._move(delivery, _copy(delivery, exchange, delivery.queue, delivery.headers | {ATTEMPT: attempt + 1}))
+        return RETRIED
 
     def dead_letter(self, delivery: Delivery, reason: str, error: BaseException | str) -> str:
         """Dead-letter at once. `reason` is a code; the headers say who gave up, when, and on what."""

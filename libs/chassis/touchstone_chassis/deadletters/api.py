@@ -14,6 +14,7 @@ from touchstone_chassis.mongo.server_time import RealTime
 from touchstone_chassis.observability.redaction import masked, masked_text
 from touchstone_chassis.pagination import cursor_of
 from touchstone_chassis.rpc.method import command, query
+from touchstone_chassis.rpc.requests import Why, name_field
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.roles import OPERATOR
 
@@ -26,46 +27,38 @@ _SUMMARY = (
 )
 
 
-def _name(**kwargs: Any) -> fields.String:
-    return fields.String(validate=validate.Length(1, 255), **kwargs)
-
-
 class Filter(Schema):
     """Which dead letters; everything that is given must hold. `event` is the type's wire name."""
 
-    queue = _name()
-    event = _name()
-    reason = _name()
+    queue = name_field()
+    event = name_field()
+    reason = name_field()
     older_than_s = fields.Integer(strict=True, validate=validate.Range(0, 10**10))
 
 
 class ListDeadLetters(Filter):
     state = fields.String(load_default=PARKED, validate=validate.OneOf(STATES))
     limit = fields.Integer(strict=True, load_default=50, validate=validate.Range(1, 200))
-    after = _name()
+    after = name_field()
 
 
 class GetDeadLetter(Schema):
-    id = _name(required=True)
-
-
-class Why(Schema):
-    why = fields.String(required=True, validate=[validate.Length(1, 500), validate.Regexp(r"(?s)\s*\S")])
+    id = name_field(required=True)
 
 
 class EditDeadLetter(Why):
-    id = _name(required=True)
+    id = name_field(required=True)
     body = fields.String(required=True, validate=validate.Length(min=2))
 
 
 class DiscardDeadLetters(Why):
     """Either `ids` or a `filter`; an empty filter means all that is parked."""
 
-    ids = fields.List(_name(), validate=validate.Length(1, 200))
+    ids = fields.List(name_field(), validate=validate.Length(1, 200))
     filter = fields.Nested(Filter)
     dry_run = fields.Boolean(load_default=False)
     limit = fields.Integer(strict=True, load_default=100, validate=validate.Range(1, 200))
-    after = _name()
+    after = name_field()
 
     @validates_schema
     def _either(self, data: dict[str, Any], **_: Any) -> None:

@@ -76,7 +76,7 @@ def reason_of(found: DeadLetter) -> str:
 
 def new_document(found: DeadLetter, service: str, now: datetime.datetime) -> dict[str, Any]:
     """The document of a message that is kept for the first time, body aside (see `split`)."""
-    origin, event = _origin(found, now), facts_of(found.body)
+    origin, event = _origin(found, now), envelope_facts(found.body)
     event_type = event.get("type") or _text(found.properties.get("type"))
     return {
         "_id": document_id(found, origin.queue),
@@ -148,7 +148,7 @@ def _origin(found: DeadLetter, now: datetime.datetime) -> _Origin:
     return _Origin(
         queue=_text(headers.get("x-last-death-queue")) or _text(death.get("queue")),
         reason=_text(headers.get("x-last-death-reason")) or _text(death.get("reason")) or "unreadable",
-        error="given up by the broker",
+        error="dead-lettered by the broker",
         exchange=_text(death.get("exchange")) or "",
         routing_key=_text(routing_keys[0]) or "" if isinstance(routing_keys, list) and routing_keys else "",
         parked_at=_time(death.get("time"), now),
@@ -169,7 +169,7 @@ def _is_theirs(name: str) -> bool:
     return not name.startswith(_OURS) and name.lower() not in (*TOKENS, *COPIES_TO)
 
 
-def facts_of(body: bytes) -> dict[str, str]:
+def envelope_facts(body: bytes) -> dict[str, str]:
     """`id`, `type` and `correlationid` of an event, as far as they can be read."""
     content = json_of(body)
     named = {name: _text(content.get(name)) for name in ("id", "type", "correlationid")}

@@ -16,29 +16,27 @@ from touchstone_chassis.deadletters.letter import (
     REPLAYS,
     action,
     digest,
-    facts_of,
+    envelope_facts,
     is_personal,
     json_of,
 )
 from touchstone_chassis.deadletters.status import replay_row
 from touchstone_chassis.observability.redaction import unmasked
 from touchstone_chassis.unit_of_work.outbox_rows import message_row
-from touchstone_chassis.unit_of_work.transaction import INBOX_KEPT
-from touchstone_chassis.validation import field_errors
+from touchstone_chassis.unit_of_work.transaction import SURE_FOR
 from touchstone_contracts.envelope import amqp_properties, unwrap
 from touchstone_contracts.errors import FieldError, IllegalTransition, InvalidRequest
+from touchstone_contracts.field_errors import field_errors
 from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.topology import event_queue
 
 REPLAYS_MAX = 5
 HISTORY_KEPT = datetime.timedelta(days=365)
 """How long a dead letter stays in the database after it was replayed or discarded."""
-SURE_FOR = INBOX_KEPT - datetime.timedelta(days=5)
-"""For how long the inbox surely knows whether a message took effect before it was parked."""
 _EVENT = re.compile(r"[a-z_]+\.[a-z_]+\.v[0-9]+")
 
 Obstacle = tuple[str, str]
-"""Why something cannot be done with a dead letter: a code and a sentence."""
+"""Why something cannot be done: a code and a sentence."""
 
 
 def current_body(document: dict[str, Any]) -> bytes | None:
@@ -123,7 +121,7 @@ def edited(
         "message_id": new["id"],
         "event_type": event_type,
         "event_id": new["id"],
-        "correlation_id": facts_of(body).get("correlationid"),
+        "correlation_id": envelope_facts(body).get("correlationid"),
         "personal": is_personal(service, queue, event_type),
         "actions": [*document["actions"], action("edited", now, who=who, why=why, what=f"sha256 {digest(body)}")],
     }

@@ -30,14 +30,18 @@ def statuses_of(unit: UnitOfWork, ids: Collection[str], now: datetime.datetime) 
     """By id, what became of those of these events that were dead-lettered here and not handled since."""
     if not ids:
         return {}
-    # A body that cannot be read gives no id; the message still has the event's as its own.
-    about = {"$or": [{"event_id": {"$in": sorted(ids)}}, {"message_id": {"$in": sorted(ids)}}]}
-    letters = unit.find(DEAD_LETTERS, about, projection=_FACTS)
+    letters = unit.find(DEAD_LETTERS, about(ids), projection=_FACTS)
     waiting = waiting_replays(unit, letters)
     by_event: dict[str, list[dict[str, Any]]] = {}
     for letter in letters:
         by_event.setdefault(letter["event_id"] or letter["message_id"], []).append(letter)
     return {id: status_of(of_event, waiting, now) for id, of_event in by_event.items()}
+
+
+def about(ids: Iterable[str]) -> dict[str, Any]:
+    """A filter for the dead letters of these events."""
+    # A body that cannot be read gives no id; the message still has the event's as its own.
+    return {"$or": [{"event_id": {"$in": sorted(ids)}}, {"message_id": {"$in": sorted(ids)}}]}
 
 
 def waiting_replays(unit: UnitOfWork, letters: Iterable[Mapping[str, Any]]) -> set[str]:

@@ -59,8 +59,9 @@ class OnEvent(RetriedEntrypoint):
         self._handler, self._formerly = handler, dict(formerly or {})
 
     def handler_of(self, event_class: Any) -> str:
-        """The durable name of the handler of one of its event types (in its newest version)."""
-        return self._formerly.get(event_class) or self._handler or self.method_name
+        """The durable name of the handler of one of its event types: of all its versions the same."""
+        earlier = (self._formerly[version] for version in versions(event_class) if version in self._formerly)
+        return next(earlier, None) or self._handler or self.method_name
 
     def setup(self) -> None:
         self.received_in = {
@@ -78,8 +79,7 @@ class OnEvent(RetriedEntrypoint):
         try:
             outcome = self._settle(invocation, delivery, method)
         except Exception as error:  # nothing that a message does ends the process
-            outcome = "retried"
-            self.resources.retry_policy.retry_or_dead_letter(delivery, error)
+            outcome = self.resources.retry_policy.retry_or_dead_letter(delivery, error)
         took_s, name = time.monotonic() - started, self.resources.service
         metrics.HANDLER_SECONDS.labels(service=name, entrypoint=self.method_name).observe(took_s)
         metrics.MESSAGES_HANDLED.labels(service=name, queue=delivery.queue, outcome=outcome).inc()

@@ -124,13 +124,13 @@ class Execution:
         self._violations += 1
         if self._violations > (CLASHES_MAX if self.until is None else VIOLATIONS_MAX):
             raise AlreadyExists(str(violated)) from None
-        eventlet.sleep(_pause_s(self._violations))
+        eventlet.sleep(_clash_pause_s(self._violations))
 
     def _read_again(self, clash: Clash) -> None:
         self._clashes += 1
         if self._clashes > CLASHES_MAX:
             raise Conflict(f"{clash} is being changed by others; try again.") from None
-        eventlet.sleep(_pause_s(self._clashes))
+        eventlet.sleep(_clash_pause_s(self._clashes))
 
     def _tell(self, error: Exception, tried_s: float) -> None:
         """Hold up everybody only for what nothing else explains: no caller in a hurry, and no hot document."""
@@ -163,5 +163,5 @@ class Execution:
         return pymongo.timeout(max(self.until - time.time(), 0.001))
 
 
-def _pause_s(times: int) -> float:
+def _clash_pause_s(times: int) -> float:
     return random.uniform(0, min(0.3, 0.01 * 2**times))

@@ -79,7 +79,7 @@ class OnMessage(RetriedEntrypoint):
         body = decode(delivery, "application/json")
         message_id = _message_id(delivery)
         correlation_id = text_header(delivery, "nameko.correlation_id", length_max=100) or message_id
-        origin = Origin(correlation_id, message_id, traceparent(delivery), self.method_name)
+        origin = Origin(correlation_id, message_id, traceparent(delivery), self.handler)
         structlog.contextvars.bind_contextvars(correlation_id=origin.correlation_id)
         caller: Caller | None = None
         inbox_key = self._inbox_key(caller, message_id)

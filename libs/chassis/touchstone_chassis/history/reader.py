@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from touchstone_chassis.deadletters.letter import PARKED, json_of
-from touchstone_chassis.deadletters.status import waiting_replays
+from touchstone_chassis.deadletters.status import about, waiting_replays
 from touchstone_chassis.observability.redaction import masked
 from touchstone_chassis.pagination import behind, cursor_of, read_cursor
 from touchstone_chassis.unit_of_work.unit import UnitOfWork
@@ -64,8 +64,7 @@ class EventHistory:
         """
         found = self._unit.find(
             DEAD_LETTERS,
-            # A body that cannot be read gives no id; the message still has the event's as its own.
-            {"$or": [{"event_id": {"$in": list(ids)}}, {"message_id": {"$in": list(ids)}}]},
+            about(ids),
             projection=dict.fromkeys([*_OF_A_DEAD_LETTER, "actions", "error"], 1),
         )
         waiting = waiting_replays(self._unit, found)

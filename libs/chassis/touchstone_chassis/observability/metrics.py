@@ -27,7 +27,7 @@ PUBLISHED = Counter("touchstone_published", "Events handed to the broker, by its
 COMMIT_GROUP = Histogram(
     "touchstone_commit_group_size", "Units of work in one transaction.", buckets=(1, 2, 4, 8, 16, 32, 64)
 )
-DEAD_LETTERS = Counter("touchstone_dead_letters", "Messages given up, by queue and reason.", ["queue", "reason"])
+DEAD_LETTERS = Counter("touchstone_dead_letters", "Messages dead-lettered, by queue and reason.", ["queue", "reason"])
 DEAD_LETTERS_KEPT = Counter(
     "touchstone_dead_letters_kept", "Dead letters written to the database for an operator.", ["service"]
 )

@@ -155,7 +155,15 @@ def _exporters(environ: Mapping[str, str]) -> list[Any]:
     missing = [name for name in wanted if name not in installed.names]
     if missing:
         raise ConfigError([f"{EXPORTER_VARIABLE}: no installed package has the exporter {', '.join(missing)}"])
-    return [installed[name].load()() for name in wanted]
+    return [_loaded(installed[name]) for name in wanted]
+
+
+def _loaded(exporter: importlib.metadata.EntryPoint) -> Any:
+    try:
+        return exporter.load()()
+    except Exception as error:  # another's package, made of what the environment says
+        reason = f"{exporter.name} cannot be used: {type(error).__name__}"
+        raise ConfigError([f"{EXPORTER_VARIABLE}: {reason}"]) from error
 
 
 def _files(environ: Mapping[str, str], *, sandbox: bool, service: str) -> list[Any]:

@@ -9,6 +9,7 @@ import structlog
 from eventlet.event import Event
 from eventlet.queue import LightQueue
 
+from touchstone_chassis.mongo.client import is_transient
 from touchstone_chassis.observability import metrics
 from touchstone_chassis.outbox.relay import WINDOW_MAX, Relay
 
@@ -73,7 +74,9 @@ class BackgroundRelay:
             try:
                 self._relay().publish([row for row in rows if row is not None])
             except (Exception, eventlet.Timeout) as error:  # the rows are stored: the sweep takes them
-                log.warning("relay_failed", error=type(error).__name__, rows=len(rows))
+                passing = isinstance(error, eventlet.Timeout) or is_transient(error)
+                report = log.warning if passing else log.error
+                report("relay_failed", error=type(error).__name__, rows=len(rows))
         self._rows.put(None)  # for the other one
         relayed.send()
 

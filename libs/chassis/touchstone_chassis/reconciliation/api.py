@@ -9,11 +9,11 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 from nameko import config
 from nameko.extensions import DependencyProvider
 
-from touchstone_chassis.deadletters.api import Why
 from touchstone_chassis.handlers.events import handlers_of
 from touchstone_chassis.mongo.server_time import RealTime
 from touchstone_chassis.reconciliation.ledger import Ledger, ReconciliationDeclarations, queue_lengths
 from touchstone_chassis.rpc.method import command, query
+from touchstone_chassis.rpc.requests import Why, name_field
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.moments import Moment
 from touchstone_contracts.roles import OPERATOR
@@ -25,12 +25,8 @@ IDS_MAX = 1000
 REPUBLISHED_MAX = 200
 
 
-def _name(**kwargs: Any) -> fields.String:
-    return fields.String(validate=validate.Length(1, 255), **kwargs)
-
-
 def _ids(most: int = IDS_MAX, **kwargs: Any) -> fields.List:
-    return fields.List(_name(), validate=validate.Length(1, most), **kwargs)
+    return fields.List(name_field(), validate=validate.Length(1, most), **kwargs)
 
 
 def _moment(**kwargs: Any) -> Moment:
@@ -44,13 +40,13 @@ class GetReconciliationState(Schema):
 class ListProcessedEvents(Schema):
     since, until = _moment(required=True), _moment(load_default=None, allow_none=True)
     limit = fields.Integer(strict=True, load_default=IDS_MAX, validate=validate.Range(1, IDS_MAX))
-    after = _name(load_default=None)
+    after = name_field(load_default=None)
 
 
 class ListUnprocessedEvents(Schema):
     """`events`: ids by type, a thousand of them at most."""
 
-    events = fields.Dict(keys=_name(), values=_ids(), required=True)
+    events = fields.Dict(keys=name_field(), values=_ids(), required=True)
 
     @validates_schema
     def _few(self, data: dict[str, Any], **_: Any) -> None:
@@ -59,7 +55,7 @@ class ListUnprocessedEvents(Schema):
 
 
 class ListFacts(Schema):
-    name = _name(required=True)
+    name = name_field(required=True)
     keys = _ids(500, required=True)
 
 
@@ -68,7 +64,7 @@ class RepublishEvents(Why):
 
 
 class RestoreDeadlines(Why):
-    kind = _name(required=True)
+    kind = name_field(required=True)
     keys = _ids(REPUBLISHED_MAX, required=True)
 
 

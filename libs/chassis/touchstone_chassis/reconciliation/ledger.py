@@ -11,23 +11,20 @@ import orjson
 from nameko import config
 
 from touchstone_chassis.amqp import connections
+from touchstone_chassis.deadletters.replay import Obstacle
 from touchstone_chassis.deadletters.status import DeadLetterStatus, statuses_of
 from touchstone_chassis.pagination import cursor_of, read_cursor
 from touchstone_chassis.unit_of_work.outbox_rows import RELAY_GRACE
-from touchstone_chassis.unit_of_work.transaction import INBOX_KEPT
+from touchstone_chassis.unit_of_work.transaction import INBOX_KEPT, SURE_FOR
 from touchstone_chassis.unit_of_work.unit import UnitOfWork, job_id
 from touchstone_contracts.bookkeeping import DEADLINES, INBOX, OUTBOX
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.errors import InvalidRequest, Unavailable
 from touchstone_contracts.registry import REGISTRY
 
-SURE_FOR = INBOX_KEPT - datetime.timedelta(days=5)
-"""For how long after its commit an inbox surely knows an event that it handled."""
 OVERDUE_MAX = 100
 BROKER_WAIT_S = 4.0
 
-Obstacle = tuple[str, str]
-"""Why something cannot be done: a code and a sentence."""
 Due = tuple[datetime.datetime, dict[str, Any]]
 """When a job falls due, and its payload."""
 
@@ -79,7 +76,8 @@ class Ledger:
     ) -> tuple[list[dict[str, Any]], str | None]:
         """Events that were handled from `since` on. Two pages may share those of one moment.
 
-        The inbox keeps no type: an event whose handler takes types of several producers is named once for each.
+        The inbox keeps no type: `type` is one that the handler takes of its producer, and an event whose handler takes
+        types of several producers is named once for each.
         """
         beginning = _end_of(since)  # by the index that there is for their end
         if after:

@@ -36,7 +36,7 @@ from touchstone_chassis.testing import fault_points
 log = structlog.get_logger(__name__)
 
 STOPPED, MISCONFIGURED = 0, 2
-"""Exit codes: stopped when asked to; died of a fault or could not drain in time; the config cannot be used."""
+"""Exit codes: stopped when asked to; the config cannot be used. DIED is the third."""
 
 STOP_WHILE_STARTING_S = 3.0
 

@@ -7,7 +7,7 @@ from nameko import config
 from nameko.extensions import DependencyProvider
 
 from touchstone_chassis.config import ConfigError
-from touchstone_chassis.validation import field_errors
+from touchstone_contracts.field_errors import field_errors
 
 
 def validated(schema: Schema, settings: Any) -> dict[str, Any]:

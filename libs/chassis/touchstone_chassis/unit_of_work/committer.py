@@ -87,20 +87,20 @@ class Committer:
         rows = [
             row for e in changes.emitted for row in event_rows(e, origin, time=time(), now=now())
         ] + changes.messages
-        entry = BatchItem(changes, rows, completion, origin, alone=unit.suspect)
-        self._waiting.append(entry)
+        item = BatchItem(changes, rows, completion, origin, alone=unit.suspect)
+        self._waiting.append(item)
         if not self._at_work:
             self._at_work = True
             eventlet.spawn(self._commit_all)  # a greenlet of its own: no caller's time limit is the others'
         try:
-            if entry.settled.wait(timeout=within_s) is None:
+            if item.settled.wait(timeout=within_s) is None:
                 raise NotCommittedInTime(f"not committed within {within_s:g} s")
         except PyMongoError:
             unit.suspect = True
             raise
         finally:
-            if entry in self._waiting:
-                self._waiting.remove(entry)
+            if item in self._waiting:
+                self._waiting.remove(item)
 
     def was_processed(self, inbox_key: str) -> bool:
         return self._database["inbox"].find_one({"_id": inbox_key}, {"_id": 1}) is not None
@@ -122,81 +122,81 @@ class Committer:
         """Those that wait longest; one that would write what another of the group writes waits for the next."""
         group: list[BatchItem] = []
         written: set[tuple[str, str]] = set()
-        for entry in list(self._waiting):
-            if (entry.alone and group) or not written.isdisjoint(entry.writes):
+        for item in list(self._waiting):
+            if (item.alone and group) or not written.isdisjoint(item.writes):
                 continue
-            group.append(entry)
-            written |= entry.writes
-            self._waiting.remove(entry)
-            if entry.alone or len(group) == GROUP_MAX:
+            group.append(item)
+            written |= item.writes
+            self._waiting.remove(item)
+            if item.alone or len(group) == GROUP_MAX:
                 break
         return group
 
     def _commit_group(self, group: list[BatchItem]) -> None:
-        """Settle each entry, whatever happens; nothing is raised but by the end of the greenlet."""
+        """Settle each item, whatever happens; nothing is raised but by the end of the greenlet."""
         to_try = [group]
         while to_try:
-            entries = to_try.pop(0)
+            items = to_try.pop(0)
             try:
-                self._write(entries)
-            except ItemFailed as blamed:
-                others = [entry for entry in entries if entry is not blamed.entry]
+                self._write(items)
+            except ItemFailed as failed:
+                others = [item for item in items if item is not failed.item]
                 to_try += [others] if others else []
-                if others and isinstance(blamed.error, IndexViolated):
-                    to_try += [[blamed.entry]]  # it may have been one of the others that was in its way
+                if others and isinstance(failed.error, IndexViolated):
+                    to_try += [[failed.item]]  # it may have been one of the others that was in its way
                 else:
-                    _fail([blamed.entry], blamed.error)
+                    _fail([failed.item], failed.error)
             except Exception as error:
-                if len(entries) == 1 or is_transient(error):
-                    _fail(entries, error)
+                if len(items) == 1 or is_transient(error):
+                    _fail(items, error)
                 else:  # nothing says whose fault it is
-                    log.info("group_not_committed", size=len(entries), error=type(error).__name__)
-                    to_try += [[entry] for entry in entries]
+                    log.info("group_not_committed", size=len(items), error=type(error).__name__)
+                    to_try += [[item] for item in items]
             except BaseException as error:  # the process is being ended, or a timer went off
-                _fail([*entries, *(entry for others in to_try for entry in others)], error)
+                _fail([*items, *(item for others in to_try for item in others)], error)
                 if isinstance(error, eventlet.greenlet.GreenletExit):
                     raise
                 return
 
-    def _write(self, entries: list[BatchItem]) -> None:
-        links = (tracing.link(entry.origin.traceparent) for entry in entries)
-        with tracing.database_span("commit", "", len(entries), links):
-            self._transact(entries)
+    def _write(self, items: list[BatchItem]) -> None:
+        links = (tracing.link(item.origin.traceparent) for item in items)
+        with tracing.database_span("commit", "", len(items), links):
+            self._transact(items)
         fault_point("after_commit")
-        metrics.COMMIT_GROUP.observe(len(entries))
+        metrics.COMMIT_GROUP.observe(len(items))
         soon = self._now() + RELAY_GRACE
-        for entry in entries:
-            self._hand_over(entry, soon)
-            entry.settled.send(True)
+        for item in items:
+            self._hand_over(item, soon)
+            item.settled.send(True)
 
-    def _transact(self, entries: list[BatchItem]) -> None:
+    def _transact(self, items: list[BatchItem]) -> None:
         # A duplicate key must leave the callback as an exception: the server has aborted the transaction by then, and
         # committing it would be retried for two minutes.
         with pymongo.timeout(COMMIT_S_MAX), self._database.client.start_session() as session:
             try:
                 session.with_transaction(
-                    lambda s: TransactionWriter(self._database, s, self._now()).write(entries),
+                    lambda s: TransactionWriter(self._database, s, self._now()).write(items),
                     read_concern=SNAPSHOT,
                     write_concern=DURABLE,
                 )
             except Outdated as outdated:
-                raise outdated.blame(self._versions(outdated)) from None
+                raise outdated.failure_of(self._versions(outdated)) from None
 
-    def _hand_over(self, entry: BatchItem, soon: datetime.datetime) -> None:
+    def _hand_over(self, item: BatchItem, soon: datetime.datetime) -> None:
         """What is to go later is left to the sweep, and so is all where this fails: it is committed."""
         try:
-            self._committed([row for row in entry.rows if row["next_attempt_at"] <= soon], entry.changes)
+            self._committed([row for row in item.rows if row["next_attempt_at"] <= soon], item.changes)
         except (Exception, eventlet.Timeout) as error:
-            log.warning("committed_not_handed_over", rows=len(entry.rows), error=type(error).__name__)
+            log.warning("committed_not_handed_over", rows=len(item.rows), error=type(error).__name__)
 
     def _versions(self, outdated: Outdated) -> dict[Any, int]:
         """What the documents have now that the transaction is taken back; also what no majority has yet."""
         collection = self._database[outdated.collection].with_options(read_concern=LATEST)
-        ids = [document["_id"] for _entry, document in outdated.owned]
+        ids = [document["_id"] for _item, document in outdated.owned]
         return {found["_id"]: found["version"] for found in collection.find({"_id": {"$in": ids}}, {"version": 1})}
 
 
-def _fail(entries: Sequence[BatchItem], error: BaseException) -> None:
-    for entry in entries:
-        if not entry.settled.ready():
-            entry.settled.send_exception(error)
+def _fail(items: Sequence[BatchItem], error: BaseException) -> None:
+    for item in items:
+        if not item.settled.ready():
+            item.settled.send_exception(error)

@@ -19,6 +19,8 @@ from touchstone_chassis.unit_of_work.unit import Changes, Origin
 
 DUPLICATE_KEY = 11000
 INBOX_KEPT = datetime.timedelta(days=60)
+SURE_FOR = INBOX_KEPT - datetime.timedelta(days=5)
+"""For how long after its commit an inbox surely knows what was handled."""
 """Longer than a message can wait in any queue or dead-letter queue before it is replayed."""
 ANSWERS_KEPT = datetime.timedelta(days=30)
 
@@ -70,7 +72,7 @@ class BatchItem:
     """In a transaction of its own: it may have been at fault when a group failed."""
 
     writes: frozenset[tuple[str, str]] = dataclasses.field(init=False)
-    """The documents that it writes: two entries with one in common would disturb each other in one transaction."""
+    """The documents that it writes: two items with one in common would disturb each other in one transaction."""
 
     def __post_init__(self) -> None:
         changes, completion = self.changes, self.completion
@@ -89,11 +91,11 @@ class BatchItem:
 
 
 class ItemFailed(Exception):
-    """One entry of the group cannot be written as things stand; `error` says why."""
+    """One item of the group cannot be written as things stand; `error` says why."""
 
-    def __init__(self, entry: BatchItem, error: Exception):
+    def __init__(self, item: BatchItem, error: Exception):
         super().__init__(str(error))
-        self.entry, self.error = entry, error
+        self.item, self.error = item, error
 
 
 class Outdated(Exception):
@@ -107,64 +109,64 @@ class Outdated(Exception):
         super().__init__(collection)
         self.collection, self.owned = collection, owned
 
-    def blame(self, versions: Mapping[Any, int]) -> Exception:
-        """Blamed with the first whose document has another version than it was read with; else this itself."""
-        entries = {id(entry) for entry, _document in self.owned}
-        for entry, document in self.owned:
-            if len(entries) == 1 or versions.get(document["_id"]) != document["version"]:
-                return ItemFailed(entry, Clash(f"{self.collection}/{document['_id']}"))
+    def failure_of(self, versions: Mapping[Any, int]) -> Exception:
+        """Of the first whose document has another version than it was read with; else this itself."""
+        items = {id(item) for item, _document in self.owned}
+        for item, document in self.owned:
+            if len(items) == 1 or versions.get(document["_id"]) != document["version"]:
+                return ItemFailed(item, Clash(f"{self.collection}/{document['_id']}"))
         return self
 
 
 class TransactionWriter:
-    """The writes of one transaction. Raises ItemFailed when the database says which entry is at fault, and Outdated."""
+    """The writes of one transaction. Raises ItemFailed when the database says which item is at fault, and Outdated."""
 
     def __init__(self, database: Database, session: ClientSession, now: datetime.datetime):
         self._database, self._session, self._now = database, session, now
 
-    def write(self, entries: Sequence[BatchItem]) -> None:
-        self._complete(entries)
-        self._save(entries)
-        if len(entries) > 1:
+    def write(self, items: Sequence[BatchItem]) -> None:
+        self._complete(items)
+        self._save(items)
+        if len(items) > 1:
             fault_point("group")
-        for collection, found in _by_collection((c, (e, d)) for e in entries for c, d in e.changes.read_models):
-            self._project(self._database[collection], [document for _entry, document in found])
-        for collection, ids in _by_collection((c, id) for e in entries for c, id in e.changes.deleted):
+        for collection, found in _by_collection((c, (e, d)) for e in items for c, d in e.changes.read_models):
+            self._project(self._database[collection], [document for _item, document in found])
+        for collection, ids in _by_collection((c, id) for e in items for c, id in e.changes.deleted):
             self._database[collection].delete_many({"_id": {"$in": ids}}, session=self._session)
-        self._schedule(entries)
+        self._schedule(items)
         fault_point("domain")
-        rows = [row for entry in entries for row in entry.rows]
+        rows = [row for item in items for row in item.rows]
         if rows:
             self._insert_many(self._database["outbox"], rows)
             fault_point("outbox")
         fault_point("before_commit")
         tracing.event("written")
 
-    def _complete(self, entries: Sequence[BatchItem]) -> None:
-        noted = [(e, _inbox_document(e.completion, self._now)) for e in entries if e.completion.inbox]
+    def _complete(self, items: Sequence[BatchItem]) -> None:
+        noted = [(e, _inbox_document(e.completion, self._now)) for e in items if e.completion.inbox]
         if noted:
             self._insert("inbox", noted, lambda _violation, document: AlreadyProcessed(document["_id"]))
             fault_point("inbox")
         kept = {"at": self._now, "expires_at": self._now + ANSWERS_KEPT}
-        answers = [(e, e.completion.answer | kept) for e in entries if e.completion.answer]
+        answers = [(e, e.completion.answer | kept) for e in items if e.completion.answer]
         if answers:
             self._insert("idempotency", answers, lambda _violation, document: AnswerStored(document["_id"]))
-        for entry in entries:
-            if entry.completion.claim:
-                self._end_deadline(entry, *entry.completion.claim)
+        for item in items:
+            if item.completion.claim:
+                self._end_deadline(item, *item.completion.claim)
 
-    def _end_deadline(self, entry: BatchItem, id: str, claim: str) -> None:
+    def _end_deadline(self, item: BatchItem, id: str, claim: str) -> None:
         deleted = self._database["deadlines"].delete_one({"_id": id, "claim": claim}, session=self._session)
         if not deleted.deleted_count:
-            raise ItemFailed(entry, ClaimLost(id))
+            raise ItemFailed(item, ClaimLost(id))
 
-    def _save(self, entries: Sequence[BatchItem]) -> None:
+    def _save(self, items: Sequence[BatchItem]) -> None:
         """New documents of a collection go in one round trip, changed ones, if they are as they were read, in one."""
-        saved = [(collection, (entry, d)) for entry in entries for collection, d in entry.changes.saved]
+        saved = [(collection, (item, d)) for item in items for collection, d in item.changes.saved]
         for collection, changed in _by_collection((c, s) for c, s in saved if s[1]["version"] > 0):
             self._replace(self._database[collection], changed)
         for collection, new in _by_collection((c, s) for c, s in saved if s[1]["version"] == 0):
-            first = [(entry, document | {"version": 1}) for entry, document in new]
+            first = [(item, document | {"version": 1}) for item, document in new]
             self._insert(collection, first, functools.partial(_meaning, collection))
 
     def _insert(
@@ -174,16 +176,16 @@ class TransactionWriter:
         meaning: Callable[[Mapping[str, Any], dict], Exception],
     ) -> None:
         try:
-            self._insert_many(self._database[collection], [document for _entry, document in owned])
+            self._insert_many(self._database[collection], [document for _item, document in owned])
         except DuplicateKeyError as error:
-            (entry, document), *_others = owned
-            raise ItemFailed(entry, meaning(error.details or {}, document)) from None
+            (item, document), *_others = owned
+            raise ItemFailed(item, meaning(error.details or {}, document)) from None
         except BulkWriteError as error:
             violation = error.details["writeErrors"][0]
             if violation["code"] != DUPLICATE_KEY:
                 raise
-            entry, document = owned[violation["index"]]
-            raise ItemFailed(entry, meaning(violation, document)) from None
+            item, document = owned[violation["index"]]
+            raise ItemFailed(item, meaning(violation, document)) from None
 
     def _insert_many(self, collection: Collection, documents: list[dict]) -> None:
         if len(documents) == 1:  # the driver takes a little less for it
@@ -194,7 +196,7 @@ class TransactionWriter:
     def _replace(self, collection: Collection, owned: Sequence[tuple[BatchItem, dict]]) -> None:
         operations = [
             ReplaceOne({"_id": d["_id"], "version": d["version"]}, d | {"version": d["version"] + 1})
-            for _entry, d in owned
+            for _item, d in owned
         ]
         try:
             matched = collection.bulk_write(operations, session=self._session).matched_count
@@ -202,8 +204,8 @@ class TransactionWriter:
             violation = error.details["writeErrors"][0]
             if violation["code"] != DUPLICATE_KEY:
                 raise
-            entry, document = owned[violation["index"]]
-            raise ItemFailed(entry, _meaning(collection.name, violation, document)) from None
+            item, document = owned[violation["index"]]
+            raise ItemFailed(item, _meaning(collection.name, violation, document)) from None
         if matched < len(owned):
             raise Outdated(collection.name, owned)
 
@@ -218,13 +220,13 @@ class TransactionWriter:
             operations = [ReplaceOne({"_id": d["_id"]}, d, upsert=True) for d in newer]
             collection.bulk_write(operations, session=self._session)
 
-    def _schedule(self, entries: Sequence[BatchItem]) -> None:
+    def _schedule(self, items: Sequence[BatchItem]) -> None:
         operations: list[DeleteOne | ReplaceOne] = []
-        for entry in entries:
+        for item in items:
             # What a job leads to names the message that set it as its cause.
-            cause = {"correlation_id": entry.origin.correlation_id, "causation_id": entry.origin.causation_id}
-            operations += [DeleteOne({"_id": id}) for id in entry.changes.unscheduled]
-            operations += [ReplaceOne({"_id": d["_id"]}, d | cause, upsert=True) for d in entry.changes.scheduled]
+            cause = {"correlation_id": item.origin.correlation_id, "causation_id": item.origin.causation_id}
+            operations += [DeleteOne({"_id": id}) for id in item.changes.unscheduled]
+            operations += [ReplaceOne({"_id": d["_id"]}, d | cause, upsert=True) for d in item.changes.scheduled]
         if operations:
             self._database["deadlines"].bulk_write(operations, session=self._session)
 

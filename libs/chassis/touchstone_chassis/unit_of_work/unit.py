@@ -17,8 +17,8 @@ from touchstone_chassis.unit_of_work.sequences import Sequences
 class Origin:
     """The message that made a handler run: events that it emits name it as their cause.
 
-    `trigger` is what ran (a method's name, or a deadline's id), `by` the caller, where there was one: for whoever
-    follows a case later, and never sent.
+    `trigger` is what ran (a handler's durable name, a method that was called, or a job's id), `by` the caller, where
+    there was one: for whoever follows a case later, and never sent.
     """
 
     correlation_id: str

@@ -2,6 +2,8 @@
 
 import json
 import secrets
+import socketserver
+import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,9 +15,9 @@ import requests
 from typer.testing import CliRunner
 
 from touchstone.cli.app import app
-from touchstone.provisioning.drift import CHANGE_A_QUEUE, DROP_IT, PROVISION, Drift, find_drift
+from touchstone.provisioning.drift import CHANGE_A_QUEUE, DROP_IT, PROVISION, Drift, find_drift, management_beside
 from touchstone.provisioning.provision import installed_topologies, provision
-from touchstone.rpc.blocking import Channel, open_connection
+from touchstone.rpc.blocking import Channel, nodes, open_connection
 from touchstone_contracts.events.assessment import AuditAccepted
 from touchstone_contracts.topology import Index, ServiceTopology, dead_letter, retry_queue, work_queue_arguments
 
@@ -119,6 +121,33 @@ def test_a_binding_that_is_missing_is_told_where_there_is_a_management_api(look,
         f"binding assessment.events -> {queue} (audit_accepted.v1)": MISSING,
         "binding yard.dead-letter -> yard.dead-letter ()": MISSING,
     }
+
+
+@pytest.mark.parametrize("answer", [b"AMQP\x00\x00\x09\x01", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"])
+def test_whatever_answers_instead_of_a_management_api_the_rest_is_compared(look, channel, answer):
+    channel.queue_delete(QUEUE)
+    with socketserver.TCPServer(("127.0.0.1", 0), answering(answer)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        drift = look(management=f"http://guest:secret@127.0.0.1:{server.server_address[1]}")
+        server.shutdown()
+
+    assert told(drift) == {f"queue {QUEUE}": MISSING} and len(drift.not_compared) == 1
+
+
+def answering(answer: bytes) -> type[socketserver.BaseRequestHandler]:
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+            self.request.sendall(answer)
+
+    return Handler
+
+
+def test_a_password_of_a_broker_that_is_reached_by_tls_goes_nowhere_in_clear():
+    (node,) = nodes("amqps://anna:secret@[::1]:5671/", client_name="tests")
+
+    with pytest.raises(ValueError, match="--management-uri"):
+        management_beside(node.parameters)
 
 
 def test_without_a_management_api_it_is_said_that_bindings_were_not_compared(look):

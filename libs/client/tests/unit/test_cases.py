@@ -9,9 +9,9 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from touchstone.cases.leftover_queues import Queue
 from touchstone.cli import cases, context
 from touchstone.cli.app import app
-from touchstone.reconciliation.leftover_queues import Queue
 from touchstone.rpc.client import Client
 
 pytestmark = pytest.mark.usefixtures("fixed_time")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from touchstone.cases.stuck import Line, hindrances, one_for_each_case, unfinished
+from touchstone.cases.stuck import Line, one_for_each_case, stuck_messages, unfinished
 from touchstone.rpc.client import Client, NoAnswer
 from touchstone.rpc.fan_out import FanOut
 
@@ -43,7 +43,7 @@ def test_what_belongs_to_no_case_is_not_merged():
 def test_an_unconfirmed_event_says_for_how_long_and_what_the_broker_said():
     row = ROW | {"recorded_at": AGO, "attempts": 3, "last_outcome": "refused"}
 
-    (found,) = hindrances("assessment", NOTHING | {"unpublished": [row]}, NOW)
+    (found,) = stuck_messages("assessment", NOTHING | {"unpublished": [row]}, NOW)
 
     assert (found.case, found.who) == ("aud-1", "operator")
     assert found.waits_for == ("the broker to confirm assessment.audit_accepted.v1, for 3 min; it said refused, try 4")
@@ -52,7 +52,7 @@ def test_an_unconfirmed_event_says_for_how_long_and_what_the_broker_said():
 def test_a_parked_event_names_its_dead_letter_and_its_case():
     letter = {"id": "d-1", "event_type": "x.v1", "reason": "schema", "parked_at": AGO, "facts": {"audit_id": "aud-1"}}
 
-    (found,) = hindrances("certification", NOTHING | {"parked": [letter]}, NOW)
+    (found,) = stuck_messages("certification", NOTHING | {"parked": [letter]}, NOW)
 
     assert found.case == "aud-1" and "dead letter d-1 (schema)" in found.waits_for
 
@@ -61,14 +61,14 @@ def test_a_deadline_that_fails_and_one_that_nobody_runs_are_told_apart():
     late = {"kind": "plan_due", "key": "aud-1", "due_at": AGO, "claimed_until": None, "case": "aud-1", "attempt": 0}
     failing = late | {"attempt": 4, "claimed_until": "2026-03-01T12:08:00Z"}
 
-    overdue, fails = hindrances("certification", NOTHING | {"deadlines": [late, failing]}, NOW)
+    overdue, fails = stuck_messages("certification", NOTHING | {"deadlines": [late, failing]}, NOW)
 
-    assert overdue.state == "deadline overdue"
-    assert fails.waits_for == "its deadline plan due of aud-1, which failed 3 times, next at 2026-03-01 12:08:00"
+    assert overdue.state == "job overdue"
+    assert fails.waits_for == "its job plan due of aud-1, which failed 3 times, next at 2026-03-01 12:08:00"
 
 
 def test_more_than_is_shown_is_said():
-    (found,) = hindrances("certification", NOTHING | {"more": True}, NOW)
+    (found,) = stuck_messages("certification", NOTHING | {"more": True}, NOW)
 
     assert found.state == "more"
 

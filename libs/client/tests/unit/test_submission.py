@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from touchstone.rpc.submission import ReportUnreadable, read
+from touchstone.cases.submission import ReportUnreadable, read
 
 REPORT = {"report_id": "R-1", "body_id": "dnv", "findings": [{"criterion": "1.1", "rating": "conformance"}]}
 HISTORY = {"issued_on": "2022-04-11", "number": 195}

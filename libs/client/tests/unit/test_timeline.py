@@ -86,7 +86,7 @@ def test_a_parked_event_waits_for_a_person_and_says_its_dead_letter():
 
     found = steps(history(accepted(), parked={"e-1": [parked]}), NOW)
 
-    assert texts(found, "parked") == ["given up (schema): dead letter d-1"]
+    assert texts(found, "parked") == ["dead-lettered (schema): dead letter d-1"]
     assert texts(found, "gap") == ["waits for a person: touchstone dead-letters show"]
 
 

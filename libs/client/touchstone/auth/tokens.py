@@ -8,11 +8,11 @@ from joserfc import jwt
 
 from touchstone.auth.keys import SigningKey
 from touchstone_contracts import roles
+from touchstone_contracts.callers import PARTY_CLAIMS
 
 AUDIENCE = "touchstone"
 LIFE_S_MAX = 300
 ALGORITHM = "Ed25519"
-_SPEAKS_FOR = {roles.ASSESSOR: "cab", roles.MEMBER: "member"}
 
 
 class TokenUnsignable(ValueError):
@@ -58,7 +58,7 @@ def _party(role: str, cab: str | None, member: str | None) -> dict[str, str]:
     if role not in roles.ALL:
         raise TokenUnsignable(f"There is no role {role!r}; there are {', '.join(roles.ALL)}.")
     given = {name: value for name, value in (("cab", cab), ("member", member)) if value}
-    wanted = _SPEAKS_FOR.get(role)
+    wanted = PARTY_CLAIMS.get(role)
     if wanted and wanted not in given:
         raise TokenUnsignable(f"The role {role} speaks for a {wanted}: name it.")
     if set(given) - {wanted}:

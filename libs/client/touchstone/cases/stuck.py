@@ -40,7 +40,7 @@ def unfinished(services: FanOut, now: datetime.datetime, window: datetime.timede
         found = services.ask(service, "list_hindrances")
         if found is not None:
             found["parked"] = list(_completed(services, found["parked"]))
-            lines += hindrances(service, found, now)
+            lines += stuck_messages(service, found, now)
     lines += _unprocessed(services, now, now - window)
     for service, why in services.silent.items():
         text = f"the service: {why}. Its cases are not shown"
@@ -57,7 +57,7 @@ def waiting_lines(services: FanOut, **asked: Any) -> Iterator[Line]:
             yield Line(service=service, **of_line | timed)
 
 
-def hindrances(service: str, found: Mapping[str, Any], now: datetime.datetime) -> list[Line]:
+def stuck_messages(service: str, found: Mapping[str, Any], now: datetime.datetime) -> list[Line]:
     """What a service's bookkeeping says (`list_hindrances`): always something for the operator."""
     lines = [_unpublished(service, item, now) for item in found["unpublished"]]
     lines += [_parked(service, item) for item in found["parked"]]
@@ -127,9 +127,9 @@ def _overdue(service: str, item: Mapping[str, Any]) -> Line:
     return Line(
         case=item.get("case"),
         service=service,
-        state="deadline fails" if failed > 0 else "deadline overdue",
+        state="job fails" if failed > 0 else "job overdue",
         since=moment(item["due_at"]),
-        waits_for=f"its deadline {named}{f', which failed {failed} times{again}' if failed > 0 else ' to run'}",
+        waits_for=f"its job {named}{f', which failed {failed} times{again}' if failed > 0 else ' to run'}",
     )
 
 

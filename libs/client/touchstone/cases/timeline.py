@@ -20,7 +20,7 @@ from touchstone_contracts.events.notification import NoticeSent
 KEPT = datetime.timedelta(days=60)
 """For so long outboxes and inboxes remember."""
 UNDER_WAY = datetime.timedelta(seconds=10)
-_DONE = {"parked": "given up", "replayed": "replayed", "edited": "edited", "discarded": "discarded"}
+_DONE = {"parked": "dead-lettered", "replayed": "replayed", "edited": "edited", "discarded": "discarded"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

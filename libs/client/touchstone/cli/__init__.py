@@ -1,1 +1,1 @@
-"""The command line, one module for each command."""
+"""The command line: its commands, the options that they share, and how answers are shown."""

@@ -11,13 +11,13 @@ import typer
 from rich.progress import track
 
 from touchstone.auth import keys, tokens
+from touchstone.cases import submission
 from touchstone.cases.case_file import case_file
 from touchstone.cli import backup, cases, dead_letters, provision, reconcile
 from touchstone.cli.case_views import show_case_file
 from touchstone.cli.context import AmqpUri, Offline, Session, Signing, calling, jwks_path, required
 from touchstone.cli.render import error_object
 from touchstone.cli.watch_view import show_events
-from touchstone.rpc import submission
 from touchstone.rpc.client import MalformedReply, NoAnswer
 from touchstone_contracts.errors import Refusal
 from touchstone_contracts.roles import MEMBER_OF_KEY

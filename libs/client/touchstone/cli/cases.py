@@ -9,12 +9,12 @@ import typer
 
 from touchstone.cases.case_file import case_file
 from touchstone.cases.history import gather
+from touchstone.cases.leftover_queues import Queue, unconsumed_queues
 from touchstone.cases.stuck import Line, unfinished, waiting_lines
 from touchstone.cases.timeline import Step, from_records, steps
 from touchstone.cli.case_views import show_timeline, show_unfinished, waited_s, what_became
 from touchstone.cli.context import Session, age_s, calling
 from touchstone.cli.render import Output
-from touchstone.reconciliation.leftover_queues import Queue, unconsumed_queues
 from touchstone.rpc.fan_out import ANSWER_WITHIN_S, FanOut
 
 WINDOW = "7d"

@@ -97,7 +97,7 @@ class Signing:
         return Signer(keys.load(key), self.subject or getpass.getuser(), self.role, **claims)
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(repr=False)
 class Session(Offline, Signing):
     """One command's connection and output; the connection is opened with the first call."""
 

@@ -1,8 +1,7 @@
-"""`touchstone dead-letters`: what services gave up, looked at, mended and sent back over all services."""
+"""`touchstone dead-letters`: dead letters, looked at, edited, sent back or discarded over all services."""
 
 import dataclasses
 import functools
-import itertools
 import json
 import pathlib
 import sys
@@ -13,14 +12,13 @@ import typer
 
 from touchstone.cli.context import Session, age_s, calling
 from touchstone.cli.render import Output
-from touchstone.rpc.fan_out import pages
 from touchstone_contracts.errors import NotFound
 from touchstone_contracts.services import SERVICES
 
 PAGE = 100
 _COLUMNS = ("id", "service", "parked_at", "reason", "queue", "attempts", "replays", "error")
 
-app = typer.Typer(help="What services gave up: look, mend, send back, discard (operator).", no_args_is_help=True)
+app = typer.Typer(help="Dead letters: look, edit, send back, discard (operator).", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(metavar="ID")]
 Service = Annotated[str | None, typer.Option(metavar="NAME", help="One service; default: all four.")]
@@ -195,12 +193,6 @@ def _rows(service: str, answer: dict[str, Any], done: str) -> list[dict[str, Any
     carried_out = [{"id": id, "outcome": done, "message": None} for id in answer[done]]
     refused = [{"id": r["id"], "outcome": r["code"], "message": r["message"]} for r in answer["refused"]]
     return [{"service": service, **row} for row in carried_out + refused]
-
-
-def _listed(session: Session, service: str, limit: int | None, **asked: Any) -> Iterator[dict[str, Any]]:
-    ask = functools.partial(session.client.call, service, "list_dead_letters", limit=min(PAGE, limit or PAGE))
-    items = (item for page in pages(ask, **asked) for item in page["items"])
-    return itertools.islice(items, limit)
 
 
 def _found(session: Session, id: str, service: str | None) -> tuple[str, dict[str, Any]]:

@@ -7,6 +7,7 @@ are read from the broker's management API. See docs/adr/0019.
 
 import base64
 import dataclasses
+import http.client
 import json
 import urllib.parse
 import urllib.request
@@ -56,7 +57,8 @@ def find_drift(
 ) -> Drift:
     """What deviates from `topologies` (default: of all installed services).
 
-    `management_uri`: `http://user:password@host:port`; by default the broker's host and user, and the port 15672.
+    `management_uri`: `http://user:password@host:port`; by default the broker's host and user, and the port 15672. Where
+    the broker is reached by TLS there is no default: its password goes nowhere in clear.
     Raises ProvisioningFailed, BrokerUnreachable, BrokerRefused.
     """
     wanted = chosen(topologies)
@@ -67,7 +69,7 @@ def find_drift(
     try:
         there = _bindings(amqp_uri, management_uri)
         found += [_missing(f"binding {_told(b)}") for b in plan.bindings if b not in there]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, LookupError, TypeError, http.client.HTTPException) as error:  # or no such API is there
         not_compared.append(f"bindings: the broker's management API cannot be asked ({error})")
     with databases(mongo_uri, database_prefix, wanted, wait_s=wait_s) as each:
         found += [deviation for topology, database in each for deviation in _of_database(database, topology)]
@@ -109,9 +111,9 @@ def _told(binding: Binding) -> str:
 
 
 def _bindings(amqp_uri: str, management_uri: str | None) -> set[Binding]:
-    """All bindings of queues. Raises OSError or ValueError where the management API does not tell them."""
+    """All bindings of queues. Raises what a server may cause that is no management API, or does not tell."""
     broker = nodes(amqp_uri, client_name="touchstone provision --check")[0].parameters
-    parts = urllib.parse.urlsplit(management_uri or _beside(broker))
+    parts = urllib.parse.urlsplit(management_uri or management_beside(broker))
     user = f"{urllib.parse.unquote(parts.username or '')}:{urllib.parse.unquote(parts.password or '')}"
     path = f"{parts.path.rstrip('/')}/api/bindings/{urllib.parse.quote(broker.virtual_host, safe='')}"
     request = urllib.request.Request(parts._replace(netloc=parts.netloc.rpartition("@")[2], path=path).geturl())
@@ -119,13 +121,18 @@ def _bindings(amqp_uri: str, management_uri: str | None) -> set[Binding]:
     directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with directly.open(request, timeout=MANAGEMENT_S_MAX) as answer:
         rows = json.load(answer)
+    if not isinstance(rows, list):
+        raise ValueError("it does not list bindings")
     return {Binding(r["source"], r["destination"], r["routing_key"]) for r in rows if r["destination_type"] == "queue"}
 
 
-def _beside(broker: Any) -> str:
-    """The management API where it usually is: on the broker's host, with the same user."""
+def management_beside(broker: Any) -> str:
+    """The management API where it usually is: on the broker's host, with the same user. Raises ValueError."""
+    if broker.ssl_options is not None:
+        raise ValueError("the broker is asked by TLS: name it with --management-uri")
+    host = f"[{broker.host}]" if ":" in broker.host else broker.host
     user = [urllib.parse.quote(part, safe="") for part in (broker.credentials.username, broker.credentials.password)]
-    return f"http://{':'.join(user)}@{broker.host}:{MANAGEMENT_PORT}"
+    return f"http://{':'.join(user)}@{host}:{MANAGEMENT_PORT}"
 
 
 def _of_database(database: Any, topology: ServiceTopology) -> Iterator[Deviation]:

@@ -76,7 +76,7 @@ def installed_topologies() -> list[ServiceTopology]:
     """The topology of every service that is installed here, as its class has it (entry point `touchstone.services`)."""
     found = importlib.metadata.entry_points(group=ENTRY_POINTS)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a service brings eventlet, which says that it is only maintained
+        warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")  # what a service brings says so
         return [entry.load().topology for entry in sorted(found, key=lambda entry: entry.name)]
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -17,6 +18,7 @@ from touchstone.reconciliation.comparison import (
     TOLD,
 )
 from touchstone.reconciliation.ledger import Committed, Discrepancy, Snapshot, Waiting, name_of, producer_of
+from touchstone.rpc.fan_out import pages
 from touchstone_contracts.services import SERVICES
 
 PAGE = 500
@@ -182,13 +184,8 @@ def _events(ask: Ask, service: str, **named: Any) -> Iterator[Committed]:
 
 
 def _pages(ask: Ask, service: str, method: str, **arguments: Any) -> Iterator[dict[str, Any]]:
-    after: str | None = None
-    while True:
-        page = ask(service, method, limit=PAGE, **arguments, **({"after": after} if after else {}))
-        yield from page["items"]
-        if page["next"] is None or page["next"] == after:
-            return
-        after = page["next"]
+    each = functools.partial(ask, service, method, limit=PAGE)
+    return (item for page in pages(each, **arguments) for item in page["items"])
 
 
 def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:

@@ -118,7 +118,7 @@ class RpcConnection:
     def call(self, routing_key: str, body: bytes, headers: dict[str, Any], until: float) -> bytes:
         """Send a request and return the body of its reply.
 
-        Raises TimeoutError when none came until `until` (of time.monotonic), UnknownService, or what ended us.
+        Raises UnknownService, what ended the connection, or TimeoutError when none came until `until` (time.monotonic).
         """
         pending, number = _PendingCall(), str(next(self._numbers))
         try:

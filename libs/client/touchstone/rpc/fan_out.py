@@ -19,11 +19,14 @@ Found = tuple[str, dict[str, Any]]
 
 
 def pages(ask: Callable[..., Any], **arguments: Any) -> Iterator[dict[str, Any]]:
-    """The pages of a method that answers page by page, up to the last, or to one that does not come (None)."""
+    """The pages of a method that answers page by page, up to the last, or to one that does not come (None).
+
+    A service that names the same page again, which none should, is asked no further.
+    """
     after: dict[str, str] = {}
     while (page := ask(**arguments, **after)) is not None:
         yield page
-        if not page["next"]:
+        if not page["next"] or page["next"] == after.get("after"):
             return
         after = {"after": page["next"]}
 

@@ -1,4 +1,4 @@
-"""The event types, a module for each service that announces them; to import the package registers them all."""
+"""The event types, a module for each service that announces them; importing the package registers those in use."""
 
 import importlib
 import importlib.util

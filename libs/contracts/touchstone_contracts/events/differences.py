@@ -1,4 +1,4 @@
-"""Retired events: what reconciliations found and settled. Nobody makes them any more.
+"""Retired events: what reconciliations found and settled. Nobody announces them.
 
 They are known for one release more, since outboxes and outsiders' queues may hold some: docs/evolving.md.
 """

@@ -156,4 +156,4 @@ def test_a_page_without_flame_graphs_says_why(tmp_path):
 
     show("", [(load, [Audit([Step("client", "x", 0, 1, beside=False)], 0)])], load, tmp_path)
 
-    assert "py-spy may not look into processes here" in (tmp_path / "index.html").read_text()
+    assert "no flame graphs: py-spy said above why" in (tmp_path / "index.html").read_text()

@@ -8,7 +8,10 @@ from pymongo.errors import OperationFailure, PyMongoError
 from touchstone_devkit.eventually import awaited
 
 NAME = "rs0"
-ARGUMENTS = ("--replSet", NAME, "--setParameter", "transactionLifetimeLimitSeconds=5")
+ARGUMENTS = (
+    *("--replSet", NAME, "--setParameter", "transactionLifetimeLimitSeconds=5"),
+    *("--setParameter", "diagnosticDataCollectionEnabled=false"),  # once a second, and nobody here reads it
+)
 """A transaction whose client was killed keeps its locks for its lifetime: a minute by default, five seconds here."""
 FOLLOWING_ARGUMENTS = (
     *("--setParameter", "oplogNetworkTimeoutBufferSeconds=1"),

@@ -1,1 +1,1 @@
-"""Servers, networks and brokers that tests can hurt."""
+"""Servers of a test's own that it hurts, and a port that refuses as a broker may."""

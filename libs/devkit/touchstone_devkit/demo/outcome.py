@@ -4,8 +4,6 @@ import dataclasses
 import datetime
 from typing import Any
 
-from touchstone_contracts.services import SERVICES
-
 DECISIONS = {
     "certification.certificate_issued.v1": "issued",
     "certification.certification_refused.v1": "refused",
@@ -57,15 +55,24 @@ class Outcome:
         return (max(self.notices.values(), default=self.accepted_at) - self.accepted_at).total_seconds() * 1000
 
     def stages(self) -> dict[str, str]:
-        """A word for each service: what it has done for this case so far."""
+        """A word for each service that a case goes through: what it has done so far."""
         member = "known" if self.member_known else ""
         if self.problems is not None:
-            return dict(zip(SERVICES, (member, f"not taken: {len(self.problems)} errors", "", ""), strict=True))
+            return _stages(member, f"not taken: {len(self.problems)} errors")
         assessment = "accepted" if self.accepted_at else "submitted" if self.submitted else ""
         told = f"{len(self.notices)} of {self.expected_notices} sent" if self.decisions else ""
-        return dict(zip(SERVICES, (member, assessment, self._decided(), told), strict=True))
+        return _stages(member, assessment, self._decided(), told)
 
     def _decided(self) -> str:
         if self.decision is None:
             return ""
         return self.decision["outcome"] + (f" {self.decision['number']}" if "number" in self.decision else "")
+
+
+def _stages(membership: str, assessment: str, certification: str = "", notification: str = "") -> dict[str, str]:
+    return {
+        "membership": membership,
+        "assessment": assessment,
+        "certification": certification,
+        "notification": notification,
+    }

@@ -22,7 +22,7 @@ class ProcessDidNotStart(RuntimeError):
     """A process ended, or did not answer in time; the message carries the end of its log."""
 
 
-@dataclasses.dataclass(eq=False)
+@dataclasses.dataclass(eq=False, repr=False)
 class LocalProcess:
     """One process of a run: ready when its TCP port accepts, or `ready_uri` answers with 2xx; without port, at once."""
 
@@ -66,6 +66,7 @@ class LocalProcess:
     def wait_until_ready(self) -> None:
         """Raises ProcessDidNotStart if it ends first or takes too long."""
         executor = self._executor
+        assert executor is not None, f"{self.name} was not launched"
         if not isinstance(executor, Executor):
             return
 

@@ -73,17 +73,24 @@ def _run(audits: int, submitters: int) -> list[Load]:
 @contextlib.contextmanager
 def _sampled(pids: dict[str, int]) -> Iterator[None]:
     """Have py-spy draw a flame graph of each process, where the machine lets one look into another."""
-    samplers = [
-        subprocess.Popen([*SAMPLER, "--pid", str(pid), "--output", FOLDER / f"{hop}.svg"], stdout=subprocess.DEVNULL)
-        for hop, pid in pids.items()
-    ]
+    samplers = []
+    try:
+        for hop, pid in pids.items():
+            command = [*SAMPLER, "--pid", str(pid), "--output", str(FOLDER / f"{hop}.svg")]
+            samplers.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
+    except OSError as error:
+        print(f"no flame graphs: {error}", file=sys.stderr)
     time.sleep(1)
     try:
         yield
     finally:
         for sampler in samplers:
             sampler.send_signal(signal.SIGINT)
-            sampler.wait(timeout=60)
+        for sampler in samplers:
+            try:
+                sampler.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                sampler.kill()
 
 
 if __name__ == "__main__":

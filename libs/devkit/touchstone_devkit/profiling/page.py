@@ -33,7 +33,7 @@ def show(machine: str, loads: Loads, untraced: Load, folder: Path) -> None:
             audit = next(audit for audit in audits if audit.ms == ms)
             console.print("", _waterfall(f"{load.title}, the audit at {share:.0%}: {ms:.1f} ms", audit), sep="\n")
     flames = [f'<object data="{path.name}" width="100%"></object>' for path in sorted(folder.glob("*.svg"))]
-    drawn = "".join(flames) or "There are no flame graphs: py-spy may not look into processes here."
+    drawn = "".join(flames) or "There are no flame graphs: py-spy said above why."
     html = console.export_html(theme=DEFAULT_TERMINAL_THEME).replace("</body>", f"{drawn}</body>")
     (folder / "index.html").write_text(html, encoding="utf-8")
 

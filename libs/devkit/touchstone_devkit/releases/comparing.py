@@ -127,9 +127,9 @@ def _narrower(where: str, old: Description, new: Description) -> Iterator[str]:
     if old.get("null") and not new.get("null"):
         yield f"{where} may not be null any more"
     if "choices" in new:
-        gone = [str(choice) for choice in old.get("choices", ["everything"]) if choice not in new["choices"]]
-        if gone:
-            yield f"{where} does not take {', '.join(gone)} any more"
+        gone = [str(choice) for choice in old.get("choices", ()) if choice not in new["choices"]]
+        if gone or "choices" not in old:
+            yield f"{where} does not take {', '.join(gone) or 'everything'} any more"
     for what in ("length", "range"):
         yield from _narrower_bounds(f"{where}: {what}", old.get(what), new.get(what))
     yield from _incomparable(where, old, new)

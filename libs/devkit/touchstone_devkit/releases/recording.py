@@ -14,6 +14,7 @@ from typing import Any
 
 import touchstone_contracts.document  # noqa: F401 - registers the events
 from touchstone.provisioning.provision import installed_topologies
+from touchstone_chassis import pagination
 from touchstone_chassis.handlers.messages import OnMessage
 from touchstone_chassis.rpc.method import Method
 from touchstone_contracts.registry import REGISTRY
@@ -63,12 +64,13 @@ def services() -> dict[str, Any]:
     for name, service in service_classes():
         entrypoints = list(_entrypoints(service))
         methods = {n: {"changes": e.changes, **_taken(e)} for n, e in entrypoints if isinstance(e, Method)}
+        of_methods = {f"{n}()": k for n in methods if (k := returned(service, n))}
         found[name] = {
             "consumes": sorted(consumed[name]),
             "methods": methods,
             "messages": {e.queue: _taken(e) for _, e in entrypoints if isinstance(e, OnMessage)},
             "forms": {form: {"arguments": describe(_form(*place))} for form, place in FORMS.get(name, {}).items()},
-            "answers": answers(name) | {f"{n}()": k for n in methods if (k := returned(service, n))},
+            "answers": answers(name) | {"page": sorted(_of_a_page())} | of_methods,
         }
     return found
 
@@ -96,13 +98,13 @@ def _form(module: str, name: str) -> Any:
 def answers(service: str) -> dict[str, list[str]]:
     """The field names that each function of a service's presenters writes into a dictionary, as its text says."""
     package = Path(str(importlib.import_module(service).__file__)).parent
-    texts = [path.read_text() for path in (*package.glob("presenters/*.py"), *package.glob("answers.py"))]
+    texts = [path.read_text() for path in package.glob("presenters/*.py")]
     functions = [node for text in texts for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
     return {f.name: sorted(names) for f in functions if (names := set(_keys(f)))}
 
 
 def returned(service: Any, method: str) -> list[str]:
-    """The field names in the dictionaries that stand behind a method's `return`."""
+    """The field names in the dictionaries that stand behind a method's `return`, a page's for one that calls `page`."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(getattr(service, method)))))
     return sorted({key for node in ast.walk(tree) if isinstance(node, ast.Return) for key in _keys(node)})
 
@@ -111,6 +113,12 @@ def _keys(part: ast.AST) -> Iterator[str]:
     for node in ast.walk(part):
         if isinstance(node, ast.Dict):
             yield from (k.value for k in node.keys if isinstance(k, ast.Constant) and isinstance(k.value, str))
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == pagination.page.__name__:
+            yield from _of_a_page()
+
+
+def _of_a_page() -> Iterator[str]:
+    return _keys(ast.parse(inspect.getsource(pagination.page)))
 
 
 def _names_called(package: str) -> set[str]:

@@ -156,7 +156,8 @@ def _show_until_ready(keeper: "subprocess.Popen[bytes]") -> None:
 
 def _say_where(up: Up) -> int:
     print("\n".join(f"  {line}" for line in up.where))
-    print("make down stops it." if up.kind in ("docker", "environment") else "make down stops it and its data.")
+    data = "" if up.kind in ("docker", "environment") else "; its data goes with it"
+    print(f"make down stops it{data}.")
     return 0
 
 

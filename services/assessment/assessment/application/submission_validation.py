@@ -19,8 +19,8 @@ from assessment.schemas.report_hash import report_hash
 from assessment.schemas.report_parsing import ParsedReport, parse_history, parse_report
 from assessment.storage.accreditation import Auditors, Bodies
 from assessment.storage.audits import Audits
-from touchstone_chassis.api import ERRORS_MAX
 from touchstone_contracts.errors import FieldError, InvalidReport
+from touchstone_contracts.field_errors import ERRORS_MAX
 from touchstone_contracts.values import History
 
 

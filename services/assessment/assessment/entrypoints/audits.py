@@ -10,7 +10,6 @@ from assessment.domain.audits.audit import Audit
 from assessment.entrypoints.refusals import refused
 from assessment.entrypoints.visibility import visible_audit
 from assessment.presenters import audits as present
-from assessment.presenters.pages import page
 from assessment.schemas.audits import (
     AcceptAuditReport,
     GetAudit,
@@ -23,7 +22,7 @@ from assessment.schemas.audits import (
 from assessment.storage.accreditation import Auditors, Bodies
 from assessment.storage.audits import Audits
 from assessment.storage.refusals import Refusals
-from touchstone_chassis.api import Stored, command, on_message, query
+from touchstone_chassis.api import Stored, command, on_message, page, query
 from touchstone_contracts import roles
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import Refusal

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from assessment.presenters.pages import page
 from assessment.presenters.pending_work import pending_work_of
 from assessment.storage.audits import Audits
-from touchstone_chassis.api import Stored, query
+from touchstone_chassis.api import Stored, page, query
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.pending_work import ListUnfinished
 from touchstone_contracts.roles import FOLLOWERS

@@ -6,9 +6,9 @@ from typing import Any
 from marshmallow import Schema, ValidationError
 
 from assessment.schemas.report import HistorySchema, ReportSchema
-from touchstone_chassis.api import field_errors
 from touchstone_contracts.codec import loading
 from touchstone_contracts.errors import FieldError
+from touchstone_contracts.field_errors import field_errors
 from touchstone_contracts.values import History
 
 _REPORT = ReportSchema()

@@ -8,7 +8,7 @@ from assessment.domain.audits.audit import Audit, State, Submission
 from assessment.domain.audits.report import Summary
 from assessment.domain.corrective_actions import PlanReview
 from assessment.storage.unit_of_work import Unit
-from touchstone_chassis.api import Index
+from touchstone_contracts.topology import Index
 from touchstone_contracts.values import AuditType, History, Nonconformity, Place, PlanState, Scope, Standard
 
 AUDITS, REPORTS = "audits", "reports"

@@ -12,7 +12,7 @@ from certification.schemas.cases import DecideCase, GetCase, ListCases
 from certification.storage.cases import Cases
 from certification.storage.jobs import PLAN_DUE, RESUME, REVIEW, WAKE
 from certification.storage.mandates import MandateCache
-from touchstone_chassis.api import Job, Stored, command, on_event, on_job, query
+from touchstone_chassis.api import Job, Stored, command, on_event, on_job, page, query
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.envelope import Envelope
 from touchstone_contracts.errors import NotFound
@@ -75,8 +75,7 @@ class CaseEntrypoints:
         if request["state"] is not None:
             filter["state"] = request["state"].value
         found = self.cases.listed(filter, after=request["after"], limit=request["limit"] + 1)
-        items, more = found[: request["limit"]], len(found) > request["limit"]
-        return {"items": [present.case_summary(case) for case in items], "next": items[-1].id if more else None}
+        return page(found, request["limit"], present.case_summary)
 
     def _terms(self) -> Terms:
         return Terms(

@@ -1,5 +1,6 @@
 """The register: certificates as the public sees them, and their end."""
 
+import functools
 from typing import Any
 
 from certification.application.expire_certificate import CertificateExpiry
@@ -7,7 +8,7 @@ from certification.presenters import certificates as present
 from certification.schemas.certificates import GetCertificate, ListCertificates, VerifyCertificate
 from certification.storage.certificates import Certificates
 from certification.storage.jobs import EXPIRY
-from touchstone_chassis.api import Job, Stored, on_job, query
+from touchstone_chassis.api import Job, Stored, on_job, page, query
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import NotFound
 from touchstone_contracts.roles import PUBLIC
@@ -48,5 +49,5 @@ class CertificateEntrypoints:
             after=int(request["after"] or 0),
             limit=limit + 1,
         )
-        items = [present.certificate(one, today=today) for one in found[:limit]]
-        return {"items": items, "next": str(items[-1]["number"]) if len(found) > limit else None}
+        shown = functools.partial(present.certificate, today=today)
+        return page(found, limit, shown, lambda one: str(one.record.number))

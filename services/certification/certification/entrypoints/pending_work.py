@@ -9,7 +9,7 @@ from certification.storage.cases import Cases
 from certification.storage.certificates import Certificates
 from certification.storage.jobs import EXPIRY, PLAN_DUE, RESUME, REVIEW
 from certification.storage.mandates import Mandates
-from touchstone_chassis.api import Stored, query
+from touchstone_chassis.api import Stored, page, query
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.pending_work import ListUnfinished, Waiting
 from touchstone_contracts.roles import FOLLOWERS
@@ -26,13 +26,8 @@ class PendingWorkEntrypoints:
     @query(ListUnfinished(), roles=FOLLOWERS)
     def list_unfinished(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Undecided cases, and what each waits for, by id."""
-        limit = request["limit"]
-        found = self.cases.unfinished(id=request["case"], after=request["after"], limit=limit + 1)
-        shown = found[:limit]
-        return {
-            "items": [self._waiting(case).as_dict() for case in shown],
-            "next": shown[-1].id if len(found) > limit else None,
-        }
+        found = self.cases.unfinished(id=request["case"], after=request["after"], limit=request["limit"] + 1)
+        return page(found, request["limit"], lambda case: self._waiting(case).as_dict())
 
     def job_details(self, kind: str, key: str) -> dict[str, Any]:
         """The case that a job of this service belongs to."""

@@ -5,11 +5,10 @@ from typing import Any
 from membership.application.set_contact import set_contact
 from membership.entrypoints.access import require_own_party
 from membership.presenters import contacts as present
-from membership.presenters.pages import page
 from membership.schemas.contacts import ListContacts, SetContact, party_of
 from membership.storage.contacts import Contacts
 from membership.storage.organisations import Organisations
-from touchstone_chassis.api import Stored, command, query
+from touchstone_chassis.api import Stored, command, page, query
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.roles import ASSESSOR, MEMBER, REGISTRAR, SECRETARIAT
 

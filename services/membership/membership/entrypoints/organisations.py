@@ -8,7 +8,6 @@ from membership.domain.organisations.organisation import Organisation
 from membership.entrypoints.access import require_own_member
 from membership.presenters import organisations as present
 from membership.presenters.contacts import contact
-from membership.presenters.pages import page
 from membership.presenters.sites import entities_with_facilities
 from membership.schemas.organisations import (
     Activate,
@@ -21,7 +20,7 @@ from membership.schemas.organisations import (
 from membership.storage.contacts import Contacts
 from membership.storage.organisations import Organisations
 from membership.storage.sites import Entities, Facilities
-from touchstone_chassis.api import Stored, command, query
+from touchstone_chassis.api import Stored, command, page, query
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.roles import MEMBER, REGISTRAR, SECRETARIAT
 from touchstone_contracts.values import Party, PartyKind

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from membership.domain.contacts import Contact, ContactDetails
-from membership.storage.unit_of_work import Unit, behind
-from touchstone_chassis.api import Index
+from membership.storage.unit_of_work import Unit
+from touchstone_contracts.topology import Index
 from touchstone_contracts.values import Party, PartyKind
 
 CONTACTS = "contacts"
@@ -23,7 +23,7 @@ class Contacts:
 
     def page(self, party: Party, *, limit: int = 0, after: str | None = None) -> list[Contact]:
         """The contacts of `party` by id, beginning behind `after`; all of them for a limit of 0."""
-        filter = {"party.kind": party.kind.value, "party.id": party.id} | behind(after)
+        filter = {"party.kind": party.kind.value, "party.id": party.id, "_id": {"$gt": after or ""}}
         return [_contact(d) for d in self._unit.find(CONTACTS, filter, sort=[("_id", 1)], limit=limit)]
 
     def save(self, contact: Contact, events: Sequence[Any]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from membership.domain.organisations.organisation import Change, Organisation, State
-from membership.storage.unit_of_work import Unit, behind
+from membership.storage.unit_of_work import Unit
 
 ORGANISATIONS = "organisations"
 
@@ -20,7 +20,7 @@ class Organisations:
 
     def page(self, *, limit: int, after: str | None) -> list[Organisation]:
         """At most `limit` organisations by id, beginning behind `after`."""
-        found = self._unit.find(ORGANISATIONS, behind(after), sort=[("_id", 1)], limit=limit)
+        found = self._unit.find(ORGANISATIONS, {"_id": {"$gt": after or ""}}, sort=[("_id", 1)], limit=limit)
         return [_organisation(document) for document in found]
 
     def save(self, organisation: Organisation, events: Sequence[Any]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from membership.domain.sites import Entity, Facility
 from membership.storage.unit_of_work import Unit
-from touchstone_chassis.api import Index
+from touchstone_contracts.topology import Index
 
 ENTITIES, FACILITIES = "entities", "facilities"
 INDEXES = (
@@ -51,23 +51,13 @@ def _place_document(place: Entity | Facility) -> dict[str, Any]:
 
 
 def _entity(document: dict[str, Any]) -> Entity:
-    return Entity(
-        id=document["_id"],
-        member_id=document["member_id"],
-        name=document["name"],
-        country=document["country"],
-        activities=tuple(document["activities"]),
-        version=document["version"],
-    )
+    return Entity(**_facts(document))
 
 
 def _facility(document: dict[str, Any]) -> Facility:
-    return Facility(
-        id=document["_id"],
-        entity_id=document["entity_id"],
-        member_id=document["member_id"],
-        name=document["name"],
-        country=document["country"],
-        activities=tuple(document["activities"]),
-        version=document["version"],
-    )
+    return Facility(entity_id=document["entity_id"], **_facts(document))
+
+
+def _facts(document: dict[str, Any]) -> dict[str, Any]:
+    same = {name: document[name] for name in ("member_id", "name", "country", "version")}
+    return same | {"id": document["_id"], "activities": tuple(document["activities"])}

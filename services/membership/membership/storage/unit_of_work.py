@@ -1,4 +1,4 @@
-"""What the repositories need of a unit of work, and how a page of documents goes on behind the last one."""
+"""What the repositories need of a unit of work."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -20,7 +20,3 @@ class Unit(Protocol):
     ) -> list[dict[str, Any]]: ...
 
     def save(self, collection: str, document: dict[str, Any], events: Sequence[Any] = ()) -> None: ...
-
-
-def behind(after: str | None) -> dict[str, Any]:
-    return {"_id": {"$gt": after}} if after else {}

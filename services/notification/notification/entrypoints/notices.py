@@ -10,7 +10,7 @@ from notification.storage.contacts import Contacts
 from notification.storage.jobs import SEND_NOTICE
 from notification.storage.notices import Notices
 from notification.storage.values import position
-from touchstone_chassis.api import Job, Stored, on_job, query
+from touchstone_chassis.api import Job, Stored, on_job, page, query
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import Forbidden, NotFound
 from touchstone_contracts.roles import ASSESSOR, MEMBER, OPERATOR, REGISTRAR, SECRETARIAT
@@ -55,12 +55,8 @@ class NoticeEntrypoints:
             limit=limit + 1,
             after=request["after"],
         )
-        shown = found[:limit]
-        contacts = self.contacts.by_id(notice.contact_id for notice in shown)
-        return {
-            "items": [present.notice(notice, contacts.get(notice.contact_id)) for notice in shown],
-            "next": position(shown[-1]) if len(found) > limit else None,
-        }
+        contacts = self.contacts.by_id(notice.contact_id for notice in found[:limit])
+        return page(found, limit, lambda notice: present.notice(notice, contacts.get(notice.contact_id)), position)
 
 
 def _own_party(caller: Caller) -> Party | None:
