@@ -27,7 +27,7 @@ from nameko.runners import ServiceRunner
 
 WORKERS = 20
 EVENTS = Exchange("bench", type="direct", durable=True)
-QUORUM = {"x-queue-type": "quorum", "x-delivery-limit": -1}
+QUORUM = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000_000}
 ACCEPTED, ISSUED = (
     Queue(name, EVENTS, routing_key=name, durable=True, queue_arguments=QUORUM) for name in ("accepted", "issued")
 )
