@@ -79,7 +79,7 @@ up: $(STAMP) ## start the system and leave it running
 down: ## stop what `make up` started
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m touchstone_devkit.system.down; else echo 'nothing is up'; fi
 
-check: $(STAMP) ## lint, format, types, architecture and unit tests: no broker, about two minutes
+check: $(STAMP) ## lint, format, types, architecture and unit tests: no broker, about a minute
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target static fast
 
 static: $(STAMP)
