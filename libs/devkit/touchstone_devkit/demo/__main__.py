@@ -106,7 +106,7 @@ def _keep(system: System, console: Console) -> None:
     for name in ("AMQP_URI", "MONGO_URI", "TOUCHSTONE_KEY", "TOUCHSTONE_DATABASE_PREFIX"):
         console.print(f"  export {name}='{system.environment[name]}'", markup=False, soft_wrap=True)
     if system.management_uri:
-        console.print(f"the broker's management page: {system.management_uri}", markup=False, soft_wrap=True)
+        console.print(f"  export AMQP_MANAGEMENT_URI='{system.management_uri}'", markup=False, soft_wrap=True)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())

@@ -123,7 +123,8 @@ def _system(found: choosing.Backing) -> System:
 
 
 def _where(system: System) -> list[str]:
-    _write_shell_file(system.environment)
+    management = {"AMQP_MANAGEMENT_URI": system.management_uri} if system.management_uri else {}
+    _write_shell_file({**system.environment, **management})
     lines = [f"{name:<14} {uri}/ready" for name, uri in system.http_uris.items()]
     if system.management_uri:
         lines.append(f"{'broker':<14} {system.management_uri}")
@@ -156,7 +157,7 @@ def _show_until_ready(keeper: "subprocess.Popen[bytes]") -> None:
 
 def _say_where(up: Up) -> int:
     print("\n".join(f"  {line}" for line in up.where))
-    data = "" if up.kind in ("docker", "environment") else "; its data goes with it"
+    data = {"docker": "; its data stays until make clean", "environment": ""}.get(up.kind, "; its data goes with it")
     print(f"make down stops it{data}.")
     return 0
 
