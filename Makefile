@@ -13,8 +13,7 @@ LOCKS := dev mongod mail-sink provision $(SERVICES)
 # What is locked beside requirements/NAME.in: for development and provisioning every service, for an image its own.
 locked_for = $(if $(filter dev provision,$1),requirements/$1.in $(SERVICES:%=services/%/pyproject.toml),$(if $(filter $1,$(SERVICES)),\
 	requirements/service.in services/$1/pyproject.toml,requirements/$1.in))
-FAST_TESTS := $(wildcard libs/*/tests/unit services/*/tests/unit tests/contract tests/architecture tests/*/unit) \
-	$(patsubst %,bench/tests/test_%.py,judging children work)
+FAST_TESTS := $(wildcard libs/*/tests/unit services/*/tests/unit) tests/contract tests/architecture
 # Some cases of every kind, with shorter waits: a part of `make test LONG=1`.
 SHORT_FAULTS := $(patsubst %,tests/faults/test_%.py,crash_points kill infrastructure soak)
 
@@ -79,7 +78,7 @@ up: $(STAMP) ## start the system and leave it running
 down: ## stop what `make up` started
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m touchstone_devkit.system.down; else echo 'nothing is up'; fi
 
-check: $(STAMP) ## lint, format, types, architecture and unit tests: no broker, about a minute
+check: $(STAMP) ## lint, format, types, contract, architecture and unit tests: no broker, under a minute
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target static fast
 
 static: $(STAMP)
