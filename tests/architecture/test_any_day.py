@@ -1,5 +1,6 @@
 """`make any-day` shows tests that pass today and not on every day, or not in every time zone."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -24,7 +25,9 @@ SCRIPT = Path(__file__).parents[1] / "any_day.py"
 def test_a_test_that_fails_there_fails_the_whole_and_is_shown(tmp_path: Path, fails: str, where: str) -> None:
     (tmp_path / "test_it.py").write_text(f"import datetime, time\ndef test_that_depends(): assert not ({fails})")
 
-    done = subprocess.run([sys.executable, SCRIPT, "test_it.py"], cwd=tmp_path, capture_output=True, text=True)
+    alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command = [sys.executable, SCRIPT, "test_it.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=alone, capture_output=True, text=True)
 
     assert done.returncode == 1
     failed = [line for line in done.stdout.splitlines() if where in line and line.endswith(":")]

@@ -62,7 +62,7 @@ def run(folder: Path, module: str) -> str:
         str(folder.parent),
     ]
     command = [sys.executable, "-W", "ignore", "-m", "pytest", *options, str(folder)]
-    environ = os.environ | {"PYTHONPATH": SUPPORT}
+    environ = os.environ | {"PYTHONPATH": SUPPORT, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=200, check=False).stdout
 
 

@@ -26,6 +26,8 @@ SHELL = ("Makefile", "pyproject.toml", "deploy/Dockerfile", "deploy/install", "t
 
 def lists_in(source: str, names: Collection[str]) -> Iterator[int]:
     """Lines of literals in Python that hold four of those names. Something of each by its name is no list."""
+    if sum(name in source for name in names) < 4:
+        return
     for node in ast.walk(ast.parse(source)):
         parts = node.elts if isinstance(node, (ast.Tuple, ast.List, ast.Set)) else []
         if len(set(names) & {part.value for part in parts if isinstance(part, ast.Constant)}) >= 4:
