@@ -13,7 +13,7 @@ LOCKS := dev mongod mail-sink provision $(SERVICES)
 # What is locked beside requirements/NAME.in: for development and provisioning every service, for an image its own.
 locked_for = $(if $(filter dev provision,$1),requirements/$1.in $(SERVICES:%=services/%/pyproject.toml),$(if $(filter $1,$(SERVICES)),\
 	requirements/service.in services/$1/pyproject.toml,requirements/$1.in))
-FAST_TESTS := $(wildcard libs/*/tests/unit services/*/tests/unit) tests/contract tests/architecture
+FAST_TESTS := $(wildcard libs/*/tests/unit services/*/tests/unit tests/contract tests/architecture tests/*/unit)
 # Some cases of every kind, with shorter waits: a part of `make test LONG=1`.
 SHORT_FAULTS := $(patsubst %,tests/faults/test_%.py,crash_points kill infrastructure soak)
 

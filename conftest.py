@@ -4,6 +4,7 @@ import eventlet
 
 eventlet.monkey_patch()
 
+import gc
 import os
 
 import pytest
@@ -34,3 +35,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage less often, and never at what is loaded by now: it stays."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000)

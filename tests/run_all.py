@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 CHASSIS = "libs/chassis/tests/integration"
+LONG = ("libs/chassis", "tests/architecture", "tests/contract")
 HURTING = ["tests/faults", "tests/upgrade"]
 ALL = {
     "chassis": [CHASSIS],
@@ -61,10 +62,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def parts_of(paths: Sequence[str]) -> dict[str, list[str]]:
-    """The paths by their first folder, those of the chassis, most of which wait, by themselves."""
+    """The paths by their first folder; folders in which tests take long are parts of their own."""
     parts: dict[str, list[str]] = {}
     for path in paths:
-        parts.setdefault("chassis" if path.startswith("libs/chassis") else path.split("/")[0], []).append(path)
+        long = next((folder for folder in LONG if Path(path).is_relative_to(folder)), None)
+        parts.setdefault(long or path.split("/")[0], []).append(path)
     return parts
 
 
@@ -85,7 +87,8 @@ class Part:
     """One pytest process: its progress is shown line by line, its report kept until all are done."""
 
     def __init__(self, name: str, paths: Sequence[str], arguments: Sequence[str]):
-        self._command = [sys.executable, "-m", "pytest", "-o", f"cache_dir=.pytest_cache/{name}", *paths, *arguments]
+        cache = f"cache_dir=.pytest_cache/{name.replace('/', '-')}"
+        self._command = [sys.executable, "-m", "pytest", "-o", cache, *paths, *arguments]
         self.report: list[str] = []
         self.status = 0
 

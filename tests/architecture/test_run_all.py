@@ -43,21 +43,16 @@ def test_the_closing_line_adds_up_all_reports(run_all):
 
 
 def test_paths_that_are_named_are_dealt_out_and_none_is_left_out(run_all):
-    named = [
-        "libs/a/tests/unit",
-        "services/b/tests/unit",
-        "libs/c/tests/unit",
-        "tests/contract",
-        "libs/chassis/tests/unit",
-    ]
+    named = ["libs/a/tests/unit", "services/b/tests/unit", "libs/c/tests/unit", "libs/chassis/tests/unit", "tests/a"]
+    assert run_all.parts_of([f"{folder}/unit" for folder in run_all.LONG]).keys() == set(run_all.LONG)
 
     parts = run_all.parts_of(named)
 
     assert parts == {
         "libs": [named[0], named[2]],
         "services": [named[1]],
-        "tests": [named[3]],
-        "chassis": [named[4]],
+        "libs/chassis": [named[3]],
+        "tests": [named[4]],
     }
     assert run_all.parts_of([]) == {}
 

@@ -153,8 +153,13 @@ def inputs(name: str) -> Iterator[Any]:
             yield mutated(mutated(value, chance, chance.choice(NASTY)), chance, chance.choice(NASTY))
     if good(name):
         yield from (dict(reversed(good(name)[0].items())), Pairs(good(name)[0]), {**good(name)[0], "more": 1})
-    yield from drawn(anything(), RANDOM, 2)
+    yield from random_values()
     yield from NASTY
+
+
+@functools.cache
+def random_values() -> list[Any]:
+    return drawn(anything(), RANDOM, 2)
 
 
 @pytest.mark.parametrize("name", sorted(schemas()))

@@ -184,10 +184,7 @@ class Tour:
 
     def contacts_come_late(self) -> None:
         world = self.world()
-        others = [c for c in world.setup["contacts"] if c["party"]["kind"] == "secretariat"]
-        stage(self.scheme.register, World(world.case, world.setup | {"contacts": others}))
-        audit_id = self.accepted(world)
-        self.decided(audit_id)
+        audit_id, others = self.decided_with_contacts_of_the_secretariat_alone(world)
         first, contact = (
             next(c for c in world.setup["contacts"] if c["party"]["kind"] == kind) for kind in ("body", "member")
         )
@@ -200,12 +197,15 @@ class Tour:
 
     def nobody_to_tell(self) -> None:
         """Neither for the body nor for the member, ever."""
-        world = self.world()
+        audit_id, others = self.decided_with_contacts_of_the_secretariat_alone(self.world())
+        self.told(audit_id, {one["contact_id"] for one in others})
+
+    def decided_with_contacts_of_the_secretariat_alone(self, world: World) -> tuple[str, list[dict[str, Any]]]:
         others = [c for c in world.setup["contacts"] if c["party"]["kind"] == "secretariat"]
         stage(self.scheme.register, World(world.case, world.setup | {"contacts": others}))
         audit_id = self.accepted(world)
         self.decided(audit_id)
-        self.told(audit_id, {one["contact_id"] for one in others})
+        return audit_id, others
 
     def decided(self, audit_id: str) -> None:
         eventually(lambda: decision_events(self.scheme.wire_tap, audit_id), within_s=WITHIN_S)
