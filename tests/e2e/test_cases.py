@@ -21,6 +21,7 @@ from touchstone_devkit.demo.scheme import Scheme
 from touchstone_devkit.demo.worlds import SPEAKERS, World, set_up, stage
 from touchstone_devkit.eventually import eventually
 from touchstone_devkit.system.runner import MAIL_SINK
+from touchstone_testing.event_keys import signed
 
 REVIEWED: str = CorrectiveActionPlanReviewed.type_name  # type: ignore[attr-defined]
 
@@ -175,11 +176,13 @@ def test_a_parked_event_shows_itself_in_the_list_and_on_the_way(
     text = resources.files("touchstone_contracts").joinpath(f"examples/{REVIEWED}.json").read_text()
     event = json.loads(text) | {"id": uuid.uuid4().hex}
     event["data"] = {"audit_id": audit_id, "criterion": "9.1"}
-    properties = pika.BasicProperties(content_type=CONTENT_TYPE, message_id=event["id"], delivery_mode=2)
+    body = json.dumps(event).encode()
+    headers = signed(scheme.environment, "assessment", body)
+    properties = pika.BasicProperties(
+        content_type=CONTENT_TYPE, message_id=event["id"], delivery_mode=2, headers=headers
+    )
     with pika.BlockingConnection(pika.URLParameters(scheme.amqp_uri)) as connection:
-        connection.channel().basic_publish(
-            "", event_queue("certification", REVIEWED), json.dumps(event).encode(), properties
-        )
+        connection.channel().basic_publish("", event_queue("certification", REVIEWED), body, properties)
 
     line = eventually(lambda: line_of(scheme, audit_id, state="event parked"), within_s=30, every_s=0.5)
     letter = next(word for word in line["waits_for"].split() if len(word) == 24)

@@ -16,6 +16,7 @@ from touchstone_contracts.events.assessment import CorrectiveActionPlanReviewed
 from touchstone_contracts.topology import event_queue
 from touchstone_devkit.demo.scheme import Scheme
 from touchstone_devkit.eventually import eventually
+from touchstone_testing.event_keys import signed
 
 TYPE: str = CorrectiveActionPlanReviewed.type_name  # type: ignore[attr-defined]
 QUEUE = event_queue("certification", TYPE)
@@ -45,9 +46,13 @@ def publish_broken(scheme: Scheme) -> dict[str, Any]:
     event: dict[str, Any] = json.loads(text) | {"id": uuid.uuid4().hex}
     broken = {**event, "data": {k: v for k, v in event["data"].items() if k != "plan_state"}}
     assert broken != event
-    properties = pika.BasicProperties(content_type=CONTENT_TYPE, message_id=event["id"], delivery_mode=2)
+    body = json.dumps(broken).encode()
+    headers = signed(scheme.environment, "assessment", body)
+    properties = pika.BasicProperties(
+        content_type=CONTENT_TYPE, message_id=event["id"], delivery_mode=2, headers=headers
+    )
     with pika.BlockingConnection(pika.URLParameters(scheme.amqp_uri)) as connection:
-        connection.channel().basic_publish("", QUEUE, json.dumps(broken).encode(), properties)
+        connection.channel().basic_publish("", QUEUE, body, properties)
     return event
 
 

@@ -14,6 +14,7 @@ from touchstone_devkit.demo.register import OPERATOR, SECRETARIAT
 from touchstone_devkit.demo.scheme import Scheme, decision_events
 from touchstone_devkit.demo.worlds import World, stage
 from touchstone_devkit.eventually import eventually
+from touchstone_testing.event_keys import signed
 
 TIMEOUT_S = 30
 CONFORMING = "a minor, plan approved"
@@ -41,10 +42,14 @@ def publish_again(scheme: Scheme, message: dict[str, Any], ids: list[str]) -> No
         channel = connection.channel()
         channel.confirm_delivery()
         for id in ids:
-            properties = pika.BasicProperties(
-                content_type="application/cloudevents+json", delivery_mode=2, message_id=id, type=message["type"]
-            )
             body = json.dumps(message | {"id": id}).encode()
+            properties = pika.BasicProperties(
+                content_type="application/cloudevents+json",
+                delivery_mode=2,
+                message_id=id,
+                type=message["type"],
+                headers=signed(scheme.environment, "assessment", body),
+            )
             channel.basic_publish(events_exchange("assessment"), "audit_accepted.v1", body, properties, mandatory=True)
 
 

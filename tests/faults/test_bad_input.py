@@ -118,7 +118,7 @@ class Bench:
 
 @pytest.fixture
 def bench(target: System, watcher: Watcher, tally: Tally) -> Iterator[Bench]:
-    with Wire(target.amqp_uri) as wire:
+    with Wire(target.amqp_uri, target.environment) as wire:
         yield Bench(target, wire, watcher, tally)
 
 

@@ -23,6 +23,7 @@ from touchstone_contracts.envelope import CONTENT_TYPE
 from touchstone_contracts.events.assessment import AuditAccepted
 from touchstone_contracts.topology import dead_letter, event_queue
 from touchstone_devkit.eventually import eventually
+from touchstone_testing.event_keys import event_keys
 
 ROOT = Path(__file__).parents[2]
 QUEUE = event_queue("certification", AuditAccepted.type_name)  # type: ignore[attr-defined]
@@ -70,6 +71,7 @@ def environ(backing: Any, amqp_uri: str, database_prefix: str, tmp_path: Path) -
         "TOUCHSTONE_SANDBOX": "true",
         "TOUCHSTONE_CRASH_MARKERS": str(tmp_path / "markers"),
         "CERTIFICATION_HTTP_PORT": str(port),
+        **event_keys().environment("certification"),
     }
 
 
@@ -104,10 +106,12 @@ def give_up_an_audit(amqp_uri: str) -> dict[str, Any]:
     event: dict[str, Any] = json.loads(
         resources.files("touchstone_contracts").joinpath("examples/assessment.audit_accepted.v1.json").read_text()
     ) | {"id": uuid.uuid4().hex}
+    body = json.dumps(event).encode()
     headers = {
         "touchstone-reason": "retries_exhausted",
         "touchstone-consumer": QUEUE,
         "touchstone-tag": uuid.uuid4().hex,
+        **event_keys().headers("assessment", body),
     }
     properties = pika.BasicProperties(
         content_type=CONTENT_TYPE, message_id=event["id"], delivery_mode=2, headers=headers
@@ -115,7 +119,7 @@ def give_up_an_audit(amqp_uri: str) -> dict[str, Any]:
     with pika.BlockingConnection(pika.URLParameters(amqp_uri)) as connection:
         channel = connection.channel()
         channel.confirm_delivery()
-        channel.basic_publish("", dead_letter("certification"), json.dumps(event).encode(), properties, mandatory=True)
+        channel.basic_publish("", dead_letter("certification"), body, properties, mandatory=True)
     return event
 
 

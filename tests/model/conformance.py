@@ -18,6 +18,7 @@ from touchstone_chassis.unit_of_work.transaction import CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
 from touchstone_contracts.events.membership import OrganisationRegistered
 from touchstone_contracts.topology import Index
+from touchstone_testing.event_keys import unsigned
 
 INDEXES = [
     Index(collection="things", keys=[("label", 1)], unique=True),
@@ -41,7 +42,7 @@ class Desk:
     def __init__(self, database: Any) -> None:
         self.database = database
         self.committed: list[dict] = []
-        self._committer = Committer(database, event_time=lambda: NOON, committed=self._note)
+        self._committer = Committer(database, event_time=lambda: NOON, sign=unsigned, committed=self._note)
 
     def commit(self, fill: Callable[[UnitOfWork], None], **completion: Any) -> None:
         unit = UnitOfWork(self.database)

@@ -68,11 +68,15 @@ def for_nameko(config: Mapping[str, Any], service: str) -> dict[str, Any]:
 
 def check_files(config: Mapping[str, Any]) -> None:
     """Raises ConfigError when a file that the configuration names cannot be read."""
-    try:
-        with open(config["jwks_path"], "rb"):
-            pass
-    except OSError as error:
-        raise ConfigError([f"jwks_path: {config['jwks_path']} cannot be read ({error.strerror})"]) from None
+    problems = []
+    for name in ("jwks_path", "event_keys_path", "signing_key_path"):
+        try:
+            with open(config[name], "rb"):
+                pass
+        except OSError as error:
+            problems.append(f"{name}: {config[name]} cannot be read ({error.strerror})")
+    if problems:
+        raise ConfigError(problems)
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -211,6 +215,9 @@ class ConfigSchema(Schema):
         validate=validate.Regexp(r"[A-Za-z0-9_-]+_[a-z0-9-]+\Z", error="Must be of the form <prefix>_<service>."),
     )
     jwks_path = fields.String(required=True, validate=_NOT_EMPTY)
+    event_keys_path = fields.String(required=True, validate=_NOT_EMPTY)
+    signing_key_path = fields.String(required=True, validate=_NOT_EMPTY)
+    unsigned_events = fields.String(load_default="refuse", validate=validate.OneOf(["refuse", "take"]))
     audience = fields.String(required=True, validate=_NOT_EMPTY)
     issuers = _Names(required=True)
     http_host = fields.String(required=True, validate=_NOT_EMPTY)

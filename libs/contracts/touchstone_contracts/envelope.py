@@ -11,6 +11,8 @@ from touchstone_contracts.moments import Moment
 from touchstone_contracts.registry import REGISTRY
 
 CONTENT_TYPE = "application/cloudevents+json"
+SIGNATURE = "touchstone-signature"
+"""The header in which an event's signature travels: a compact JWS over the digests of what was signed together."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -4,3 +4,6 @@ SERVICES = ("membership", "assessment", "certification", "notification")
 
 WITH_CASES = ("assessment", "certification", "notification")
 """Those that know where a case stands with them, and answer `list_unfinished`."""
+
+SERVICE_OF_KEY = "touchstone:service"
+"""The member of a JWKS entry that names the service whose events its key signs."""

@@ -5,12 +5,15 @@ import dataclasses
 import struct
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 import amqp
 
 from touchstone_chassis.amqp import connections
+from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.topology import RPC_EXCHANGE
+from touchstone_testing.event_keys import signed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,10 +57,13 @@ class Reply:
 
 
 class Wire:
-    """One connection: publishes with confirms, and has a reply queue of its own."""
+    """One connection: publishes with confirms, and has a reply queue of its own.
 
-    def __init__(self, amqp_uri: str) -> None:
-        self._uri = amqp_uri
+    Whatever goes to a queue of events is signed by their producer, whose key the system's environment names.
+    """
+
+    def __init__(self, amqp_uri: str, environment: Mapping[str, str] | None = None) -> None:
+        self._uri, self._environment = amqp_uri, environment or {}
         self.reply_to = uuid.uuid4().hex
         self._replies: dict[str | None, Reply] = {}
         self._open()
@@ -106,8 +112,16 @@ class Wire:
         self._other.queue_bind(queue, RPC_EXCHANGE, self.reply_to)
         self._other.basic_consume(queue, no_ack=True, callback=self._keep)
 
+    def _signed(self, message: Message) -> Message:
+        event_class: Any = REGISTRY.get(str(message.routing_key).partition(".")[2])
+        if event_class is None or not self._environment:
+            return message
+        headers = signed(self._environment, event_class.producer, message.body) | message.headers
+        return dataclasses.replace(message, headers=headers)
+
     def _publish(self, message: Message) -> None:
         if message.raw is None:
+            message = self._signed(message)
             frame = amqp.Message(message.body, application_headers=message.headers, **message.properties)
         else:
             frame = _Frame(message.body)

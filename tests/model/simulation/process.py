@@ -28,6 +28,7 @@ from touchstone_contracts.envelope import unwrap
 from touchstone_contracts.errors import Refusal
 from touchstone_contracts.topology import ServiceTopology, event_queue
 from touchstone_contracts.versions import upcast, versions
+from touchstone_testing.event_keys import unsigned
 from touchstone_testing.memory_mongo import MemoryDatabase
 from touchstone_testing.memory_service import Handler, fresh_caches, handlers_of, instance_of
 
@@ -52,7 +53,12 @@ class _EachByAReplica:
         return self._replica().was_processed(inbox_key)
 
     def _replica(self) -> Committer:
-        return Committer(self._database, event_time=self._clock.now, committed=lambda _rows, _changes: None)  # type: ignore[arg-type]
+        return Committer(
+            self._database,  # type: ignore[arg-type]
+            event_time=self._clock.now,
+            sign=unsigned,
+            committed=lambda _rows, _changes: None,
+        )
 
 
 class _Simulated(Execution):

@@ -26,6 +26,7 @@ from touchstone_devkit.demo.scheme import Scheme, decision_events
 from touchstone_devkit.demo.worlds import World, a_world, stage
 from touchstone_devkit.eventually import eventually
 from touchstone_devkit.system.runner import SERVICES, System
+from touchstone_testing.event_keys import signed
 
 WITHIN_S = 30
 DAY_S = 24 * 3600.0
@@ -248,8 +249,10 @@ class Tour:
     def publish(
         self, queue: str, body: bytes, headers: Mapping[str, Any] | None = None, kind: str = "application/json"
     ) -> str:
-        """Put a message on a queue; its id."""
+        """Put a message on a queue, an event as assessment would; its id."""
         id = uuid.uuid4().hex
+        if kind == CONTENT_TYPE:
+            headers = signed(self.system.environment, "assessment", body)
         properties = pika.BasicProperties(
             content_type=kind, delivery_mode=2, message_id=id, headers=dict(headers or {}), correlation_id=id
         )

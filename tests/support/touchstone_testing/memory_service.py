@@ -17,6 +17,7 @@ from touchstone_chassis.unit_of_work.transaction import Clash, CompletionRecord,
 from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
 from touchstone_contracts.bookkeeping import DEADLINES, OUTBOX
 from touchstone_contracts.envelope import unwrap
+from touchstone_testing.event_keys import unsigned
 from touchstone_testing.memory_mongo import MemoryDatabase
 
 NOTHING_TO_NOTE = CompletionRecord()
@@ -77,7 +78,9 @@ class MemoryService:
         self.service, self.provided = service, fresh_caches(service) | provided
         self.database = MemoryDatabase(service.topology.indexes)
         database, now = cast(Database, self.database), provided["clock"].now
-        self.committer = Committer(database, event_time=now, committed=lambda _rows, _changes: None, now=now)
+        self.committer = Committer(
+            database, event_time=now, sign=unsigned, committed=lambda _rows, _changes: None, now=now
+        )
 
     def begin(self) -> tuple[Any, UnitOfWork]:
         """An instance whose handlers read now; what they do is written when the unit is committed."""

@@ -27,6 +27,7 @@ from touchstone.provisioning.provision import provision
 from touchstone_chassis.amqp import channels
 from touchstone_chassis.api import DomainClock, Stored, command, on_event, on_job, on_message, query
 from touchstone_chassis.config import for_nameko
+from touchstone_contracts.envelope import CONTENT_TYPE
 from touchstone_contracts.errors import AlreadyExists, NotFound
 from touchstone_contracts.events.assessment import BodyAccredited
 from touchstone_contracts.events.membership import OrganisationRegistered
@@ -34,6 +35,7 @@ from touchstone_contracts.roles import ASSESSOR, PUBLIC, SECRETARIAT
 from touchstone_contracts.topology import Index, ServiceTopology, dead_letter, event_queue
 from touchstone_devkit.eventually import eventually
 from touchstone_devkit.processes.ports import free_ports
+from touchstone_testing.event_keys import event_keys
 from touchstone_testing.one_service import provision_for
 
 TOPOLOGIES = [
@@ -165,14 +167,17 @@ class Bus:
         self.channel.queue_bind(self.replies, "nameko-rpc", self.replies)
 
     def put(self, queue: str, body: bytes | dict, **properties: Any) -> None:
+        """What has an event's content type is signed by its producer, unless it has headers of its own."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        if properties.get("content_type") == CONTENT_TYPE:
+            properties.setdefault("headers", event_keys().headers("assessment", raw))
         self.channel.basic_publish("", queue, raw, pika.BasicProperties(**properties), mandatory=True)
 
     def publish_event(self, message: dict) -> None:
         self.put(
             event_queue("toy", message["type"]),
             message,
-            content_type="application/cloudevents+json",
+            content_type=CONTENT_TYPE,
             message_id=message["id"],
         )
 
@@ -290,6 +295,8 @@ def settings(backing: Any, amqp_uri: str, database_prefix: str, issuer: Issuer) 
         "MONGO_URI": backing.mongo_uri,
         "database": f"{database_prefix}_toy",
         "jwks_path": str(issuer.jwks),
+        **event_keys().settings("toy"),
+        "unsigned_events": "refuse",
         "audience": "touchstone",
         "issuers": ["tests"],
         "sandbox": False,
@@ -385,6 +392,8 @@ AMQP_URI: ${AMQP_URI}
 MONGO_URI: ${MONGO_URI}
 database: ${PREFIX}_process
 jwks_path: ${JWKS}
+event_keys_path: ${EVENT_KEYS}
+signing_key_path: ${SIGNING_KEY}
 audience: touchstone
 issuers: tests
 http_host: 127.0.0.1
@@ -478,6 +487,8 @@ def environ(
         "MONGO_URI": backing.mongo_uri,
         "PREFIX": database_prefix,
         "JWKS": str(tmp_path / "jwks.json"),
+        "EVENT_KEYS": str(event_keys().public),
+        "SIGNING_KEY": str(event_keys().private("process")),
         "PORT": str(free_ports(1)[0]),
     }
 

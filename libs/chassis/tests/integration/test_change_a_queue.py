@@ -18,6 +18,7 @@ from touchstone_contracts.events.assessment import BodyAccredited
 from touchstone_contracts.topology import ServiceTopology, event_queue, events_exchange
 from touchstone_devkit.eventually import eventually
 from touchstone_devkit.processes.ports import free_ports
+from touchstone_testing.event_keys import event_keys
 
 SERVICE = """
 import os
@@ -94,10 +95,14 @@ class Producer:
             while not self._over.wait(0.05):
                 body_id = f"{self._name}-{len(self.published)}"
                 message = an_accreditation(body_id)
-                properties = pika.BasicProperties(content_type=CONTENT_TYPE, message_id=message["id"], delivery_mode=2)
-                channel.basic_publish(
-                    events_exchange("assessment"), BodyAccredited.routing_key, json.dumps(message).encode(), properties
+                body = json.dumps(message).encode()
+                properties = pika.BasicProperties(
+                    content_type=CONTENT_TYPE,
+                    message_id=message["id"],
+                    delivery_mode=2,
+                    headers=event_keys().headers("assessment", body),
                 )
+                channel.basic_publish(events_exchange("assessment"), BodyAccredited.routing_key, body, properties)
                 self.published.append(body_id)
 
 

@@ -20,6 +20,7 @@ from touchstone_contracts.events.assessment import BodyAccredited
 from touchstone_contracts.topology import ServiceTopology, event_queue
 from touchstone_devkit.eventually import eventually
 from touchstone_devkit.processes.ports import free_ports
+from touchstone_testing.event_keys import event_keys
 
 SERVICE = """
 import os
@@ -118,8 +119,14 @@ def publish(environ: dict[str, str]) -> Callable[..., list[str]]:
             channel = connection.channel()
             channel.confirm_delivery()
             for message in messages:
-                properties = pika.BasicProperties(content_type=CONTENT_TYPE, message_id=message["id"], delivery_mode=2)
-                channel.basic_publish("", QUEUE, json.dumps(message).encode(), properties, mandatory=True)
+                body = json.dumps(message).encode()
+                properties = pika.BasicProperties(
+                    content_type=CONTENT_TYPE,
+                    message_id=message["id"],
+                    delivery_mode=2,
+                    headers=event_keys().headers("assessment", body),
+                )
+                channel.basic_publish("", QUEUE, body, properties, mandatory=True)
         return [message["id"] for message in messages]
 
     return publish

@@ -19,6 +19,7 @@ from touchstone_contracts.envelope import CONTENT_TYPE, wrap
 from touchstone_contracts.registry import detail, event
 from touchstone_contracts.topology import ServiceTopology, event_queue
 from touchstone_devkit.eventually import eventually
+from touchstone_testing.event_keys import event_keys
 
 
 class Counts:
@@ -112,7 +113,8 @@ def deliver(settings: dict[str, Any]) -> Iterator[Callable[[Any], None]]:
     def deliver(event: Any) -> None:
         id, now = ids.setdefault(event.lot_id, uuid.uuid4().hex), datetime.datetime.now(datetime.UTC)
         body = orjson.dumps(wrap(event, id=id, time=now, sequence=1, correlation_id="c-1"))
-        properties = pika.BasicProperties(content_type=CONTENT_TYPE, message_id=id)
+        headers = event_keys().headers(event.producer, body)
+        properties = pika.BasicProperties(content_type=CONTENT_TYPE, message_id=id, headers=headers)
         connection.channel().basic_publish("", event_queue("toy", event.type_name), body, properties)
 
     yield deliver

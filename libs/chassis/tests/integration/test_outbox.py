@@ -16,6 +16,7 @@ from touchstone_chassis.unit_of_work.unit import Origin
 from touchstone_contracts.events.membership import ContactChanged, OrganisationRegistered
 from touchstone_contracts.values import Party, PartyKind
 from touchstone_devkit.eventually import eventually
+from touchstone_testing.event_keys import unsigned
 
 HEARD = "listener.membership.organisation_registered.v1"
 
@@ -29,9 +30,9 @@ def _save(
 ) -> None:
     unit = resources.unit()
     unit.save("things", {"_id": id, "version": version, "label": label or id}, [event or _registered(id)])
-    Committer(resources.mongo.database, event_time=resources.clock.now, committed=committed).commit(
-        unit, Origin(uuid.uuid4().hex), CompletionRecord()
-    )
+    Committer(
+        resources.mongo.database, event_time=resources.clock.now, sign=resources.signer.sign, committed=committed
+    ).commit(unit, Origin(uuid.uuid4().hex), CompletionRecord())
 
 
 def _crash(*_: Any) -> None:
@@ -160,7 +161,7 @@ def test_a_broker_that_is_away_costs_an_unknown_and_nothing_else(database):
         }
     )
 
-    Relay(database, publisher).publish([database["outbox"].find_one({"_id": "r"})])
+    Relay(database, publisher, unsigned).publish([database["outbox"].find_one({"_id": "r"})])
 
     assert publisher.last_error
     assert database["outbox"].find_one({"_id": "r"})["pending"] is True
@@ -215,14 +216,14 @@ def test_an_absent_broker_is_asked_once_a_sweep_however_much_waits(resources, da
     _save(resources, _crash, "t-1")
     row = database["outbox"].find_one()
     database["rows"].insert_many([row | {"_id": f"r-{n}", "next_attempt_at": now} for n in range(500)])
-    relay = Relay(database, publisher)
+    relay = Relay(database, publisher, unsigned)
     relay._outbox = relay._marks = database["rows"]
 
     assert relay.sweep() == 0
 
     assert published == [200]
     assert database["rows"].count_documents({"attempts": 1, "last_outcome": "unknown"}) == 200
-    assert Relay(database, publisher)._lease.take(), "another replica may try at once"
+    assert Relay(database, publisher, unsigned)._lease.take(), "another replica may try at once"
 
 
 def test_the_oldest_that_waits_is_seen_though_it_is_due_later_than_others(resources, database):

@@ -12,6 +12,8 @@ AMQP_URI: ${AMQP_URI}
 MONGO_URI: ${MONGO_URI}
 database: ${TOUCHSTONE_DATABASE_PREFIX:touchstone}_certification
 jwks_path: ${TOUCHSTONE_JWKS}
+event_keys_path: ${TOUCHSTONE_EVENT_KEYS}
+signing_key_path: ${CERTIFICATION_SIGNING_KEY}
 audience: touchstone
 issuers: ${TOUCHSTONE_ISSUERS:touchstone-dev}
 http_host: ${TOUCHSTONE_HTTP_HOST:127.0.0.1}
@@ -21,6 +23,8 @@ ENVIRON = {
     "AMQP_URI": "amqp://guest:se#cret@127.0.0.1:5672/",
     "MONGO_URI": "mongodb://127.0.0.1:27017/?replicaSet=rs0",
     "TOUCHSTONE_JWKS": "/run/jwks.json",
+    "TOUCHSTONE_EVENT_KEYS": "/run/event-keys.json",
+    "CERTIFICATION_SIGNING_KEY": "/run/signing-key.json",
 }
 
 
@@ -49,6 +53,9 @@ def test_what_the_file_leaves_out_has_its_default(folder: Path) -> None:
         "MONGO_URI": "mongodb://127.0.0.1:27017/?replicaSet=rs0",
         "database": "touchstone_certification",
         "jwks_path": "/run/jwks.json",
+        "event_keys_path": "/run/event-keys.json",
+        "signing_key_path": "/run/signing-key.json",
+        "unsigned_events": "refuse",
         "audience": "touchstone",
         "issuers": ["touchstone-dev"],
         "http_host": "127.0.0.1",
@@ -168,9 +175,17 @@ def test_a_missing_file_is_a_config_error(folder: Path) -> None:
         load(str(folder / "none.yaml"), {})
 
 
-def test_a_missing_jwks_file_is_a_config_error(folder: Path) -> None:
-    with pytest.raises(ConfigError, match=r"jwks_path: .* cannot be read \(No such file or directory\)"):
-        check_files({"jwks_path": str(folder / "jwks.json")})
+def test_missing_key_files_are_a_config_error_that_names_each(folder: Path) -> None:
+    named = ("jwks_path", "event_keys_path", "signing_key_path")
+    (folder / "event_keys_path").touch()
+
+    with pytest.raises(ConfigError) as raised:
+        check_files({name: str(folder / name) for name in named})
+
+    assert raised.value.problems == [
+        f"{name}: {folder / name} cannot be read (No such file or directory)"
+        for name in ("jwks_path", "signing_key_path")
+    ]
 
 
 def test_nameko_gets_its_own_names_for_what_we_call_otherwise(folder: Path) -> None:

@@ -12,6 +12,7 @@ from touchstone_chassis.unit_of_work.committer import Committer
 from touchstone_chassis.unit_of_work.transaction import CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
 from touchstone_contracts.bookkeeping import OUTBOX
+from touchstone_testing.event_keys import unsigned
 from touchstone_testing.memory_mongo import MemoryDatabase
 
 NOW = datetime.datetime(2026, 3, 1, 12, 0, tzinfo=datetime.UTC)
@@ -37,7 +38,9 @@ def republish(database: Any, *ids: str) -> dict[str, Any]:
     api.ledger = Ledger(unit, "toy", {}, ReconciliationDeclarations(facts={}))
     api.real_time = SimpleNamespace(now=lambda: NOW)
     answer: dict[str, Any] = api.republish_events.__wrapped__(api, {"ids": list(ids), "why": "lost"}, CALLER)
-    committer = Committer(database, event_time=lambda: NOW, committed=lambda _rows, _changes: None, now=lambda: NOW)
+    committer = Committer(
+        database, event_time=lambda: NOW, sign=unsigned, committed=lambda _rows, _changes: None, now=lambda: NOW
+    )
     committer.commit(unit, Origin("cor-1"), CompletionRecord())
     return answer
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from touchstone_chassis.consuming.retry import ATTEMPT, COPIES_TO, TOKENS
+from touchstone_contracts.envelope import SIGNATURE
 from touchstone_contracts.registry import REGISTRY
 
 PART_BYTES = 4 * 1024 * 1024
@@ -166,7 +167,7 @@ def _time(value: Any, now: datetime.datetime) -> datetime.datetime:
 
 
 def _is_theirs(name: str) -> bool:
-    return not name.startswith(_OURS) and name.lower() not in (*TOKENS, *COPIES_TO)
+    return name == SIGNATURE or (not name.startswith(_OURS) and name.lower() not in (*TOKENS, *COPIES_TO))
 
 
 def envelope_facts(body: bytes) -> dict[str, str]:

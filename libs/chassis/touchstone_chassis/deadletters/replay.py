@@ -8,6 +8,7 @@ import orjson
 from marshmallow import ValidationError
 
 from touchstone_chassis.amqp.publisher import Outgoing, is_sendable
+from touchstone_chassis.auth.signatures import FORGED, UNSIGNED
 from touchstone_chassis.deadletters.letter import (
     DISCARDED,
     KEPT_AS,
@@ -84,6 +85,8 @@ def replayed(
     row = message_row(
         replay_row(sent), document["queue"], body, properties=outgoing.properties, headers=outgoing.headers, due=due
     )
+    if document["edited_body"] is not None:
+        row["signature"] = None  # ours, for what we did not get from its producer
     return _done(sent, REPLAYED, action(REPLAYED, now, who=who, why=why, what=f"replay {count}"), now), row
 
 
@@ -108,6 +111,8 @@ def edited(
     """
     if document["state"] != PARKED:
         raise IllegalTransition(f"{document['_id']} is {document['state']}; only what is parked can be edited.")
+    if document["reason"] in (UNSIGNED, FORGED):
+        raise IllegalTransition("Nobody vouches for it: discard it; if it is true, its producer can announce it again.")
     new = json_of(text.encode())
     old = current_body(document)
     new = unmasked(new, json_of(old) if old is not None else {})

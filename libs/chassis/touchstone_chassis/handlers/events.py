@@ -6,8 +6,10 @@ from typing import Any
 
 import structlog
 from marshmallow import ValidationError
+from nameko import config
 
-from touchstone_chassis.consuming.decoding import BadMessage, decode
+from touchstone_chassis.auth.signatures import NotSigned
+from touchstone_chassis.consuming.decoding import BadMessage, decode, text_header
 from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.consuming.retry import attempts_of
 from touchstone_chassis.handlers.entrypoint import Invocation, RetriedEntrypoint, entrypoints_of, handled_by
@@ -16,7 +18,7 @@ from touchstone_chassis.observability import metrics, tracing
 from touchstone_chassis.testing.fault_points import fault_point
 from touchstone_chassis.unit_of_work.transaction import AlreadyProcessed, CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin
-from touchstone_contracts.envelope import CONTENT_TYPE, Envelope, unwrap
+from touchstone_contracts.envelope import CONTENT_TYPE, SIGNATURE, Envelope, unwrap
 from touchstone_contracts.errors import Refusal
 from touchstone_contracts.topology import event_queue
 from touchstone_contracts.versions import upcast, versions
@@ -89,8 +91,10 @@ class OnEvent(RetriedEntrypoint):
         policy = self.resources.retry_policy
         version, newest = self.received_in[delivery.queue]
         try:
-            envelope, event = unwrap(decode(delivery, CONTENT_TYPE), expected=version)
-        except BadMessage as error:
+            body = decode(delivery, CONTENT_TYPE)
+            self._check_signature(delivery, version)
+            envelope, event = unwrap(body, expected=version)
+        except (BadMessage, NotSigned) as error:
             return policy.dead_letter(delivery, error.reason, error)
         except ValidationError as error:
             fields = ", ".join(sorted(map(str, error.messages_dict)))
@@ -113,6 +117,14 @@ class OnEvent(RetriedEntrypoint):
         fault_point("before_ack")
         delivery.ack()
         return "handled"
+
+    def _check_signature(self, delivery: Delivery, version: Any) -> None:
+        """Its producer has signed an event, or we ourselves what an operator has edited. Raises NotSigned."""
+        signature = text_header(delivery, SIGNATURE)
+        if signature is None and config["unsigned_events"] == "take":
+            log.warning("unsigned_event_taken", queue=delivery.queue)
+            return
+        self.resources.signatures.check(signature, delivery.body, (version.producer, self.resources.service))
 
     def _failed(self, delivery: Delivery, execution: EventExecution, error: Exception) -> str:
         # A repeat may well break a rule of the domain. While the database is away this raises: tried again later.

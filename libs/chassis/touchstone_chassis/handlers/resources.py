@@ -8,6 +8,7 @@ from nameko import config
 from nameko.extensions import SharedExtension
 
 from touchstone_chassis.amqp.publisher import ConfirmingPublisher
+from touchstone_chassis.auth.signatures import Signatures, Signer
 from touchstone_chassis.auth.tokens import Verifier
 from touchstone_chassis.consuming.consumer import QueueConsumer
 from touchstone_chassis.consuming.poison import PoisonDetector
@@ -52,9 +53,21 @@ class Resources(SharedExtension):
         return Verifier(config["jwks_path"], config["audience"], config["issuers"])
 
     @lazy_dependency
+    def signer(self) -> Signer:
+        return Signer.load(config["signing_key_path"])
+
+    @lazy_dependency
+    def signatures(self) -> Signatures:
+        return Signatures(config["event_keys_path"])
+
+    @lazy_dependency
     def committer(self) -> Committer:
         return Committer(
-            self.mongo.database, event_time=self.clock.now, committed=self._after_commit, now=self.time.now
+            self.mongo.database,
+            event_time=self.clock.now,
+            sign=self.signer.sign,
+            committed=self._after_commit,
+            now=self.time.now,
         )
 
     @lazy_dependency
@@ -63,7 +76,7 @@ class Resources(SharedExtension):
             config["AMQP_URI"], confirm_timeout_s=config["confirm_timeout_s"], name="touchstone relay"
         )
         self._publisher = publisher
-        return Relay(self.mongo.database, publisher, self.time.now)
+        return Relay(self.mongo.database, publisher, self.signer.sign, self.time.now)
 
     @lazy_dependency
     def background_relay(self) -> BackgroundRelay:

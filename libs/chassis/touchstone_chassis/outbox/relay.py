@@ -2,7 +2,7 @@
 
 import contextlib
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -18,7 +18,7 @@ from touchstone_chassis.observability import metrics, tracing
 from touchstone_chassis.outbox.lease import Lease
 from touchstone_chassis.testing.fault_points import fault_point
 from touchstone_chassis.unit_of_work.outbox_rows import OUTBOX_KEPT
-from touchstone_contracts.envelope import amqp_properties
+from touchstone_contracts.envelope import SIGNATURE, amqp_properties
 
 log = structlog.get_logger(__name__)
 
@@ -34,10 +34,11 @@ class Relay:
         self,
         database: Database,
         publisher: ConfirmingPublisher,
+        sign: Callable[[Sequence[bytes]], Iterable[str]],
         now: Callable[[], datetime.datetime] = machine_time,
     ):
-        """`now` must be the same for all replicas."""
-        self._now = now
+        """`sign` is for what the release before wrote; `now` must be the same for all replicas."""
+        self._sign, self._now = sign, now
         self._outbox = database["outbox"]
         self._marks = self._outbox.with_options(write_concern=RELAXED)
         self._publisher = publisher
@@ -52,7 +53,7 @@ class Relay:
 
     def _publish(self, window: Sequence[dict[str, Any]]) -> int:
         fault_point("relay_claim")
-        messages = [_outgoing(row) for row in window]
+        messages = [self._outgoing(row) for row in window]
         attributes: tracing.Attributes = {
             "messaging.system": "rabbitmq",
             "messaging.operation.type": "send",
@@ -102,6 +103,18 @@ class Relay:
             return 0, 0.0
         return waiting["count"], max(0.0, (self._now() - waiting["oldest"]).total_seconds())
 
+    def _outgoing(self, row: dict[str, Any]) -> Outgoing:
+        properties = row.get("properties") or amqp_properties(
+            id=row["_id"], type=row["type"], correlation_id=row["correlation_id"]
+        )
+        headers = row.get("headers", {})
+        signature = row.get("signature")
+        if not signature and row["exchange"]:
+            (signature,) = self._sign([row["body"]])
+        if signature:
+            headers = headers | {SIGNATURE: signature}
+        return Outgoing(row["exchange"], row["routing_key"], row["body"], row["_id"], properties, headers)
+
     def _mark_published(self, rows: Sequence[dict[str, Any]]) -> None:
         now = self._now()
         done = {"pending": False, "published_at": now, "expires_at": now + OUTBOX_KEPT}
@@ -137,14 +150,7 @@ class Relay:
 
 def _without_body(row: dict[str, Any], done: dict[str, Any]) -> UpdateOne:
     happened_at = {"time": orjson.loads(row["body"])["time"]}
-    return UpdateOne({"_id": row["_id"]}, {"$set": done | happened_at, "$unset": {"body": ""}})
-
-
-def _outgoing(row: dict[str, Any]) -> Outgoing:
-    if "properties" in row:
-        return Outgoing(row["exchange"], row["routing_key"], row["body"], row["_id"], row["properties"], row["headers"])
-    properties = amqp_properties(id=row["_id"], type=row["type"], correlation_id=row["correlation_id"])
-    return Outgoing(row["exchange"], row["routing_key"], row["body"], row["_id"], properties)
+    return UpdateOne({"_id": row["_id"]}, {"$set": done | happened_at, "$unset": {"body": "", "signature": ""}})
 
 
 def _link(message: Outgoing) -> Link:

@@ -95,7 +95,8 @@ class ReconciliationApi:
 
     @query(GetReconciliationState(), roles=(OPERATOR,))
     def get_reconciliation_state(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """Which event types the service consumes, which facts it declares, and what waits too long for the broker."""
+        """Which event types the service consumes, which facts it declares, what waits too long for the broker, and
+        what nobody signed who may tell it."""
         declared = self.ledger.declared
         before = self.real_time.now() - datetime.timedelta(seconds=request["overdue_s"])
         return {
@@ -103,6 +104,7 @@ class ReconciliationApi:
             "facts": sorted(declared.facts),
             "announced_in_full": [[e.type_name for e in group] for group in declared.announced_in_full],
             "overdue": self.ledger.overdue(before),
+            "not_signed": self.ledger.not_signed(),
         }
 
     @query(ListProcessedEvents(), roles=(OPERATOR,))

@@ -11,13 +11,15 @@ import orjson
 from nameko import config
 
 from touchstone_chassis.amqp import connections
+from touchstone_chassis.auth.signatures import FORGED, UNSIGNED
+from touchstone_chassis.deadletters.letter import PARKED
 from touchstone_chassis.deadletters.replay import Obstacle
 from touchstone_chassis.deadletters.status import DeadLetterStatus, statuses_of
 from touchstone_chassis.pagination import cursor_of, read_cursor
 from touchstone_chassis.unit_of_work.outbox_rows import RELAY_GRACE
 from touchstone_chassis.unit_of_work.transaction import INBOX_KEPT, SURE_FOR
 from touchstone_chassis.unit_of_work.unit import UnitOfWork, job_id
-from touchstone_contracts.bookkeeping import DEADLINES, INBOX, OUTBOX
+from touchstone_contracts.bookkeeping import DEAD_LETTERS, DEADLINES, INBOX, OUTBOX
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.errors import InvalidRequest, Unavailable
 from touchstone_contracts.registry import REGISTRY
@@ -70,6 +72,13 @@ class Ledger:
         rows = self._unit.find(OUTBOX, waiting, sort=[("recorded_at", 1)], limit=OVERDUE_MAX, projection=wanted)
         late = [row for row in rows if row.get("waits_since", row["recorded_at"]) < before]
         return [{"id": row["_id"], "type": row["type"], "recorded_at": row["recorded_at"]} for row in late]
+
+    def not_signed(self) -> list[dict[str, Any]]:
+        """Up to a hundred parked events that their producer did not sign."""
+        which = {"state": PARKED, "reason": {"$in": [UNSIGNED, FORGED]}}
+        wanted = dict.fromkeys(("event_id", "event_type", "reason"), 1)
+        found = self._unit.find(DEAD_LETTERS, which, sort=[("parked_at", 1)], limit=OVERDUE_MAX, projection=wanted)
+        return [{"id": letter.pop("_id"), **letter} for letter in found]
 
     def processed(
         self, since: datetime.datetime, until: datetime.datetime | None, after: str | None, limit: int
@@ -140,6 +149,7 @@ class Ledger:
             return "body_gone", "Its body left with the first publication and there is no present state to tell."
         again = {name: value for name, value in row.items() if name not in ("published_at", "expires_at")}
         again |= {"republished": [*row.get("republished", ()), action], "waits_since": now, "body": body}
+        again["signature"] = None  # made anew: the key may be another by now
         # In one transaction with the new row: whoever reads sees the one or the other.
         self._unit.delete(OUTBOX, id)
         self._unit.send(again | {"pending": True, "attempts": 0, "next_attempt_at": now + RELAY_GRACE})

@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import eventlet
@@ -57,14 +57,17 @@ class Committer:
         database: Database,
         *,
         event_time: Callable[[], datetime.datetime],
+        sign: Callable[[Sequence[bytes]], Iterable[str]],
         committed: Callable[[Sequence[dict], Changes], None],
         now: Callable[[], datetime.datetime] = machine_time,
     ):
         """`event_time` is the domain's clock; `committed` gets the outbox rows and the changes after each commit.
 
-        `now` is the time by which replicas agree on what is due and what may go.
+        `sign` gives the signature of each body. `now` is the time by which replicas agree on what is due and what may
+        go.
         """
         self._database, self._event_time, self._committed, self._now = database, event_time, committed, now
+        self._sign = sign
         self._waiting: collections.deque[BatchItem] = collections.deque()
         self._at_work = False
         self._last_group = 1
@@ -159,6 +162,9 @@ class Committer:
                 return
 
     def _write(self, items: list[BatchItem]) -> None:
+        unsigned = [row for item in items for row in item.rows if row.get("signature", "") is None]
+        for row, signature in zip(unsigned, self._sign([row["body"] for row in unsigned]), strict=True):
+            row["signature"] = signature
         links = (tracing.link(item.origin.traceparent) for item in items)
         with tracing.database_span("commit", "", len(items), links):
             self._transact(items)

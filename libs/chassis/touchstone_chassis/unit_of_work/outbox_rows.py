@@ -50,6 +50,7 @@ def _event_row(
         "trigger": origin.trigger,
         "by": origin.by,
         "body": orjson.dumps(message),
+        "signature": None,
         "personal": event.personal,
         "pending": True,
         "attempts": 0,

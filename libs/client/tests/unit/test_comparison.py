@@ -102,11 +102,13 @@ def wait_for_broker(snapshot: Snapshot) -> None:
 
 
 NOTICE = {"notice_id": "n-1", "contact_id": "rosa", "party": "member:alba", "effective": True}
+FORGED = {"id": "d-1", "event_id": "e-5", "event_type": ACCEPTED, "reason": "forged"}
 FALSIFIED: list[tuple[str, str, Callable[[Snapshot], Any]]] = [
     ("event_not_processed", "certification", lose),
     ("event_not_processed", "certification", be_overtaken),
     ("queue_missing", "certification", lose_queue),
     ("event_unknown_upstream", "certification", lambda k: k.unknown.update(certification=[("e-3", ACCEPTED)])),
+    ("event_forged", "certification", lambda k: k.states["certification"].update(not_signed=[FORGED])),
     ("event_not_published", "assessment", wait_for_broker),
     ("sequence_gap", "assessment", announce_later_version),
     ("version_announced_twice", "assessment", announce_twice),

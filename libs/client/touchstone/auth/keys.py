@@ -7,13 +7,14 @@ import os
 import pathlib
 import subprocess
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from touchstone_contracts import roles as known_roles
+from touchstone_contracts.services import SERVICE_OF_KEY
 
 DEFAULT_ISSUER = "touchstone-dev"
 
@@ -60,16 +61,25 @@ def init(
     """
     if roles is not None and (not roles or set(roles) - set(known_roles.ALL)):
         raise KeyUnusable(f"A key is for one or more of the roles {', '.join(known_roles.ALL)}.")
+    return _init(
+        {"iss": issuer} | ({} if roles is None else {known_roles.MEMBER_OF_KEY: list(roles)}), private_path, jwks_path
+    )
+
+
+def init_service(service: str, private_path: pathlib.Path, jwks_path: pathlib.Path) -> KeyFiles:
+    """Make the key pair with which a service signs its events; its public key is for a JWKS file of such keys alone."""
+    return _init({"iss": service, SERVICE_OF_KEY: service}, private_path, jwks_path)
+
+
+def _init(about: Mapping[str, Any], private_path: pathlib.Path, jwks_path: pathlib.Path) -> KeyFiles:
     private_path, jwks_path = private_path.expanduser().absolute(), jwks_path.expanduser().absolute()
     refuse_tracked_place(private_path)
     public_keys = _read_jwks(jwks_path)
     key = OKPKey.generate_key("Ed25519", private=True)
-    named: dict[str, Any] = {"kid": key.thumbprint(), "iss": issuer, "use": "sig", "alg": "Ed25519"}
-    if roles is not None:
-        named[known_roles.MEMBER_OF_KEY] = list(roles)
+    named: dict[str, Any] = {"kid": key.thumbprint(), "use": "sig", "alg": "Ed25519", **about}
     _write_private(private_path, {**key.as_dict(private=True), **named})
     _replace(jwks_path, {"keys": [*public_keys, {**key.as_dict(private=False), **named}]})
-    return KeyFiles(issuer, named["kid"], private_path, jwks_path)
+    return KeyFiles(about["iss"], named["kid"], private_path, jwks_path)
 
 
 def load(private_path: pathlib.Path) -> SigningKey:

@@ -15,12 +15,13 @@ from touchstone.cases import submission
 from touchstone.cases.case_file import case_file
 from touchstone.cli import backup, cases, dead_letters, provision, reconcile
 from touchstone.cli.case_views import show_case_file
-from touchstone.cli.context import AmqpUri, Offline, Session, Signing, calling, jwks_path, required
+from touchstone.cli.context import AmqpUri, Offline, Session, Signing, calling, event_keys_path, jwks_path, required
 from touchstone.cli.render import error_object
 from touchstone.cli.watch_view import show_events
 from touchstone.rpc.client import MalformedReply, NoAnswer
 from touchstone_contracts.errors import Refusal
 from touchstone_contracts.roles import MEMBER_OF_KEY
+from touchstone_contracts.services import SERVICES
 
 app = typer.Typer(
     name="touchstone",
@@ -218,10 +219,19 @@ def keys_init(
     roles: Annotated[
         str | None, typer.Option(metavar="ROLE[,ROLE]", help="The only roles in which it may sign; default: all.")
     ] = None,
+    service: Annotated[
+        str | None,
+        typer.Option(metavar="SERVICE", help="Not an issuer's: the key with which this service signs events."),
+    ] = None,
 ) -> None:
-    """Make an issuer's key pair. The private key must stand where git cannot pick it up."""
-    named = None if roles is None else [role.strip() for role in roles.split(",")]
-    made = keys.init(issuer, private or _private_path(issuer), jwks or jwks_path(), roles=named)
+    """Make a key pair, an issuer's or a service's. The private key must stand where git cannot pick it up."""
+    if service is not None:
+        if service not in SERVICES:
+            raise keys.KeyUnusable(f"There is no service {service!r}: {', '.join(SERVICES)}.")
+        made = keys.init_service(service, private or _private_path(f"{service}.events"), jwks or event_keys_path())
+    else:
+        named = None if roles is None else [role.strip() for role in roles.split(",")]
+        made = keys.init(issuer, private or _private_path(issuer), jwks or jwks_path(), roles=named)
     shown = {"issuer": made.issuer, "kid": made.kid, "private": str(made.private_path), "jwks": str(made.jwks_path)}
     session.output.answer("made a key pair", shown)
 

@@ -196,3 +196,8 @@ def calling(command: Callable[..., None]) -> Callable[..., None]:
 def jwks_path() -> pathlib.Path:
     """`TOUCHSTONE_JWKS`, or `jwks.json` in the directory for keys."""
     return pathlib.Path(os.environ.get("TOUCHSTONE_JWKS") or keys.default_directory() / "jwks.json")
+
+
+def event_keys_path() -> pathlib.Path:
+    """`TOUCHSTONE_EVENT_KEYS`, or `event-keys.json` in the directory for keys."""
+    return pathlib.Path(os.environ.get("TOUCHSTONE_EVENT_KEYS") or keys.default_directory() / "event-keys.json")

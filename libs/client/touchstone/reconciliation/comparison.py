@@ -40,6 +40,7 @@ def compare(snapshot: Snapshot) -> Findings:
     findings = Findings()
     _deliveries(snapshot, findings)
     findings.add(_unknown(snapshot))
+    findings.add(_forged(snapshot))
     findings.add(_overdue(snapshot))
     findings.add(_sequences(snapshot))
     _decisions(snapshot, findings)
@@ -127,6 +128,18 @@ def _unknown(snapshot: Snapshot) -> Iterator[Discrepancy]:
                 {"event": id, "type": type_name, "producer": producer},
                 f"{consumer} handled event {id} ({type_name}), which {producer} does not know: its database was"
                 " probably put back to an older state. What it lost must be entered again, or taken back downstream.",
+            )
+
+
+def _forged(snapshot: Snapshot) -> Iterator[Discrepancy]:
+    for consumer, state in snapshot.states.items():
+        for letter in state.get("not_signed", ()):  # a service of 0.1 says nothing of it
+            yield Discrepancy(
+                consumer,
+                "event_forged",
+                {"dead_letter": letter["id"], "reason": letter["reason"]},
+                f"Somebody told {consumer} of event {letter['event_id']} ({letter['event_type']}), and its producer did"
+                f" not sign it ({letter['reason']}): nothing was done on it. See the runbook for dead letters.",
             )
 
 

@@ -186,6 +186,11 @@ class System:
         self._reconciler_key_path = folder / "reconciler.json"
         if not self._reconciler_key_path.exists():
             keys.init(ISSUER, self._reconciler_key_path, self._jwks_path, roles=["operator"])
+        self._event_keys_path = folder / "event-keys.json"
+        self._signing_keys = {name: folder / f"{name}.events.json" for name in SERVICES}
+        for name, path in self._signing_keys.items():
+            if not path.exists():
+                keys.init_service(name, path, self._event_keys_path)
         self._private_path = private_path
         self._key = keys.load(private_path)
 
@@ -201,6 +206,8 @@ class System:
             "MONGO_URI": self.mongo_uri,
             "TOUCHSTONE_DATABASE_PREFIX": self.database_prefix,
             "TOUCHSTONE_JWKS": str(self._jwks_path),
+            "TOUCHSTONE_EVENT_KEYS": str(self._event_keys_path),
+            **{f"{name.upper()}_SIGNING_KEY": str(path) for name, path in self._signing_keys.items()},
             "TOUCHSTONE_KEY": str(self._private_path),
             "TOUCHSTONE_ISSUERS": ISSUER,
             "TOUCHSTONE_SANDBOX": str(self.sandbox).lower(),

@@ -22,6 +22,7 @@ from touchstone_contracts.events import assessment as events
 from touchstone_contracts.roles import ASSESSOR, REGISTRAR, SECRETARIAT
 from touchstone_contracts.topology import ServiceTopology, event_queue
 from touchstone_devkit.eventually import eventually
+from touchstone_testing.event_keys import event_keys
 from touchstone_testing.one_service import provision_for
 
 CONFIG = pathlib.Path(__file__).parents[2] / "config.yaml"
@@ -129,6 +130,7 @@ def service(backing: Any, amqp_uri: str, database_prefix: str, issuer: Issuer) -
         "MONGO_URI": backing.mongo_uri,
         "TOUCHSTONE_DATABASE_PREFIX": database_prefix,
         "TOUCHSTONE_JWKS": str(issuer.jwks),
+        **event_keys().environment("assessment"),
         "TOUCHSTONE_ISSUERS": "tests",
         "ASSESSMENT_HTTP_PORT": "0",
     }

@@ -30,6 +30,7 @@ from touchstone_contracts.events.certification import (
 )
 from touchstone_contracts.topology import ServiceTopology, dead_letter, event_queue, events_exchange
 from touchstone_devkit.eventually import eventually
+from touchstone_testing.event_keys import event_keys
 from touchstone_testing.one_service import provision_for
 
 PACKAGE = pathlib.Path(certification.__file__).parents[1]
@@ -64,8 +65,13 @@ class Neighbours:
     def publish(self, event: Any, *, sequence: int = 1, id: str | None = None, time: Any = None) -> None:
         id = id or uuid.uuid4().hex
         message = wrap(event, id=id, time=time or _now(), sequence=sequence, correlation_id="test")
-        properties = pika.BasicProperties(content_type=CONTENT_TYPE, message_id=id, delivery_mode=2)
         body = json.dumps(message, default=str).encode()
+        properties = pika.BasicProperties(
+            content_type=CONTENT_TYPE,
+            message_id=id,
+            delivery_mode=2,
+            headers=event_keys().headers(event.producer, body),
+        )
         self.channel.basic_publish(events_exchange(event.producer), event.routing_key, body, properties, mandatory=True)
 
     def events(self, kind: type | None = None) -> list[Any]:
@@ -144,6 +150,7 @@ def neighbours(backing: Any, amqp_uri: str, database_prefix: str, tmp_path: path
         "MONGO_URI": backing.mongo_uri,
         "TOUCHSTONE_DATABASE_PREFIX": database_prefix,
         "TOUCHSTONE_JWKS": str(tmp_path / "jwks.json"),
+        **event_keys().environment("certification"),
         "TOUCHSTONE_ISSUERS": "tests",
         "TOUCHSTONE_SANDBOX": "true",
         "CERTIFICATION_HTTP_PORT": "0",

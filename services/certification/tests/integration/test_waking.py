@@ -15,6 +15,7 @@ from touchstone_chassis.unit_of_work.transaction import CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
 from touchstone_contracts.values import Standard
 from touchstone_devkit.eventually import eventually
+from touchstone_testing.event_keys import unsigned
 
 COC = Standard(code="COC", version="2.0")
 STANDARDS = [{"code": "PS", "version": "3.0"}, {"code": "COC", "version": "2.0"}]
@@ -45,7 +46,10 @@ def test_a_case_that_is_held_while_the_certificate_it_needs_is_being_issued_is_d
 def _issue_as_another_replica(database: Any, audit: Any, meanwhile: Any) -> None:
     """Open the audit's case, with something else happening between reading and writing."""
     committer = Committer(
-        database, event_time=lambda: datetime.datetime.now(datetime.UTC), committed=lambda _rows, _changes: None
+        database,
+        event_time=lambda: datetime.datetime.now(datetime.UTC),
+        sign=unsigned,
+        committed=lambda _rows, _changes: None,
     )
     resources: Any = SimpleNamespace(
         committer=committer, draining=False, circuit_breaker=SimpleNamespace(open_for_s=0.0)

@@ -20,6 +20,7 @@ from touchstone_contracts.envelope import unwrap
 from touchstone_contracts.events import membership as events
 from touchstone_contracts.topology import ServiceTopology, event_queue
 from touchstone_devkit.eventually import eventually
+from touchstone_testing.event_keys import event_keys
 from touchstone_testing.one_service import provision_for
 
 CONFIG = pathlib.Path(__file__).parents[2] / "config.yaml"
@@ -73,6 +74,7 @@ def environment(
         "MONGO_URI": backing.mongo_uri,
         "TOUCHSTONE_DATABASE_PREFIX": database_prefix,
         "TOUCHSTONE_JWKS": str(tmp_path / "jwks.json"),
+        **event_keys().environment("membership"),
         "TOUCHSTONE_ISSUERS": "tests",
         "MEMBERSHIP_HTTP_PORT": "0",
     }

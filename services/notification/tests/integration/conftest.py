@@ -26,6 +26,7 @@ from touchstone_contracts.envelope import CONTENT_TYPE, unwrap, wrap
 from touchstone_contracts.events.notification import NoticeSent
 from touchstone_contracts.topology import ServiceTopology, dead_letter, event_queue, events_exchange
 from touchstone_devkit.eventually import eventually
+from touchstone_testing.event_keys import event_keys
 from touchstone_testing.one_service import provision_for
 
 HERE = pathlib.Path(__file__).parent
@@ -88,8 +89,13 @@ class Neighbours:
         id = id or uuid.uuid4().hex
         moment = at or datetime.datetime.now(datetime.UTC)
         message = wrap(event, id=id, time=moment, sequence=sequence, correlation_id="cor-1")
-        properties = pika.BasicProperties(content_type=CONTENT_TYPE, message_id=id, delivery_mode=2)
         body = json.dumps(message).encode()
+        properties = pika.BasicProperties(
+            content_type=CONTENT_TYPE,
+            message_id=id,
+            delivery_mode=2,
+            headers=event_keys().headers(event.producer, body),
+        )
         self._channel.basic_publish(
             events_exchange(event.producer), event.routing_key, body, properties, mandatory=True
         )
@@ -143,6 +149,7 @@ def environment(
         "MONGO_URI": backing.mongo_uri,
         "TOUCHSTONE_DATABASE_PREFIX": database_prefix,
         "TOUCHSTONE_JWKS": str(tmp_path / "jwks.json"),
+        **event_keys().environment("notification"),
         "TOUCHSTONE_ISSUERS": "tests",
         "NOTIFICATION_HTTP_PORT": "0",
         "TOUCHSTONE_SMTP_PORT": str(mail_server.port),

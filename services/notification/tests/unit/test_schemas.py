@@ -13,7 +13,13 @@ from touchstone_chassis.validation import load as load_request
 from touchstone_contracts.errors import InvalidRequest
 
 CONFIG = pathlib.Path(__file__).parents[2] / "config.yaml"
-ENVIRON = {"AMQP_URI": "amqp://localhost", "MONGO_URI": "mongodb://localhost", "TOUCHSTONE_JWKS": "jwks.json"}
+ENVIRON = {
+    "AMQP_URI": "amqp://localhost",
+    "MONGO_URI": "mongodb://localhost",
+    "TOUCHSTONE_JWKS": "jwks.json",
+    "TOUCHSTONE_EVENT_KEYS": "event-keys.json",
+    "NOTIFICATION_SIGNING_KEY": "signing-key.json",
+}
 
 
 def the_settings(**environ: str) -> dict[str, Any]:
