@@ -109,7 +109,7 @@ def with_contacts(world: World, count: int) -> World:
 
 def _fill_register(subject: Touchstone, world: World) -> None:
     """Returns when those have learnt of it who need to."""
-    with Register(subject.amqp_uri, subject.system.token, timeout_s=60) as register:
+    with Register(subject.system.calls_uri, subject.system.token, timeout_s=60) as register:
         stage(register, world)
     learnt = functools.partial(subject.count, "notification", "contacts")
     awaited(lambda: learnt() >= subject.contacts, "notification has not learnt its contacts", LEARN_TIMEOUT_S)

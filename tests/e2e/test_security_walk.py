@@ -198,8 +198,8 @@ def send(scheme: Scheme, queue: str, token: str | None) -> str:
     message_id = uuid.uuid4().hex
     headers = {"authorization": token} if token else {}
     properties = pika.BasicProperties(content_type="application/json", message_id=message_id, headers=headers)
-    with open_connection(scheme.amqp_uri) as connection:
-        connection.channel().basic_publish("", queue, b"{}", properties)
+    with open_connection(scheme.calls_uri) as connection:
+        connection.channel().basic_publish(queue, "", b"{}", properties)
     return message_id
 
 

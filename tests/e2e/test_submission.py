@@ -33,11 +33,11 @@ def submit_by_message(scheme: Scheme, report: dict[str, Any], token: str | None,
         message_id=message_id,
         headers={"authorization": token} if token else {},
     )
-    with open_connection(scheme.amqp_uri) as connection:
+    with open_connection(scheme.calls_uri) as connection:
         channel = connection.channel()
         channel.confirm_delivery()
         channel.basic_publish(
-            "", "assessment.intake", json.dumps({"report": report}).encode(), properties, mandatory=True
+            "assessment.intake", "", json.dumps({"report": report}).encode(), properties, mandatory=True
         )
     return message_id
 

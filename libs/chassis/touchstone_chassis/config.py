@@ -55,6 +55,7 @@ def for_nameko(config: Mapping[str, Any], service: str) -> dict[str, Any]:
     """What goes into nameko's global config: ours, the service's name, and nameko's own names for the same things."""
     return {
         **config,
+        "AMQP_URI": _with_own_user(config),
         "service": service,
         # nameko's word for the places that all workers share: a call never waits for one that an event holds
         "max_workers": config["max_workers"] + config["prefetch"] + JOBS_AT_ONCE,
@@ -66,13 +67,21 @@ def for_nameko(config: Mapping[str, Any], service: str) -> dict[str, Any]:
     }
 
 
+def _with_own_user(config: Mapping[str, Any]) -> str:
+    if not (path := config["amqp_credentials_path"]):
+        return str(config["AMQP_URI"])
+    with open(path, encoding="utf-8") as file:
+        return addresses.with_credentials(config["AMQP_URI"], file.read())
+
+
 def check_files(config: Mapping[str, Any]) -> None:
     """Raises ConfigError when a file that the configuration names cannot be read."""
     problems = []
-    for name in ("jwks_path", "event_keys_path", "signing_key_path"):
+    for name in ("jwks_path", "event_keys_path", "signing_key_path", "amqp_credentials_path"):
         try:
-            with open(config[name], "rb"):
-                pass
+            if config[name]:
+                with open(config[name], "rb"):
+                    pass
         except OSError as error:
             problems.append(f"{name}: {config[name]} cannot be read ({error.strerror})")
     if problems:
@@ -210,6 +219,7 @@ class ConfigSchema(Schema):
 
     AMQP_URI = fields.String(required=True, validate=_broker_address)
     MONGO_URI = fields.String(required=True, validate=_address("mongodb", "mongodb+srv"))
+    amqp_credentials_path = fields.String(load_default=None, allow_none=True)
     database = fields.String(
         required=True,
         validate=validate.Regexp(r"[A-Za-z0-9_-]+_[a-z0-9-]+\Z", error="Must be of the form <prefix>_<service>."),

@@ -5,6 +5,7 @@ import random
 import re
 import time
 from collections.abc import Callable
+from urllib.parse import quote
 
 _AUTHORITY = re.compile(r"(?P<head>[a-z]+://(?:[^/]*@)?)(?P<hosts>[^/@?#]*)(?P<tail>.*)", re.DOTALL)
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]]+)(?::(?P<port>[0-9]{1,5}))?")
@@ -26,6 +27,19 @@ def split(uri: str) -> list[str]:
         if parts is None or not 0 < int(parts["port"] or 1) < 65_536:
             raise ValueError(f"host {number} of {len(hosts)} is not of the form host or host:port")
     return [f"{found['head']}{host}{found['tail']}" for host in hosts]
+
+
+def with_credentials(uri: str, credentials: str) -> str:
+    """`uri` with another user: `credentials` is `user:password` as in the file that `touchstone provision` writes.
+
+    Raises ValueError, whose message holds neither.
+    """
+    user, colon, password = credentials.strip().partition(":")
+    found = _AUTHORITY.fullmatch(uri)
+    if found is None or not (user and colon and password):
+        raise ValueError("the credentials are not of the form user:password")
+    scheme = found["head"].partition("://")[0]
+    return f"{scheme}://{quote(user, safe='')}:{quote(password, safe='')}@{found['hosts']}{found['tail']}"
 
 
 class Addresses:

@@ -1,7 +1,7 @@
 """Names and arguments of everything on the broker, and what one service needs of broker and database."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from touchstone_contracts.versions import versions
@@ -23,6 +23,21 @@ def unconsumed(service: str) -> str:
 
 def event_queue(consumer: str, type_name: str) -> str:
     return f"{consumer}.{type_name}"
+
+
+def own_queues(service: str) -> str:
+    """Direct exchange by which a service, and nobody else, puts something into one of its own queues."""
+    return f"{service}.queues"
+
+
+def reply_prefix(user: str) -> str:
+    """How the queues begin that a broker user may make, and the routing keys of answers that it may hear."""
+    return f"reply.{user}."
+
+
+def public_routing_keys(service: str, events: Iterable[Any]) -> list[str]:
+    """Of the events of a service that anybody may hear who has a broker user: those without personal details."""
+    return sorted({event.routing_key for event in events if event.producer == service and not event.personal})
 
 
 def rpc_queue(service: str) -> str:

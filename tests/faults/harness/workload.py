@@ -73,7 +73,7 @@ class Workload:
         self.failures: list[str] = []
         self.mandates = f"{world.case.member_id}-mandate-"
         self._world, self._system = world, system
-        self._register = Register(system.amqp_uri, system.token, timeout_s=ATTEMPT_S)
+        self._register = Register(system.calls_uri, system.token, timeout_s=ATTEMPT_S)
 
     def run(self, may_start: MayStart = lambda _index: True) -> None:
         """Returns when all is answered; `may_start` holds an audit back until it says yes."""
@@ -190,10 +190,10 @@ class Workload:
         properties = pika.BasicProperties(
             content_type="application/json", delivery_mode=2, message_id=message_id, headers={"authorization": token}
         )
-        with open_connection(self._system.amqp_uri) as connection:
+        with open_connection(self._system.calls_uri) as connection:
             channel = connection.channel()
             channel.confirm_delivery()
-            channel.basic_publish("", INTAKE, json.dumps({"report": report}).encode(), properties, mandatory=True)
+            channel.basic_publish(INTAKE, "", json.dumps({"report": report}).encode(), properties, mandatory=True)
 
     def _sign_mandate(self, index: int) -> None:
         mandate_id = f"{self.mandates}{index}"

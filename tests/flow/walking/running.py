@@ -111,7 +111,7 @@ def walk(say: Callable[[str], None] = print, **of_the_system: Any) -> list[Step]
 def _take_through(system: System, say: Callable[[str], None]) -> tuple[dict[str, float], list[_Write]]:
     """When each part began, in order, and what was written."""
     worlds, times = [_told_to_one(a_world(CASE, suffix)) for suffix in ("first", "walk")], {}
-    with Register(system.amqp_uri, system.token) as register, pymongo.MongoClient(system.mongo_uri) as mongo:
+    with Register(system.calls_uri, system.token) as register, pymongo.MongoClient(system.mongo_uri) as mongo:
         for world in worlds:
             stage(register, world)
         _wait(system, mongo, mails=0)

@@ -53,6 +53,7 @@ def test_what_the_file_leaves_out_has_its_default(folder: Path) -> None:
         "MONGO_URI": "mongodb://127.0.0.1:27017/?replicaSet=rs0",
         "database": "touchstone_certification",
         "jwks_path": "/run/jwks.json",
+        "amqp_credentials_path": None,
         "event_keys_path": "/run/event-keys.json",
         "signing_key_path": "/run/signing-key.json",
         "unsigned_events": "refuse",
@@ -175,8 +176,17 @@ def test_a_missing_file_is_a_config_error(folder: Path) -> None:
         load(str(folder / "none.yaml"), {})
 
 
+def test_a_user_of_the_brokers_own_comes_from_a_file(folder: Path) -> None:
+    (folder / "amqp").write_text("touchstone-certification:s3/cret\n")
+    text = COMPLETE + f"amqp_credentials_path: {folder / 'amqp'}\n"
+
+    config = for_nameko(loaded(folder, text, AMQP_URI="amqps://one:5671,two/vhost"), "certification")
+
+    assert config["AMQP_URI"] == "amqps://touchstone-certification:s3%2Fcret@one:5671,two/vhost"
+
+
 def test_missing_key_files_are_a_config_error_that_names_each(folder: Path) -> None:
-    named = ("jwks_path", "event_keys_path", "signing_key_path")
+    named = ("jwks_path", "event_keys_path", "signing_key_path", "amqp_credentials_path")
     (folder / "event_keys_path").touch()
 
     with pytest.raises(ConfigError) as raised:
@@ -184,7 +194,7 @@ def test_missing_key_files_are_a_config_error_that_names_each(folder: Path) -> N
 
     assert raised.value.problems == [
         f"{name}: {folder / name} cannot be read (No such file or directory)"
-        for name in ("jwks_path", "signing_key_path")
+        for name in ("jwks_path", "signing_key_path", "amqp_credentials_path")
     ]
 
 

@@ -10,7 +10,7 @@ from eventlet.green import socket
 from nameko import config
 
 from touchstone_chassis.amqp import connections
-from touchstone_chassis.rpc.replies import HEAR_S, ReplyPublisher
+from touchstone_chassis.rpc.replies import HEAR_S, ReplyPublisher, reply_to_of
 
 
 class Connection:
@@ -97,3 +97,17 @@ def test_whoever_runs_out_of_time_loses_only_its_own_answer(monkeypatch: pytest.
 
 def calling(name: str) -> Any:
     return SimpleNamespace(attribute={"reply_to": name, "correlation_id": name}.get)
+
+
+@pytest.mark.parametrize("reply_to", [None, "", 5, "certification.sign_mandate", "membership.anything.else"])
+def test_an_answer_goes_nowhere_where_it_would_be_a_call_to_a_service(reply_to: Any) -> None:
+    delivery: Any = SimpleNamespace(attribute={"reply_to": reply_to}.get)
+
+    assert reply_to_of(delivery) is None
+
+
+@pytest.mark.parametrize("reply_to", ["reply.guest.1", "0b5a", "certification-1.x"])
+def test_an_answer_goes_where_the_caller_listens(reply_to: str) -> None:
+    delivery: Any = SimpleNamespace(attribute={"reply_to": reply_to}.get)
+
+    assert reply_to_of(delivery) == reply_to

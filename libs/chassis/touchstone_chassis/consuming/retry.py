@@ -19,7 +19,7 @@ from touchstone_chassis.lazy import lazy_dependency
 from touchstone_chassis.mongo.circuit_breaker import CircuitBreaker
 from touchstone_chassis.mongo.client import is_transient
 from touchstone_chassis.observability import metrics
-from touchstone_contracts.topology import dead_letter, retry_queue
+from touchstone_contracts.topology import dead_letter, own_queues, retry_queue
 
 log = structlog.get_logger(__name__)
 
@@ -146,7 +146,7 @@ class RetryPolicy(SharedExtension):
         queues need. It still waits to be settled then.
         """
         headers = {name: value for name, value in delivery.headers.items() if not str(name).startswith(_THE_BROKERS)}
-        message = _copy(delivery, "", queue, headers)
+        message = _copy(delivery, own_queues(self._service), queue, headers)
         if not is_sendable(message):
             return False
         moved = self._moved(delivery, message, insist=False)

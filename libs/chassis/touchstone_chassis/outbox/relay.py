@@ -19,6 +19,7 @@ from touchstone_chassis.outbox.lease import Lease
 from touchstone_chassis.testing.fault_points import fault_point
 from touchstone_chassis.unit_of_work.outbox_rows import OUTBOX_KEPT
 from touchstone_contracts.envelope import SIGNATURE, amqp_properties
+from touchstone_contracts.topology import own_queues
 
 log = structlog.get_logger(__name__)
 
@@ -113,7 +114,8 @@ class Relay:
             (signature,) = self._sign([row["body"]])
         if signature:
             headers = headers | {SIGNATURE: signature}
-        return Outgoing(row["exchange"], row["routing_key"], row["body"], row["_id"], properties, headers)
+        exchange = row["exchange"] or own_queues(row["routing_key"].partition(".")[0])
+        return Outgoing(exchange, row["routing_key"], row["body"], row["_id"], properties, headers)
 
     def _mark_published(self, rows: Sequence[dict[str, Any]]) -> None:
         now = self._now()

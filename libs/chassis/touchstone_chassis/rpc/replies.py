@@ -15,6 +15,7 @@ from nameko.extensions import SharedExtension
 from touchstone_chassis.amqp import connections
 from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_contracts.errors import Refusal
+from touchstone_contracts.services import SERVICES
 from touchstone_contracts.topology import RPC_EXCHANGE
 
 log = structlog.get_logger(__name__)
@@ -144,6 +145,7 @@ def _error_json(error: Refusal | None) -> bytes:
 
 
 def reply_to_of(delivery: Delivery) -> str | None:
-    """Where the answer goes; None when the caller left no address, or an empty one."""
+    """Where the answer goes; None when the caller left no address, an empty one, or that of a service's methods."""
     reply_to = delivery.attribute("reply_to")
-    return reply_to if isinstance(reply_to, str) and reply_to else None
+    is_one = isinstance(reply_to, str) and reply_to and reply_to.partition(".")[0] not in SERVICES
+    return reply_to if is_one else None

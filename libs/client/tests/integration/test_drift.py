@@ -15,7 +15,8 @@ import requests
 from typer.testing import CliRunner
 
 from touchstone.cli.app import app
-from touchstone.provisioning.drift import CHANGE_A_QUEUE, DROP_IT, PROVISION, Drift, find_drift, management_beside
+from touchstone.provisioning.drift import CHANGE_A_QUEUE, DROP_IT, PROVISION, Drift, find_drift
+from touchstone.provisioning.management import _beside
 from touchstone.provisioning.provision import installed_topologies, provision
 from touchstone.rpc.blocking import Channel, nodes, open_connection
 from touchstone_contracts.events.assessment import AuditAccepted
@@ -147,7 +148,7 @@ def test_a_password_of_a_broker_that_is_reached_by_tls_goes_nowhere_in_clear():
     (node,) = nodes("amqps://anna:secret@[::1]:5671/", client_name="tests")
 
     with pytest.raises(ValueError, match="--management-uri"):
-        management_beside(node.parameters)
+        _beside(node.parameters)
 
 
 def test_without_a_management_api_it_is_said_that_bindings_were_not_compared(look):

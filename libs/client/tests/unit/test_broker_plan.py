@@ -13,10 +13,11 @@ def test_a_service_gets_its_events_dead_letter_retry_and_rpc_places():
 
     retries = {f"certification.retry.{delay_s}s" for delay_s in RETRY_DELAYS_S}
     fanouts = {"certification.unconsumed", "certification.dead-letter"} | retries
-    assert set(plan.exchanges) == {"nameko-rpc", "certification.events"} | fanouts
+    assert set(plan.exchanges) == {"nameko-rpc", "certification.events", "certification.queues"} | fanouts
     assert set(plan.queues) == {"rpc-certification"} | fanouts
     assert {Binding(name, name) for name in fanouts} < set(plan.bindings)
     assert Binding("nameko-rpc", "rpc-certification", "certification.*") in plan.bindings
+    assert Binding("certification.queues", "rpc-certification", "rpc-certification") in plan.bindings
 
 
 def test_events_that_no_queue_takes_go_to_a_bounded_queue_that_drops_its_oldest():
@@ -53,7 +54,8 @@ def test_an_extra_queue_is_a_work_queue_without_a_binding():
     plan = broker_plan([ServiceTopology(service="assessment", queues=["assessment.intake"])])
 
     assert plan.queues["assessment.intake"].arguments["x-queue-type"] == "quorum"
-    assert "assessment.intake" not in {binding.queue for binding in plan.bindings}
+    bound = {(b.exchange, b.routing_key) for b in plan.bindings if b.queue == "assessment.intake"}
+    assert bound == {("assessment.intake", ""), ("assessment.queues", "assessment.intake")}
 
 
 def test_every_binding_names_an_exchange_and_a_queue_of_the_plan():

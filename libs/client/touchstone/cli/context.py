@@ -22,6 +22,7 @@ from touchstone.cli.render import Output
 from touchstone.rpc.blocking import BrokerRefused, BrokerUnreachable
 from touchstone.rpc.client import Client, MalformedReply, NoAnswer
 from touchstone.rpc.connection import UnknownService
+from touchstone_contracts.addresses import with_credentials
 from touchstone_contracts.errors import Refusal
 
 CONNECT_WITHIN_S = 5
@@ -107,8 +108,13 @@ class Session(Offline, Signing):
 
     @property
     def amqp_uri(self) -> str:
-        """The broker's address; a usage error when there is none."""
-        return required(self.given_uri, "--amqp-uri", "TOUCHSTONE_AMQP_URI")
+        """The broker's address, with the user in the file that TOUCHSTONE_AMQP_CREDENTIALS names, if it names one.
+
+        A usage error when there is none.
+        """
+        uri = required(self.given_uri, "--amqp-uri", "TOUCHSTONE_AMQP_URI")
+        path = os.environ.get("TOUCHSTONE_AMQP_CREDENTIALS")
+        return with_credentials(uri, pathlib.Path(path).read_text(encoding="utf-8")) if path else uri
 
     @functools.cached_property
     def client(self) -> Client:

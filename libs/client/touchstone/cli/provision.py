@@ -1,30 +1,52 @@
 """`touchstone provision`: makes broker and database ready, or says with --check what is not as it should be."""
 
 import dataclasses
+import pathlib
 from typing import Annotated, Any
 
 import typer
 
-from touchstone.cli.context import AmqpUri, Json, MongoUri, Prefix, for_operators, required, told
+from touchstone.cli.context import Json, MongoUri, Prefix, for_operators, required, told
 from touchstone.cli.render import Output
 
 ManagementUri = Annotated[
     str | None,
     typer.Option(
         envvar=["TOUCHSTONE_MANAGEMENT_URI", "AMQP_MANAGEMENT_URI"],
-        help="The broker's management API, which --check asks for bindings. Default: its host and user, port 15672.",
+        help="The broker's management API, for --check and --users. Default: its host and user, port 15672.",
+    ),
+]
+Users = Annotated[
+    pathlib.Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Make a broker user for each service and for outsiders; FOLDER/WHO/amqp keeps user and password.",
+    ),
+]
+Outsiders = Annotated[
+    list[str] | None,
+    typer.Option("--outsider", metavar="WHO", help="With --users, again and again. Default: outside."),
+]
+AdminUri = Annotated[
+    str | None,
+    typer.Option(
+        "--amqp-uri",
+        envvar=["AMQP_URI", "TOUCHSTONE_AMQP_URI"],
+        help="amqp://user:password@host/vhost, of a user that may make everything.",
     ),
 ]
 Check = Annotated[bool, typer.Option("--check", help="Change nothing; exit status 1 where something deviates.")]
 
 
 def provision(
-    amqp_uri: AmqpUri = None,
+    amqp_uri: AdminUri = None,
     mongo_uri: MongoUri = None,
     database_prefix: Prefix = "touchstone",
     wait: Annotated[float, typer.Option(metavar="SECONDS", help="For broker and database to answer.")] = 60,
     check: Check = False,
     management_uri: ManagementUri = None,
+    users: Users = None,
+    outsiders: Outsiders = None,
     as_json: Json = False,
 ) -> None:
     """Make broker and database ready for the services that are installed here. May run again at any time."""
@@ -38,7 +60,14 @@ def provision(
             _show(output, found)
             raise typer.Exit(1 if found.deviations else 0)
         report = provisioning.provision(broker, database, database_prefix, wait_s=wait)
-        output.answer("provisioned", report.as_dict() if as_json else report.counts())
+        shown = report.as_dict() if as_json else report.counts()
+        if users is not None:
+            named = {"outsiders": outsiders} if outsiders else {}
+            made = for_operators("provisioning.users").provision_users(
+                broker, database_prefix, users, management_uri=management_uri, **named
+            )
+            shown["users"] = made if as_json else ", ".join(made)
+        output.answer("provisioned", shown)
 
 
 def _show(output: Output, found: Any) -> None:

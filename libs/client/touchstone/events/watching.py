@@ -12,9 +12,10 @@ from typing import Any
 import pika.exceptions
 
 from touchstone.events.words import words_for
-from touchstone.rpc.blocking import BrokerRefused, Channel, Connection, open_connection
+from touchstone.rpc.blocking import BrokerRefused, Channel, Connection, nodes, open_connection
+from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.services import SERVICES
-from touchstone_contracts.topology import events_exchange
+from touchstone_contracts.topology import events_exchange, public_routing_keys, reply_prefix
 
 _POLL_S = 0.25
 # classic, because a quorum queue, which a virtual host may have as its default, cannot be exclusive
@@ -44,7 +45,8 @@ def watch(amqp_uri: str) -> Iterator[SeenEvent | None]:
     """
     arrived: collections.deque[SeenEvent] = collections.deque()
     with open_connection(amqp_uri, client_name="touchstone watch") as connection:
-        channel, queue = _listen(connection)
+        user = nodes(amqp_uri, client_name="touchstone watch")[0].parameters.credentials.username
+        channel, queue = _listen(connection, user)
         channel.basic_consume(queue, lambda *message: arrived.append(_seen(message)), auto_ack=True)
         yield None  # listening: what happens from now on is seen
         while True:
@@ -55,14 +57,15 @@ def watch(amqp_uri: str) -> Iterator[SeenEvent | None]:
                 yield arrived.popleft()
 
 
-def _listen(connection: Connection) -> tuple[Channel, str]:
-    exchanges = [name for name in map(events_exchange, SERVICES) if _exists(connection, name)]
-    if not exchanges:
+def _listen(connection: Connection, user: str) -> tuple[Channel, str]:
+    producers = [service for service in SERVICES if _exists(connection, events_exchange(service))]
+    if not producers:
         raise BrokerRefused("The broker has no exchange of any service: run `touchstone provision` first.")
-    channel, queue = connection.channel(), f"touchstone.watch-{uuid.uuid4().hex}"
+    channel, queue = connection.channel(), f"{reply_prefix(user)}watch-{uuid.uuid4().hex}"
     channel.queue_declare(queue, exclusive=True, auto_delete=True, arguments=_QUEUE_ARGUMENTS)
-    for exchange in exchanges:
-        channel.queue_bind(queue, exchange, "#")
+    for service in producers:
+        for routing_key in public_routing_keys(service, REGISTRY.values()):
+            channel.queue_bind(queue, events_exchange(service), routing_key)
     return channel, queue
 
 

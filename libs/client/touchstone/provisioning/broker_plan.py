@@ -56,6 +56,11 @@ class BrokerPlan:
         if exchange:
             self.bindings[Binding(exchange, name, routing_key)] = None
 
+    def add_work_queue(self, service: str, name: str, *, exchange: str = "", routing_key: str = "") -> None:
+        """A queue that a service works at, and can put something into itself."""
+        self.add_queue(name, names.work_queue_arguments(service), exchange=exchange, routing_key=routing_key)
+        self.bindings[Binding(names.own_queues(service), name, name)] = None
+
 
 def broker_plan(topologies: Iterable[ServiceTopology]) -> BrokerPlan:
     """The plan for these services, and for the event exchanges of producers that they listen to."""
@@ -68,23 +73,24 @@ def broker_plan(topologies: Iterable[ServiceTopology]) -> BrokerPlan:
 
 def _add_service(plan: BrokerPlan, topology: ServiceTopology) -> None:
     service = topology.service
-    work = names.work_queue_arguments(service)
     _add_producer(plan, service)
+    plan.exchanges[names.own_queues(service)] = Exchange(names.own_queues(service), "direct")
     plan.add_fanout(names.dead_letter(service), names.dead_letter_arguments())
     for delay_s in names.RETRY_DELAYS_S:
         plan.add_fanout(names.retry_queue(service, delay_s), names.retry_queue_arguments(delay_s))
-    plan.add_queue(names.rpc_queue(service), work, exchange=names.RPC_EXCHANGE, routing_key=f"{service}.*")
+    plan.add_work_queue(service, names.rpc_queue(service), exchange=names.RPC_EXCHANGE, routing_key=f"{service}.*")
     event: Any
     for event in topology.receives:
         _add_producer(plan, event.producer)
-        plan.add_queue(
+        plan.add_work_queue(
+            service,
             names.event_queue(service, event.type_name),
-            work,
             exchange=names.events_exchange(event.producer),
             routing_key=event.routing_key,
         )
-    for queue in topology.queues:
-        plan.add_queue(queue, work)
+    for queue in topology.queues:  # behind an exchange of the same name, to which outsiders may write
+        plan.exchanges[queue] = Exchange(queue, "fanout")
+        plan.add_work_queue(service, queue, exchange=queue)
 
 
 def _add_producer(plan: BrokerPlan, service: str) -> None:

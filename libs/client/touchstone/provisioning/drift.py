@@ -5,24 +5,19 @@ it should have: for one that exists the broker compares them and changes nothing
 are read from the broker's management API. See docs/adr/0019.
 """
 
-import base64
 import dataclasses
 import http.client
-import json
-import urllib.parse
-import urllib.request
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pika.exceptions
 
 from touchstone.provisioning.broker_plan import Binding, BrokerPlan, broker_plan
+from touchstone.provisioning.management import Management
 from touchstone.provisioning.provision import chosen, databases, indexes_of, options_of, other_argument
-from touchstone.rpc.blocking import Connection, nodes, open_connection
+from touchstone.rpc.blocking import Connection, open_connection
 from touchstone_contracts.topology import ServiceTopology
 
-MANAGEMENT_PORT = 15672
-MANAGEMENT_S_MAX = 10
 PROVISION, CHANGE_A_QUEUE = "touchstone provision", "docs/runbooks/change-a-queue.md"
 DROP_IT = "drop the index, then touchstone provision"
 _NOT_FOUND = 404
@@ -112,27 +107,11 @@ def _told(binding: Binding) -> str:
 
 def _bindings(amqp_uri: str, management_uri: str | None) -> set[Binding]:
     """All bindings of queues. Raises what a server may cause that is no management API, or does not tell."""
-    broker = nodes(amqp_uri, client_name="touchstone provision --check")[0].parameters
-    parts = urllib.parse.urlsplit(management_uri or management_beside(broker))
-    user = f"{urllib.parse.unquote(parts.username or '')}:{urllib.parse.unquote(parts.password or '')}"
-    path = f"{parts.path.rstrip('/')}/api/bindings/{urllib.parse.quote(broker.virtual_host, safe='')}"
-    request = urllib.request.Request(parts._replace(netloc=parts.netloc.rpartition("@")[2], path=path).geturl())
-    request.add_header("Authorization", f"Basic {base64.b64encode(user.encode()).decode()}")
-    directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with directly.open(request, timeout=MANAGEMENT_S_MAX) as answer:
-        rows = json.load(answer)
+    management = Management(amqp_uri, management_uri)
+    rows = management.ask("GET", "bindings", management.virtual_host)
     if not isinstance(rows, list):
         raise ValueError("it does not list bindings")
     return {Binding(r["source"], r["destination"], r["routing_key"]) for r in rows if r["destination_type"] == "queue"}
-
-
-def management_beside(broker: Any) -> str:
-    """The management API where it usually is: on the broker's host, with the same user. Raises ValueError."""
-    if broker.ssl_options is not None:
-        raise ValueError("the broker is asked by TLS: name it with --management-uri")
-    host = f"[{broker.host}]" if ":" in broker.host else broker.host
-    user = [urllib.parse.quote(part, safe="") for part in (broker.credentials.username, broker.credentials.password)]
-    return f"http://{':'.join(user)}@{host}:{MANAGEMENT_PORT}"
 
 
 def _of_database(database: Any, topology: ServiceTopology) -> Iterator[Deviation]:

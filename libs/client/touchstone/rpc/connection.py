@@ -26,7 +26,7 @@ from pika.adapters.utils.selector_ioloop_adapter import SelectorIOServicesAdapte
 from touchstone.rpc.blocking import HEARTBEAT_S, BrokerRefused, BrokerUnreachable, Node, nodes, refusal
 from touchstone.rpc.io_loop import IoLoop
 from touchstone.rpc.uris import redacted
-from touchstone_contracts.topology import RPC_EXCHANGE
+from touchstone_contracts.topology import RPC_EXCHANGE, reply_prefix
 
 _TRANSIENT = 1
 # a quorum queue, which a virtual host may have as its default, cannot be exclusive
@@ -228,8 +228,8 @@ class RpcConnection:
 
     def _connect_to(self, node: Node) -> None:
         self._node = node
-        self._reply_to = uuid.uuid4().hex  # a node that froze may keep the queue of an earlier attempt
-        self._queue = f"rpc.reply-touchstone-client-{self._reply_to}"
+        own = uuid.uuid4().hex  # a node that froze may keep the queue of an earlier attempt
+        self._queue = self._reply_to = f"{reply_prefix(node.parameters.credentials.username)}{own}"
         self._connection = _FastConnection(
             node.parameters,
             on_open_callback=lambda connection: connection.channel(_CHANNEL, on_open_callback=self._on_channel_open),

@@ -1,6 +1,6 @@
 import pytest
 
-from touchstone_contracts.addresses import AVOIDED_S, Addresses, split
+from touchstone_contracts.addresses import AVOIDED_S, Addresses, split, with_credentials
 
 THREE = "amqp://user:p,w@one:5001,two,[::1]:5003/vhost?heartbeat=5"
 
@@ -59,3 +59,21 @@ def test_a_failure_is_forgotten_after_a_while() -> None:
     now[0] += AVOIDED_S + 1
 
     assert {addresses.in_turn()[0] for _ in range(200)} == set(split(THREE))
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("amqp://host", "amqp://u-1:p%3A%40%2F@host"),
+        ("amqp://guest:guest@host:5672/v", "amqp://u-1:p%3A%40%2F@host:5672/v"),
+        ("amqps://one,two:5671/%2F?x=1", "amqps://u-1:p%3A%40%2F@one,two:5671/%2F?x=1"),
+    ],
+)
+def test_another_user_takes_the_place_of_the_one_in_an_address(uri: str, expected: str) -> None:
+    assert with_credentials(uri, "u-1:p:@/\n") == expected
+
+
+@pytest.mark.parametrize("credentials", ["", "user", ":password", "user:", "user\n"])
+def test_what_are_no_credentials_is_refused_without_being_quoted(credentials: str) -> None:
+    with pytest.raises(ValueError, match=r"not of the form user:password$"):
+        with_credentials("amqp://host", credentials)

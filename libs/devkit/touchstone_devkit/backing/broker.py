@@ -50,6 +50,14 @@ def delete_vhost(management_uri: str, vhost: str) -> None:
         _ask("DELETE", management_uri, "vhosts", vhost)
 
 
+def delete_users(management_uri: str, prefix: str) -> None:
+    """Those that `touchstone provision --users` made for an installation; quiet as above."""
+    with contextlib.suppress(requests.RequestException):
+        names = [user["name"] for user in _ask("GET", management_uri, "users").json()]
+        for name in (name for name in names if name.startswith(f"{prefix}-")):
+            _ask("DELETE", management_uri, "users", name)
+
+
 def management_answers(management_uri: str) -> bool:
     try:
         _ask("GET", management_uri, "whoami")
@@ -58,6 +66,8 @@ def management_answers(management_uri: str) -> bool:
     return True
 
 
-def _ask(method: str, management_uri: str, *path: str, **options: Any) -> None:
+def _ask(method: str, management_uri: str, *path: str, **options: Any) -> requests.Response:
     uri = "/".join([management_uri.rstrip("/"), "api", *(quote(part, safe="") for part in path)])
-    requests.request(method, uri, timeout=REQUEST_TIMEOUT_S, **options).raise_for_status()
+    answer = requests.request(method, uri, timeout=REQUEST_TIMEOUT_S, **options)
+    answer.raise_for_status()
+    return answer

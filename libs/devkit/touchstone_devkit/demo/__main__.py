@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(system: System, console: Console, options: argparse.Namespace) -> list[str]:
     journey = Journey(load_cases(options.examples), load_setup(options.examples))
-    with Register(system.amqp_uri, system.token) as register, WireTap(system.amqp_uri, journey.hear) as wire_tap:
+    with Register(system.calls_uri, system.token) as register, WireTap(system.amqp_uri, journey.hear) as wire_tap:
         commands = set_up(register, journey.setup)
         console.print(f"set up: {commands} commands from {_shown(options.examples / 'setup.json')}")
         journey.changed = Progress(console, journey.story).update

@@ -19,8 +19,8 @@ from touchstone_devkit.demo.worlds import World, stage
 class Scheme:
     """Inside the block `register` calls the services and `wire_tap` hears their events.
 
-    Made from the environment of a system: AMQP_URI, MONGO_URI, TOUCHSTONE_DATABASE_PREFIX and TOUCHSTONE_KEY, the file
-    of the private key that signs the callers' tokens.
+    Made from the environment of a system: AMQP_URI (TOUCHSTONE_AMQP_URI for callers, where it has one), MONGO_URI,
+    TOUCHSTONE_DATABASE_PREFIX and TOUCHSTONE_KEY, the file of the private key that signs the callers' tokens.
     """
 
     environment: Mapping[str, str] = dataclasses.field(default_factory=lambda: os.environ, repr=False)
@@ -28,7 +28,8 @@ class Scheme:
     def __post_init__(self) -> None:
         self.amqp_uri = self.environment["AMQP_URI"]
         self.key = keys.load(Path(self.environment["TOUCHSTONE_KEY"]))
-        self.register = Register(self.amqp_uri, self.token)
+        self.calls_uri = self.environment.get("TOUCHSTONE_AMQP_URI") or self.amqp_uri
+        self.register = Register(self.calls_uri, self.token)
         self.wire_tap = WireTap(self.amqp_uri)
 
     def token(self, role: str, *, sub: str | None = None, cab: str | None = None, member: str | None = None) -> str:

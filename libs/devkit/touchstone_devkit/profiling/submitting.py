@@ -72,7 +72,7 @@ class Submitters:
         self._world.setup["contacts"] = list(people.values())
         self._client = _Traced(system.amqp_uri, self._token, timeout_s=60)
         self._mongo: MongoClient = MongoClient(system.mongo_uri)
-        with Register(system.amqp_uri, system.token) as register:
+        with Register(system.calls_uri, system.token) as register:
             stage(register, self._world)
         self._wait_for("contacts", len(people))
         self._expected, self._notices_each = 0, len(people)

@@ -35,8 +35,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from touchstone.auth import keys, tokens
+from touchstone_contracts.addresses import with_credentials
 from touchstone_contracts.services import SERVICES
-from touchstone_devkit.backing.broker import create_vhost, delete_vhost
+from touchstone_devkit.backing.broker import create_vhost, delete_users, delete_vhost
 from touchstone_devkit.backing.choosing import Backing, start_backing
 from touchstone_devkit.backing.replica_set import drop_databases
 from touchstone_devkit.backing.sources import Announce
@@ -73,6 +74,7 @@ class System:
 
     def __post_init__(self) -> None:
         self._drop_databases = not self.database_prefix
+        self._has_users = False
         self.database_prefix = self.database_prefix or f"touchstone_{secrets.token_hex(4)}"
         self.processes: dict[str, Supervised] = {}
         self.http_uris: dict[str, str] = {}
@@ -153,9 +155,9 @@ class System:
         self._make_keys()
         self._take_ports()
         self.environment = self._new_environment()
+        self._provision()
         self._define_processes(ledger)
         self._start_process_group([MAIL_SINK])
-        self._provision()
         self._start_process_group(SERVICES)
         if RECONCILER in self.processes:
             self._start_process_group([RECONCILER])
@@ -175,8 +177,18 @@ class System:
             vhost = f"touchstone-{secrets.token_hex(4)}"
             own = create_vhost(self.management_uri, self.amqp_uri, vhost)
             if own:
-                self.amqp_uri = own
+                self.amqp_uri, self._has_users = own, True
+                self._steps_down.callback(delete_users, self.management_uri, self.database_prefix)
                 self._steps_down.callback(delete_vhost, self.management_uri, vhost)
+
+    @property
+    def calls_uri(self) -> str:
+        """The broker's address for whoever calls: with a user that may do no more, where the broker gives us users."""
+        return self.environment.get("TOUCHSTONE_AMQP_URI", self.amqp_uri)
+
+    @property
+    def _users_folder(self) -> Path:
+        return self.folder / DATA / "users"
 
     def _make_keys(self) -> None:
         folder = self.keys_folder or self.folder / DATA / "keys"
@@ -264,12 +276,20 @@ class System:
 
     def _provision(self) -> None:
         begun = time.monotonic()
-        done = self.run(sys.executable, "-m", "touchstone.cli", "provision", timeout_s=PROVISION_TIMEOUT_S)
+        command = [sys.executable, "-m", "touchstone.cli", "provision"]
+        if self._has_users and self.management_uri:
+            command += ["--users", str(self._users_folder), "--management-uri", self.management_uri]
+        done = self.run(*command, timeout_s=PROVISION_TIMEOUT_S)
         self.log_folder.mkdir(exist_ok=True)
         (self.log_folder / "provision.log").write_text(done.stdout + done.stderr)
         if done.returncode != 0:
             raise SystemDidNotStart(f"provisioning failed:\n{(done.stdout + done.stderr)[-2000:]}")
-        self.announce(f"provisioned: queues and indexes ({time.monotonic() - begun:.1f} s)")
+        if self._has_users:
+            for name in SERVICES:
+                self.environment[f"{name.upper()}_AMQP_CREDENTIALS"] = str(self._users_folder / name / "amqp")
+            outside = (self._users_folder / "outside" / "amqp").read_text()
+            self.environment["TOUCHSTONE_AMQP_URI"] = with_credentials(self.amqp_uri, outside)
+        self.announce(f"provisioned: queues, users and indexes ({time.monotonic() - begun:.1f} s)")
 
 
 def _command(service: str, services: Path) -> list[str]:

@@ -1,0 +1,126 @@
+"""The broker's users: one for each service and one for everybody outside, each with the rights that it needs."""
+
+import dataclasses
+import http.client
+import os
+import pathlib
+import re
+import secrets
+from collections.abc import Iterable, Sequence
+
+from touchstone.auth import keys
+from touchstone.provisioning.management import Management
+from touchstone.provisioning.provision import ProvisioningFailed, chosen
+from touchstone_contracts import topology as names
+from touchstone_contracts.registry import REGISTRY
+from touchstone_contracts.services import SERVICES
+from touchstone_contracts.topology import ServiceTopology
+
+OUTSIDE = "outside"
+"""Whoever calls, hands in and listens: members' and bodies' systems, the command line, the reconciler."""
+NOTHING = "^$"
+
+
+@dataclasses.dataclass(frozen=True)
+class Rights:
+    """Patterns of the names that a user may make, write to and read; by exchange, of routing keys."""
+
+    configure: str
+    write: str
+    read: str
+    topics: tuple[tuple[str, str, str], ...]
+    """Exchange, routing keys that may be written, routing keys that may be bound."""
+
+
+def user_name(prefix: str, who: str) -> str:
+    """Installations on one broker have users of their own."""
+    return f"{prefix}-{who}"
+
+
+def service_rights(topology: ServiceTopology) -> Rights:
+    """A service reads its own queues; it writes its own exchanges, and answers to whoever called."""
+    service = topology.service
+    writes = [names.RPC_EXCHANGE, names.events_exchange(service), names.own_queues(service), names.dead_letter(service)]
+    writes += [names.retry_queue(service, delay_s) for delay_s in names.RETRY_DELAYS_S]
+    reads = [names.rpc_queue(service), names.dead_letter(service), *topology.queues]
+    reads += [names.event_queue(service, event.type_name) for event in topology.receives]  # type: ignore[attr-defined]
+    return Rights(NOTHING, _one_of(writes), _one_of(reads), ((names.RPC_EXCHANGE, _NO_CALL, NOTHING),))
+
+
+def outside_rights(user: str, intakes: Iterable[str]) -> Rights:
+    """Calls, hands in, and hears events without personal details, on queues that bear the user's name."""
+    own = f"{re.escape(names.reply_prefix(user))}.*"
+    events = {names.events_exchange(service): _heard_of(service) for service in SERVICES}
+    return Rights(
+        configure=f"^{own}$",
+        write=f"^({own}|{_escaped([names.RPC_EXCHANGE, *intakes])})$",
+        read=f"^({own}|{_escaped([names.RPC_EXCHANGE, *events])})$",
+        topics=((names.RPC_EXCHANGE, _CALL, f"^{own}$"), *((name, NOTHING, keys) for name, keys in events.items())),
+    )
+
+
+_CALL = f"^({'|'.join(SERVICES)})\\.[^.]+$"
+_NO_CALL = f"^(?!({'|'.join(SERVICES)})\\.).*$"
+
+
+def _heard_of(service: str) -> str:
+    return _one_of(names.public_routing_keys(service, REGISTRY.values()))
+
+
+def _one_of(wanted: Sequence[str]) -> str:
+    return f"^({_escaped(wanted)})$"
+
+
+def _escaped(wanted: Iterable[str]) -> str:
+    return "|".join(map(re.escape, wanted))
+
+
+def provision_users(
+    amqp_uri: str,
+    prefix: str,
+    folder: pathlib.Path,
+    *,
+    topologies: Iterable[ServiceTopology] | None = None,
+    outsiders: Sequence[str] = (OUTSIDE,),
+    management_uri: str | None = None,
+) -> dict[str, str]:
+    """Make each user with its rights, and its password in the file `<who>/amqp` in `folder`, where there is none yet.
+
+    Gives the files by user. Whoever has no file any more has got a new password. Raises ProvisioningFailed and
+    KeyUnusable.
+    """
+    wanted = chosen(topologies)
+    intakes = [queue for topology in wanted for queue in topology.queues]
+    rights = {topology.service: service_rights(topology) for topology in wanted}
+    rights |= {who: outside_rights(user_name(prefix, who), intakes) for who in outsiders}
+    made = {}
+    try:
+        management = Management(amqp_uri, management_uri)
+        for who, may in rights.items():
+            path = folder / who / "amqp"
+            _make(management, user_name(prefix, who), _password(path, user_name(prefix, who)), may)
+            made[user_name(prefix, who)] = str(path)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise ProvisioningFailed([f"The broker's management API cannot make users: {error}"]) from error
+    return made
+
+
+def _password(path: pathlib.Path, user: str) -> str:
+    """The one in the file, `user:password`; else a new one, written there first."""
+    keys.refuse_tracked_place(path.absolute())
+    if path.exists():
+        return path.read_text(encoding="utf-8").strip().partition(":")[2]
+    password = secrets.token_urlsafe(32)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(f"{user}:{password}\n")
+    return password
+
+
+def _make(management: Management, user: str, password: str, may: Rights) -> None:
+    management.ask("PUT", "users", user, password=password, tags="")
+    rights = {"configure": may.configure, "write": may.write, "read": may.read}
+    for exchange, write, read in may.topics:  # before anything is allowed
+        topic = {"exchange": exchange, "write": write, "read": read}
+        management.ask("PUT", "topic-permissions", management.virtual_host, user, **topic)
+    management.ask("PUT", "permissions", management.virtual_host, user, **rights)
