@@ -43,7 +43,12 @@ class Release:
         """What this release needs of broker and database, beside what is there."""
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "-m", "touchstone.cli", "provision"],
-            env={**os.environ, **system.environment, **self.environment(system)},
+            env={
+                **os.environ,
+                **system.environment,
+                **self.environment(system),
+                "TOUCHSTONE_AMQP_URI": system.amqp_uri,  # a release before ours takes it rather than AMQP_URI
+            },
             cwd=CHECKOUT,
             capture_output=True,
             text=True,
@@ -54,7 +59,9 @@ class Release:
     def environment(self, system: System) -> dict[str, str]:
         path = os.pathsep.join([str(folder) for folder in (_PROBE, *self.path)] + _inherited())
         notes = str(system.folder / "origins")
-        return {"PYTHONPATH": path, "UPGRADE_ORIGINS": notes, "UPGRADE_PACKAGES": " ".join(PACKAGES)}
+        noted = {"UPGRADE_ORIGINS": notes, "UPGRADE_PACKAGES": " ".join(PACKAGES)}
+        # As docs/evolving.md has it while a release runs that does not sign.
+        return {"PYTHONPATH": path, "TOUCHSTONE_UNSIGNED_EVENTS": "take", **noted}
 
     def foreign(self, system: System, pid: int) -> dict[str, str]:
         """Packages that the process took from elsewhere than from where this release has them."""
