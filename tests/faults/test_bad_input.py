@@ -323,7 +323,7 @@ def test_nonsense_from_a_strangers_event_is_parked_by_its_consumer(bench: Bench,
     with bench.undisturbed(contents=True):
         outcome = bench.send(entrance, "nonsense on the exchange", good.but(body=b'{"specversion": 1}'))
 
-    assert problem("nonsense", outcome, [parked("schema")]) is None
+    assert problem("nonsense", outcome, [parked("unsigned")]) is None
 
 
 def test_an_event_that_nobody_knows_waits_where_it_can_be_seen(bench: Bench) -> None:

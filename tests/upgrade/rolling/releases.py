@@ -32,6 +32,8 @@ class Release:
     services: Path = CHECKOUT / "services"
     queues: tuple[str, ...] = ()
     """Those that ours does not read."""
+    knows_users: bool = True
+    """Whether it makes users of the broker."""
 
     def deploy(self, system: System, service: str) -> None:
         """Start the service anew with this release's code. Raises AssertionError if it found other code than that."""
@@ -41,8 +43,9 @@ class Release:
 
     def provision(self, system: System) -> None:
         """What this release needs of broker and database, beside what is there."""
+        users = system.making_users if self.knows_users else ()
         done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "touchstone.cli", "provision"],
+            [sys.executable, "-W", "ignore", "-m", "touchstone.cli", "provision", *users],
             env={
                 **os.environ,
                 **system.environment,
@@ -105,7 +108,9 @@ def previous(folder: Path, commit: str = PREVIOUS) -> Release:
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
     path = (*sorted((folder / "libs").iterdir()), *sorted((folder / "services").iterdir()))
-    return Release(f"commit {commit[:7]}", tuple(p for p in path if p.name != "devkit"), folder / "services")
+    return Release(
+        f"commit {commit[:7]}", tuple(p for p in path if p.name != "devkit"), folder / "services", knows_users=False
+    )
 
 
 def following(folder: Path, *, forgets_the_old: bool = False) -> Release:

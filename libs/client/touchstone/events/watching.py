@@ -18,6 +18,7 @@ from touchstone_contracts.services import SERVICES
 from touchstone_contracts.topology import events_exchange, public_routing_keys, reply_prefix
 
 _POLL_S = 0.25
+_ACCESS_REFUSED = 403
 # classic, because a quorum queue, which a virtual host may have as its default, cannot be exclusive
 _QUEUE_ARGUMENTS = {"x-max-length": 10_000, "x-queue-type": "classic"}
 
@@ -63,10 +64,22 @@ def _listen(connection: Connection, user: str) -> tuple[Channel, str]:
         raise BrokerRefused("The broker has no exchange of any service: run `touchstone provision` first.")
     channel, queue = connection.channel(), f"{reply_prefix(user)}watch-{uuid.uuid4().hex}"
     channel.queue_declare(queue, exclusive=True, auto_delete=True, arguments=_QUEUE_ARGUMENTS)
-    for service in producers:
-        for routing_key in public_routing_keys(service, REGISTRY.values()):
-            channel.queue_bind(queue, events_exchange(service), routing_key)
+    for producer in producers:
+        channel = _bind(connection, channel, queue, producer)
     return channel, queue
+
+
+def _bind(connection: Connection, channel: Channel, queue: str, producer: str) -> Channel:
+    """To all events of a service; where the user may not, to each type without personal details that is known here."""
+    try:
+        channel.queue_bind(queue, events_exchange(producer), "#")
+    except pika.exceptions.ChannelClosedByBroker as refused:
+        if refused.reply_code != _ACCESS_REFUSED:
+            raise
+        channel = connection.channel()
+        for routing_key in public_routing_keys(producer, REGISTRY.values()):
+            channel.queue_bind(queue, events_exchange(producer), routing_key)
+    return channel
 
 
 def _exists(connection: Connection, exchange: str) -> bool:

@@ -187,7 +187,14 @@ class System:
         return self.environment.get("TOUCHSTONE_AMQP_URI", self.amqp_uri)
 
     @property
-    def _users_folder(self) -> Path:
+    def making_users(self) -> list[str]:
+        """What `touchstone provision` is told so that it makes users with rights, where the broker lets us."""
+        if not (self._has_users and self.management_uri):
+            return []
+        return ["--users", str(self.users_folder), "--management-uri", self.management_uri]
+
+    @property
+    def users_folder(self) -> Path:
         return self.folder / DATA / "users"
 
     def _make_keys(self) -> None:
@@ -276,9 +283,7 @@ class System:
 
     def _provision(self) -> None:
         begun = time.monotonic()
-        command = [sys.executable, "-m", "touchstone.cli", "provision"]
-        if self._has_users and self.management_uri:
-            command += ["--users", str(self._users_folder), "--management-uri", self.management_uri]
+        command = [sys.executable, "-m", "touchstone.cli", "provision", *self.making_users]
         done = self.run(*command, timeout_s=PROVISION_TIMEOUT_S)
         self.log_folder.mkdir(exist_ok=True)
         (self.log_folder / "provision.log").write_text(done.stdout + done.stderr)
@@ -286,8 +291,8 @@ class System:
             raise SystemDidNotStart(f"provisioning failed:\n{(done.stdout + done.stderr)[-2000:]}")
         if self._has_users:
             for name in SERVICES:
-                self.environment[f"{name.upper()}_AMQP_CREDENTIALS"] = str(self._users_folder / name / "amqp")
-            outside = (self._users_folder / "outside" / "amqp").read_text()
+                self.environment[f"{name.upper()}_AMQP_CREDENTIALS"] = str(self.users_folder / name / "amqp")
+            outside = (self.users_folder / "outside" / "amqp").read_text()
             self.environment["TOUCHSTONE_AMQP_URI"] = with_credentials(self.amqp_uri, outside)
         self.announce(f"provisioned: queues, users and indexes ({time.monotonic() - begun:.1f} s)")
 
