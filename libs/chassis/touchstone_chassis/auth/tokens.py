@@ -15,11 +15,18 @@ from typing import Any
 
 import structlog
 from joserfc import jwt
-from joserfc.errors import JoseError, SecurityWarning
+from joserfc.errors import (
+    BadSignatureError,
+    JoseError,
+    KeyParameterError,
+    MissingAlgorithmError,
+    SecurityWarning,
+    UnsupportedAlgorithmError,
+)
 from joserfc.jwk import OKPKey
 
 from touchstone_contracts import roles
-from touchstone_contracts.callers import PARTY_CLAIMS, Caller
+from touchstone_contracts.callers import PARTY_CLAIMS, Caller, is_name
 from touchstone_contracts.errors import Unauthenticated
 
 LIFE_S_MAX = 300
@@ -27,7 +34,7 @@ LEEWAY_S = 5
 TOKEN_LENGTH_MAX = 4096
 CACHED_MAX = 10_000
 ALGORITHMS = ("Ed25519", "EdDSA")
-_NAME_LENGTH_MAX = 200
+_EITHER_NAME = tuple(("alg", name) for name in ALGORITHMS)
 
 # "EdDSA" leaves the curve open, which is why RFC 9864 replaces it. Here the key fixes the curve.
 warnings.filterwarnings("ignore", message="EdDSA is deprecated", category=SecurityWarning)
@@ -64,7 +71,7 @@ class Verifier:
         named = issuers.split(",") if isinstance(issuers, str) else issuers
         self._path = os.fspath(jwks_path)
         self._audience = audience
-        self._issuers = frozenset(issuer.strip() for issuer in named)
+        self.issuers = frozenset(issuer.strip() for issuer in named)
         self._now = now
         self._cache: dict[bytes, tuple[Caller, float]] = {}
         try:
@@ -115,15 +122,23 @@ class Verifier:
             decoded = jwt.decode(token, key_of, algorithms=ALGORITHMS)
         except Unauthenticated:
             raise
+        except (UnsupportedAlgorithmError, MissingAlgorithmError):
+            raise Unauthenticated(f"A token's algorithm is {', or '.join(ALGORITHMS)}.") from None
+        except KeyParameterError:
+            raise Unauthenticated("The token's key is not for signing tokens.") from None
+        except BadSignatureError:
+            raise Unauthenticated("The token's signature is not valid.") from None
         # a header or payload that is not of the right form surfaces as any of these
         except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            raise Unauthenticated("The token's form, algorithm or signature is not valid.") from None
+            raise Unauthenticated("The token is no compact JWS with claims.") from None
         return decoded.claims, chosen[0]
 
     def _check_addressed(self, claims: dict[str, Any], key: _PublicKey) -> None:
         issuer = _name(claims, "iss")
-        if issuer not in self._issuers or key.issuer not in (None, issuer):
+        if issuer not in self.issuers:
             raise Unauthenticated("The token's issuer is not accepted here.")
+        if key.issuer not in (None, issuer):
+            raise Unauthenticated("The token's key belongs to another issuer.")
         audience = claims.get("aud")
         if self._audience not in (audience if isinstance(audience, list) else [audience]):
             raise Unauthenticated("The token is meant for somebody else.")
@@ -168,14 +183,15 @@ def _caller(claims: dict[str, Any]) -> Caller:
     if role not in roles.ALL:
         raise Unauthenticated("The token names a role that does not exist.")
     party = PARTY_CLAIMS.get(role)
-    return Caller(subject=subject, role=role, **({party: _name(claims, party)} if party else {}))
+    named = {party: _name(claims, party)} if party else {}
+    return Caller(subject=subject, role=role, issuer=_name(claims, "iss"), **named)
 
 
 def _name(claims: dict[str, Any], claim: str) -> str:
-    value = claims.get(claim)
-    if not isinstance(value, str) or not 0 < len(value) <= _NAME_LENGTH_MAX:
+    value: Any = claims.get(claim)
+    if not is_name(value):
         raise Unauthenticated(f"The token has no proper claim {claim!r}.")
-    return value
+    return str(value)
 
 
 def _moment(claims: dict[str, Any], claim: str) -> float:
@@ -197,7 +213,7 @@ def _read_keys(path: str) -> dict[str, _PublicKey]:
         keys = [entry for entry in listed if entry.get("kty") == "OKP" and entry.get("crv") == "Ed25519"]
         if any("d" in entry for entry in keys):
             raise UnusableKeys(f"{path} holds a private key; services need the public keys only.")
-        by_kid = {_kid(entry): _PublicKey(OKPKey.import_key(entry), entry.get("iss"), _roles(entry)) for entry in keys}
+        by_kid = {_kid(entry): _PublicKey(_key(entry), entry.get("iss"), _roles(entry)) for entry in keys}
     except OSError as error:
         raise UnusableKeys(f"{path}: {error.strerror}") from error
     except (ValueError, TypeError, KeyError, AttributeError, JoseError) as error:
@@ -205,6 +221,11 @@ def _read_keys(path: str) -> dict[str, _PublicKey]:
     if not by_kid or len(by_kid) < len(keys):
         raise UnusableKeys(f"{path} must hold at least one Ed25519 key, each with a kid of its own.")
     return by_kid
+
+
+def _key(entry: dict[str, Any]) -> OKPKey:
+    """A key for one name of the algorithm is for the other, too."""
+    return OKPKey.import_key({name: value for name, value in entry.items() if (name, value) not in _EITHER_NAME})
 
 
 def _roles(entry: dict[str, Any]) -> frozenset[str] | None:

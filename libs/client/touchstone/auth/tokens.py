@@ -8,7 +8,7 @@ from joserfc import jwt
 
 from touchstone.auth.keys import SigningKey
 from touchstone_contracts import roles
-from touchstone_contracts.callers import PARTY_CLAIMS
+from touchstone_contracts.callers import PARTY_CLAIMS, is_name
 
 AUDIENCE = "touchstone"
 LIFE_S_MAX = 300
@@ -36,8 +36,9 @@ def sign(
     party = _party(role, cab, member)
     if key.roles is not None and role not in key.roles:
         raise TokenUnsignable(f"This key is for the roles {', '.join(key.roles)} alone.")
-    if not subject:
-        raise TokenUnsignable("A token needs a subject: who is calling.")
+    for name in (subject, issuer or key.issuer, *party.values()):
+        if not is_name(name):
+            raise TokenUnsignable("Who is calling, for whom and by which issuer: one visible line for each.")
     if not 0 < life_s <= LIFE_S_MAX:
         raise TokenUnsignable(f"A token lives for 1 to {LIFE_S_MAX} seconds.")
     now = int(time.time())
