@@ -8,7 +8,6 @@ from touchstone_contracts import roles
 
 PARTY_CLAIMS = {roles.ASSESSOR: "cab", roles.MEMBER: "member"}
 """By role, the claim that names the one party which a caller in it speaks for; the others speak for the scheme."""
-NAME_LENGTH_MAX = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,4 +38,4 @@ class Caller:
 def is_name(value: Any) -> bool:
     """Whether it may name who calls, since names are kept, compared and shown: a line of visible characters with no
     blank around it."""
-    return isinstance(value, str) and 0 < len(value) <= NAME_LENGTH_MAX and value.isprintable() and value == value.strip()
+    return isinstance(value, str) and 0 < len(value) <= 200 and value.isprintable() and value == value.strip()

@@ -105,6 +105,7 @@ CONTEXT = [
 ] + [
     _ignored("nameko.correlation_id", "100 KB", "x" * 100_000),
     _ignored("nameko.correlation_id", "a line break", "a\n{}"),
+    _ignored("nameko.correlation_id", "half a character", "a\ud800b"),
     _ignored("touchstone-attempt", "a negative number", -1),
     _ignored("touchstone-tag", "forged", "x"),
     _ignored("touchstone-dead-letter", "forged", {"$ne": None}),
@@ -129,7 +130,9 @@ ATTRIBUTES = [
     _property("message_id", "empty", "", FINE, FINE, parked("no_message_id")),
     _property("message_id", "of 255 characters", "m" * 255, FINE, FINE, parked("no_message_id")),
     _property("message_id", "an operator", "$gt", FINE, FINE),
-    _property("message_id", "a NUL", "a\0b", FINE, FINE),
+    _property("message_id", "a NUL", "a\0b", FINE, FINE, parked("no_message_id")),
+    _property("message_id", "a line break", "a\nb", FINE, FINE, parked("no_message_id")),
+    _property("message_id", "half a character", "a\ud800b", FINE, FINE, parked("no_message_id")),
     _property("correlation_id", "missing", None, FINE, FINE),
     _property("correlation_id", "of 255 characters", "c" * 255, FINE, FINE),
     _property("reply_to", "missing", None, parked("no_reply_to"), FINE),

@@ -15,6 +15,7 @@ from touchstone_chassis.handlers.commands import Call, CommandExecution, QueryEx
 from touchstone_chassis.handlers.events import OnEvent
 from touchstone_chassis.handlers.execution import Execution
 from touchstone_chassis.handlers.idempotency import Answers
+from touchstone_chassis.handlers.message_commands import Message, MessageCommand
 from touchstone_chassis.handlers.messages import OnMessage
 from touchstone_chassis.rpc.method import Method
 from touchstone_chassis.scheduling.entrypoint import OnJob
@@ -25,7 +26,6 @@ from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
 from touchstone_contracts.bookkeeping import BOOKKEEPING_INDEXES
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.envelope import unwrap
-from touchstone_contracts.errors import Refusal
 from touchstone_contracts.topology import ServiceTopology, event_queue
 from touchstone_contracts.versions import upcast, versions
 from touchstone_testing.event_keys import unsigned
@@ -100,7 +100,12 @@ class Process:
         committer = _EachByAReplica(self.database, self.clock)
         here = SimpleNamespace(open_for_s=0.0, trip=lambda: None)
         self._resources: Any = SimpleNamespace(
-            service=self.name, committer=committer, answers=Answers(self.database), draining=False, circuit_breaker=here
+            service=self.name,
+            committer=committer,
+            answers=Answers(self.database, one_issuer=True),
+            draining=False,
+            circuit_breaker=here,
+            time=self.clock,
         )
         self._provided |= fresh_caches(self._service)
 
@@ -124,14 +129,16 @@ class Process:
 
     def take_message(self, queue: str, body: bytes, caller: Caller, message_id: str) -> None:
         """Carry out a command that came as a message, or record its refusal; once."""
-        handler, request = self.messages[queue], orjson.loads(body)
-        key, origin = f"{self.name}.{handler.name}/{caller.subject}/{message_id}", Origin(message_id, message_id)
-        try:
-            self._once(key, handler, origin, request, caller, message_id)
-        except Refusal as refusal:
-            refused = getattr(self._service, handler.entrypoint.refused)
-            record = dataclasses.replace(handler, method=refused)
-            self._once(key, record, origin, request, caller, refusal, message_id)
+        handler, request, unit = self.messages[queue], orjson.loads(body), UnitOfWork(self.database)
+        message = Message(f"{self.name}.{handler.entrypoint.handler}", message_id, request)
+        command = MessageCommand(self._resources, unit, Origin(message_id, message_id), message)
+        service = instance_of(self._service, unit, **self._provided)
+        refused = getattr(service, handler.entrypoint.refused)
+        command.carry_out(
+            caller,
+            lambda: handler.method(service, request, caller, message_id),
+            lambda refusal: refused(request, caller, refusal, message_id),
+        )
 
     def due(self) -> list[str]:
         """Ids of the deadlines whose time has come, claimed ones of dead processes included."""

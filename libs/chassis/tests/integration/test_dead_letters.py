@@ -136,7 +136,9 @@ def test_a_replay_takes_effect_once_and_is_on_record(bus, operator, behaviour, d
     assert trial["replayed"] == done["replayed"] == [parked["id"]] and trial["dry_run"]
     assert again["refused"][0]["code"] == "not_parked"
     assert (shown["state"], shown["replays"]) == ("replayed", 1)
-    assert [(a["action"], a["who"], a["why"]) for a in shown["actions"][1:]] == [("replayed", "operator-1", "mended")]
+    assert [(a["action"], a["who"], a["why"]) for a in shown["actions"][1:]] == [
+        ("replayed", "operator-1 (operator, tests)", "mended")
+    ]
     assert database["inbox"].find_one({"_id": f"toy.name_body/{event['id']}"})
     assert database["things"].find_one({"_id": "b-1"})["count"] == 1
     assert bus.take(HEARD) is None

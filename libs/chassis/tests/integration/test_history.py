@@ -75,7 +75,11 @@ def test_an_event_says_which_command_of_whom_announced_it(bus, ask, issuer):
 
     (found,) = ask("find_events", subjects=["t-1"])["items"]
 
-    assert (found["trigger"], found["by"], found["causation_id"]) == ("name_thing", "secretariat-1", None)
+    assert (found["trigger"], found["by"], found["causation_id"]) == (
+        "name_thing",
+        "secretariat-1 (secretariat, tests)",
+        None,
+    )
 
 
 def test_all_events_since_a_moment_come_page_by_page_and_without_their_facts(bus, ask):

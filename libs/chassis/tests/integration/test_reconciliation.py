@@ -153,7 +153,7 @@ def test_an_event_goes_out_again_with_its_id_and_it_is_recorded_who_wanted_it(bu
     assert done["republished"] == [id] and done["refused"][0]["code"] == "not_found"
     assert properties.message_id == id and b"b-1" in body
     (action,) = row["republished"]
-    assert (action["who"], action["why"]) == ("operator-1", "the queue was deleted")
+    assert (action["who"], action["why"]) == ("operator-1 (operator, tests)", "the queue was deleted")
     assert resources.background_relay.check_lag()[0]
 
 

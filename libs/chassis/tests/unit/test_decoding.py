@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from touchstone_chassis.consuming.decoding import BadMessage, decode, text_header, traceparent
+from touchstone_chassis.consuming.decoding import BadMessage, correlation_id, decode, text_header, traceparent
 from touchstone_chassis.consuming.delivery import Delivery
 
 pytestmark = pytest.mark.usefixtures("fixed_time")
@@ -25,6 +25,14 @@ def _config() -> Any:
 def a_delivery(body: bytes, headers: Any = None, content_type: Any = "application/json", **properties: Any) -> Delivery:
     message = amqp.Message(body, application_headers=headers or {}, content_type=content_type, **properties)
     return Delivery("queue", message, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("c-1", "c-1"), (b"c-1", "c-1"), *((bad, None) for bad in ("", "a\0", "a\nb", "\ud800", "x" * 101))],
+)
+def test_a_correlation_id_is_kept_where_it_is_a_visible_line(given: Any, kept: str | None) -> None:
+    assert correlation_id(a_delivery(b"{}", {"nameko.correlation_id": given})) == kept
 
 
 HEADER_VALUES = st.recursive(

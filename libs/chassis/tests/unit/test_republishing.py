@@ -12,6 +12,7 @@ from touchstone_chassis.unit_of_work.committer import Committer
 from touchstone_chassis.unit_of_work.transaction import CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
 from touchstone_contracts.bookkeeping import OUTBOX
+from touchstone_contracts.callers import Caller
 from touchstone_testing.event_keys import unsigned
 from touchstone_testing.memory_mongo import MemoryDatabase
 
@@ -23,7 +24,7 @@ SENT = {
     "subject": "s",
     "body": b"{}",
 }
-CALLER: Any = SimpleNamespace(subject="operator-1")
+CALLER = Caller("operator-1", "operator", issuer="asi")
 
 
 def outbox(*rows: dict[str, Any]) -> Any:
@@ -77,4 +78,7 @@ def test_each_event_is_refused_for_its_own_reason_and_once() -> None:
         ("bare", "body_gone"),
     ]
     (sent,) = database[OUTBOX].find({"republished": {"$exists": True}})
-    assert (sent["_id"], sent["republished"]) == ("fit", [{"at": NOW, "who": "operator-1", "why": "lost"}])
+    assert (sent["_id"], sent["republished"]) == (
+        "fit",
+        [{"at": NOW, "who": "operator-1 (operator, asi)", "why": "lost"}],
+    )

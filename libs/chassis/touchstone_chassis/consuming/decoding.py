@@ -104,6 +104,12 @@ def text_header(delivery: Delivery, *names: str, length_max: int = 4096) -> str 
     return None
 
 
+def correlation_id(delivery: Delivery) -> str | None:
+    """What the sender wants to find in logs and events: one visible line."""
+    value = text_header(delivery, "nameko.correlation_id", length_max=100)
+    return value if value and value.isprintable() else None
+
+
 def traceparent(delivery: Delivery) -> str | None:
     value = text_header(delivery, "traceparent", "nameko.traceparent")
     return value if value and _TRACEPARENT.fullmatch(value) else None

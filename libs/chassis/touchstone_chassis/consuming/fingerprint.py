@@ -18,6 +18,11 @@ def has_own_id(delivery: Delivery) -> bool:
     return bool(_given_id(delivery))
 
 
+def came_before(delivery: Delivery) -> bool:
+    """Whether somebody had this very message already: it was delivered, tried or dead-lettered before."""
+    return delivery.redelivered or any(name in delivery.headers for name in _LIVES)
+
+
 def _given_id(delivery: Delivery) -> str:
     given = delivery.attribute("message_id") or delivery.attribute("correlation_id")
     return given if isinstance(given, str) else ""

@@ -101,7 +101,7 @@ class DeadLetterApi:
         chosen = _Choice(kept, request, now)
         due = _Turns(kept.last_due() if request.get("rate_per_s") else None, request.get("rate_per_s"), now)
         for document in chosen.allowed(lambda found: _obstacle(kept, found, now, force=request["force"])):
-            changed, row = replay.replayed(document, next(due), who=caller.subject, why=request["why"], now=now)
+            changed, row = replay.replayed(document, next(due), who=str(caller), why=request["why"], now=now)
             kept.save(changed)
             kept.send(row)
         return chosen.answer("replayed")
@@ -111,9 +111,7 @@ class DeadLetterApi:
         """Put a new body beside the old one, for the next replay. The event's id stays; masked addresses are kept."""
         kept, now = self.dead_letters, self.real_time.now()
         document = kept.get(request["id"])
-        changed = replay.edited(
-            document, request["body"], kept.service, who=caller.subject, why=request["why"], now=now
-        )
+        changed = replay.edited(document, request["body"], kept.service, who=str(caller), why=request["why"], now=now)
         kept.save(changed)
         return _shown(changed)
 
@@ -123,7 +121,7 @@ class DeadLetterApi:
         kept, now = self.dead_letters, self.real_time.now()
         chosen = _Choice(kept, request, now)
         for document in chosen.allowed(_obstacle_to_discard):
-            kept.save(replay.discarded(document, who=caller.subject, why=request["why"], now=now))
+            kept.save(replay.discarded(document, who=str(caller), why=request["why"], now=now))
             kept.drop_parts(document)
         return chosen.answer("discarded")
 

@@ -9,7 +9,7 @@ from marshmallow import Schema
 
 from touchstone_chassis import validation
 from touchstone_chassis.handlers.execution import Execution
-from touchstone_chassis.handlers.idempotency import answer_id, body_hash, checked_key
+from touchstone_chassis.handlers.idempotency import checked_key
 from touchstone_chassis.handlers.resources import Resources
 from touchstone_chassis.testing.fault_points import fault_point
 from touchstone_chassis.unit_of_work.transaction import AnswerStored, Clash, CompletionRecord
@@ -54,54 +54,59 @@ class CommandExecution(Execution):
         assert call.caller is not None  # a command is never public
         self._arguments = dict(call.arguments)
         key = checked_key(self._arguments.pop("idempotency_key", None))
-        self._id, self._hash = answer_id(call.caller.subject, call.method_name, key), body_hash(self._arguments)
+        self._asked = resources.answers.asked(call.caller, call.method_name, key, self._arguments)
+        self._former_id: str | None = self._asked.former_id
         self._tried = False
 
     def run(self) -> bytes:
-        answers = self.resources.answers
-        with answers.under_way(self._id):
-            try:
-                answer: bytes = super().run()
-                return answer
-            except AnswerStored:
-                stored = _StoredAnswer(self, must_be_there=True).run()
-                return stored["answer"]
-            except Refusal as refusal:
-                # What stands in the way may be what this very command did, when another replica was asked first.
-                stored = None if refusal.retryable else _StoredAnswer(self, must_be_there=False).run()
-                if stored is None:
-                    raise
-                return stored["answer"]
+        with self.resources.answers.under_way(self._asked.id):
+            while True:
+                try:
+                    answer: bytes = super().run()
+                    return answer
+                except AnswerStored as known:
+                    stored = _StoredAnswer(self, known_as=str(known)).run()
+                except Refusal as refusal:
+                    # What stands in the way may be what this very command did, when another replica was asked first.
+                    stored = None if refusal.retryable else _StoredAnswer(self).run()
+                    if stored is None:
+                        raise
+                if stored is not None:
+                    return stored["answer"]
+                self._former_id = None  # another caller's, to whom the release before would take this one for
 
     def attempt(self) -> bytes:
         # An earlier try may have been committed without our knowing. Of an earlier call the commit itself would
         # tell, or the refusal of what that call did: most commands are no repeats, and need no look.
-        if self._tried and self.stored() is not None:
-            raise AnswerStored(self._id)
+        if self._tried and (stored := self.stored()) is not None:
+            raise AnswerStored(stored["_id"])
         self._tried = True
         request = validation.load(self._call.schema, self._arguments)
         return dumps(self._method(request, self._call.caller))
 
     def completion(self, answer: bytes) -> CompletionRecord:
         fault_point("rpc_commit")
-        return CompletionRecord(answer={"_id": self._id, "body_hash": self._hash, "answer": answer})
+        stored = {"_id": self._asked.id, "answer": answer, **self._asked.noted}
+        return CompletionRecord(answer=stored, former_id=self._former_id)
 
-    def stored(self) -> dict[str, Any] | None:
-        return self.resources.answers.stored(self._id, self._hash)
+    def stored(self, known_as: str | None = None) -> dict[str, Any] | None:
+        """The first execution's answer. Raises Clash while nothing is to be seen of the one that is known to be there,
+        since no majority has it yet, and IdempotencyConflict."""
+        found = self.resources.answers.find([self._asked.id, self._asked.former_id])
+        if known_as is not None and known_as not in found:
+            raise Clash("The command")
+        return self._asked.first_time(found)
 
 
 class _StoredAnswer(Execution):
     """Looks for what a command answered the first time: under its limits, and again where the database is silent."""
 
-    def __init__(self, command: CommandExecution, *, must_be_there: bool):
+    def __init__(self, command: CommandExecution, known_as: str | None = None):
         super().__init__(command.resources, command.unit, Origin(""), until=command.until)
-        self._command, self._must_be_there = command, must_be_there
+        self._command, self._known_as = command, known_as
 
     def attempt(self) -> dict[str, Any] | None:
-        stored = self._command.stored()
-        if stored is None and self._must_be_there:  # it was committed, and no majority has it yet
-            raise Clash("The command")
-        return stored
+        return self._command.stored(self._known_as)
 
 
 def dumps(value: Any) -> bytes:

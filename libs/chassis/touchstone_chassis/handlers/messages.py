@@ -1,8 +1,6 @@
 """The entrypoint for commands that come as a message on a queue: no caller waits, so a refusal is recorded."""
 
-import contextlib
 import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,33 +8,20 @@ import structlog
 from marshmallow import Schema
 
 from touchstone_chassis import validation
-from touchstone_chassis.consuming.decoding import BadMessage, decode, text_header, traceparent
+from touchstone_chassis.consuming.decoding import BadMessage, correlation_id, decode, text_header, traceparent
 from touchstone_chassis.consuming.delivery import Delivery
+from touchstone_chassis.consuming.fingerprint import came_before
 from touchstone_chassis.handlers.authorization import authenticate, checked_roles
 from touchstone_chassis.handlers.entrypoint import Invocation, RetriedEntrypoint, handled_by
-from touchstone_chassis.handlers.execution import Deferred, Execution
+from touchstone_chassis.handlers.execution import Deferred
+from touchstone_chassis.handlers.message_commands import Message, MessageCommand
 from touchstone_chassis.observability import metrics, tracing
 from touchstone_chassis.testing.fault_points import fault_point
-from touchstone_chassis.unit_of_work.transaction import AlreadyProcessed, CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import Refusal, Unauthenticated
 
 log = structlog.get_logger(__name__)
-
-
-class MessageExecution(Execution):
-    """One message in one handler: done when the inbox holds its sender's id for it."""
-
-    def __init__(self, invocation: Invocation, call: Callable[[], Any], inbox_key: str, origin: Origin):
-        super().__init__(invocation.entrypoint.resources, invocation.unit, origin)
-        self._call, self._inbox_key = call, inbox_key
-
-    def attempt(self) -> None:
-        self._call()
-
-    def completion(self, _result: None) -> CompletionRecord:
-        return CompletionRecord(inbox=self._inbox_key)
 
 
 class OnMessage(RetriedEntrypoint):
@@ -76,37 +61,26 @@ class OnMessage(RetriedEntrypoint):
     def _settle(
         self, invocation: Invocation, delivery: Delivery, method: Callable[..., Any], refused: Callable[..., Any]
     ) -> str:
-        body = decode(delivery, "application/json")
-        message_id = _message_id(delivery)
-        correlation_id = text_header(delivery, "nameko.correlation_id", length_max=100) or message_id
-        origin = Origin(correlation_id, message_id, traceparent(delivery), self.handler)
+        body, handler = decode(delivery, "application/json"), f"{self.resources.service}.{self.handler}"
+        message = Message(handler, _message_id(delivery), body, came_before(delivery))
+        origin = Origin(correlation_id(delivery) or message.id, message.id, traceparent(delivery), self.handler)
         structlog.contextvars.bind_contextvars(correlation_id=origin.correlation_id)
-        caller: Caller | None = None
-        inbox_key = self._inbox_key(caller, message_id)
         try:
             caller = self._authenticate(delivery)
-            origin = dataclasses.replace(origin, by=caller.subject)
-            inbox_key = self._inbox_key(caller, message_id)
-            request = validation.load(self.schema, body)
-            call = functools.partial(method, request, caller, message_id)
-            MessageExecution(invocation, call, inbox_key, origin).run()
-        except AlreadyProcessed:
-            pass
         except Refusal as refusal:
-            if refusal.retryable:
-                raise
-            if not self.resources.committer.was_processed(inbox_key):
-                record = functools.partial(refused, body, caller, refusal, message_id)
-                _record(MessageExecution(invocation, record, inbox_key, origin))
-            delivery.ack()
-            return "refused"
+            command = MessageCommand(self.resources, invocation.unit, origin, message)
+            outcome = command.refuse(refusal, lambda refusal: refused(body, None, refusal, message.id))
+        else:
+            origin = dataclasses.replace(origin, by=str(caller))
+            command = MessageCommand(self.resources, invocation.unit, origin, message)
+            outcome = command.carry_out(
+                caller,
+                lambda: method(validation.load(self.schema, body), caller, message.id),
+                lambda refusal: refused(body, caller, refusal, message.id),
+            )
         fault_point("before_ack")
         delivery.ack()
-        return "handled"
-
-    def _inbox_key(self, caller: Caller | None, message_id: str) -> str:
-        # A message id is its sender's: another sender's, or that of somebody without a token, is another message.
-        return f"{self.resources.service}.{self.handler}/{caller.subject if caller else ''}/{message_id}"
+        return outcome
 
     def _authenticate(self, delivery: Delivery) -> Caller:
         token = text_header(delivery, "authorization", "nameko.authorization")
@@ -118,14 +92,9 @@ class OnMessage(RetriedEntrypoint):
 
 def _message_id(delivery: Delivery) -> str:
     message_id = delivery.attribute("message_id")
-    if not isinstance(message_id, str) or not 1 <= len(message_id) <= 200:
-        raise BadMessage("no_message_id", "a message needs a message_id of 1 to 200 characters")
+    if not isinstance(message_id, str) or not 1 <= len(message_id) <= 200 or not message_id.isprintable():
+        raise BadMessage("no_message_id", "a message needs a message_id of 1 to 200 visible characters")
     return message_id
-
-
-def _record(refusal: MessageExecution) -> None:
-    with contextlib.suppress(AlreadyProcessed):
-        refusal.run()
 
 
 def on_message(

@@ -105,7 +105,7 @@ class Resources(SharedExtension):
 
     @lazy_dependency
     def answers(self) -> Answers:
-        return Answers(self.mongo.database)
+        return Answers(self.mongo.database, one_issuer=len(self.verifier.issuers) == 1)
 
     @lazy_dependency
     def reader(self) -> DataLoader:

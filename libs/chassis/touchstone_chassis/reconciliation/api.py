@@ -136,7 +136,7 @@ class ReconciliationApi:
     def republish_events(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Let events go out once more, with their ids: whoever handled one knows it and does nothing."""
         ids, why = list(dict.fromkeys(request["ids"])), request["why"]
-        outcomes = self.ledger.publish_again(ids, who=caller.subject, why=why, now=self.real_time.now())
+        outcomes = self.ledger.publish_again(ids, who=str(caller), why=why, now=self.real_time.now())
         return _outcomes("republished", outcomes, caller, why)
 
     @command(RestoreDeadlines(), roles=(OPERATOR,))
@@ -151,7 +151,7 @@ def _outcomes(
     done: str, outcomes: list[tuple[str, tuple[str, str] | None]], caller: Caller, why: str
 ) -> dict[str, Any]:
     carried_out = [id for id, obstacle in outcomes if obstacle is None]
-    log.info(done, who=caller.subject, why=why, ids=carried_out)
+    log.info(done, who=str(caller), why=why, ids=carried_out)
     return {
         done: carried_out,
         "refused": [{"id": id, "code": o[0], "message": o[1]} for id, o in outcomes if o is not None],

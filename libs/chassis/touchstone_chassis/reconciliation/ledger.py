@@ -16,7 +16,7 @@ from touchstone_chassis.deadletters.letter import PARKED
 from touchstone_chassis.deadletters.replay import Obstacle
 from touchstone_chassis.deadletters.status import DeadLetterStatus, statuses_of
 from touchstone_chassis.pagination import cursor_of, read_cursor
-from touchstone_chassis.unit_of_work.outbox_rows import RELAY_GRACE
+from touchstone_chassis.unit_of_work.outbox_rows import sent_again
 from touchstone_chassis.unit_of_work.transaction import INBOX_KEPT, SURE_FOR
 from touchstone_chassis.unit_of_work.unit import UnitOfWork, job_id
 from touchstone_contracts.bookkeeping import DEAD_LETTERS, DEADLINES, INBOX, OUTBOX
@@ -147,12 +147,10 @@ class Ledger:
         body = row.get("body") or self._present_body(row)
         if body is None:
             return "body_gone", "Its body left with the first publication and there is no present state to tell."
-        again = {name: value for name, value in row.items() if name not in ("published_at", "expires_at")}
-        again |= {"republished": [*row.get("republished", ()), action], "waits_since": now, "body": body}
-        again["signature"] = None  # made anew: the key may be another by now
+        again = sent_again(row, now) | {"republished": [*row.get("republished", ()), action], "body": body}
         # In one transaction with the new row: whoever reads sees the one or the other.
         self._unit.delete(OUTBOX, id)
-        self._unit.send(again | {"pending": True, "attempts": 0, "next_attempt_at": now + RELAY_GRACE})
+        self._unit.send(again)
         return None
 
     def _present_body(self, row: dict[str, Any]) -> bytes | None:

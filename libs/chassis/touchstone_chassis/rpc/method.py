@@ -11,7 +11,7 @@ import structlog
 from marshmallow import Schema
 from nameko import config
 
-from touchstone_chassis.consuming.decoding import BadMessage, decode, text_header, traceparent
+from touchstone_chassis.consuming.decoding import BadMessage, correlation_id, decode, text_header, traceparent
 from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.handlers.authorization import authenticate, checked_roles
 from touchstone_chassis.handlers.commands import Call, CommandExecution, QueryExecution
@@ -90,9 +90,14 @@ class Method(RetriedEntrypoint):
         if not self.changes:
             return QueryExecution(self.resources, invocation.unit, call, method).run()
         assert caller is not None  # a command is never public
-        correlation_id = text_header(delivery, "nameko.correlation_id", length_max=100) or uuid.uuid4().hex
-        structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
-        origin = Origin(correlation_id, None, traceparent(delivery), trigger=self.method_name, by=caller.subject)
+        origin = Origin(
+            correlation_id(delivery) or uuid.uuid4().hex,
+            None,
+            traceparent(delivery),
+            trigger=self.method_name,
+            by=str(caller),
+        )
+        structlog.contextvars.bind_contextvars(correlation_id=origin.correlation_id)
         return CommandExecution(self.resources, invocation.unit, call, method, origin).run()
 
 

@@ -59,6 +59,13 @@ def _event_row(
     }
 
 
+def sent_again(row: dict[str, Any], now: datetime.datetime) -> dict[str, Any]:
+    """A published row as it goes out once more, under its id: its consumers know whether it took effect."""
+    kept = {name: value for name, value in row.items() if name not in ("published_at", "expires_at")}
+    again = {"pending": True, "attempts": 0, "waits_since": now, "next_attempt_at": now + RELAY_GRACE}
+    return kept | again | {"signature": None}  # made anew: the key may be another by now
+
+
 def _copy(row: dict[str, Any]) -> dict[str, Any]:
     """The row of an event in an older version: with an id of its own, and the properties that name the event's id.
 

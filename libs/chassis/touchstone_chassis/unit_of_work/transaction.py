@@ -49,14 +49,17 @@ class ClaimLost(Exception):
 class CompletionRecord:
     """What marks the cause of a unit of work as done, in the same transaction.
 
-    `inbox`: key of a processed message, `retries`: how often it had failed before. `answer`: a document for the
-    idempotency store. `claim`: (id, claim) of a job that ran.
+    `inbox`: key of a processed message, `retries`: how often it had failed before, `about`: what else is noted of it.
+    `answer`: a document for the idempotency store. `claim`: (id, claim) of a job that ran. `former_id`: under which the
+    release before looks for the inbox's document or the answer; it is written there, too.
     """
 
     inbox: str | None = None
     retries: int = 0
+    about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     answer: dict[str, Any] | None = None
     claim: tuple[str, str] | None = None
+    former_id: str | None = None
 
 
 @dataclasses.dataclass(eq=False)
@@ -82,9 +85,9 @@ class BatchItem:
         written += [("deadlines", id) for id in changes.unscheduled]
         written += [("outbox", row["_id"]) for row in changes.messages]
         if completion.inbox:
-            written.append(("inbox", completion.inbox))
+            written += [("inbox", id) for id in (completion.inbox, completion.former_id) if id]
         if completion.answer:
-            written.append(("idempotency", completion.answer["_id"]))
+            written += [("idempotency", id) for id in (completion.answer["_id"], completion.former_id) if id]
         if completion.claim:
             written.append(("deadlines", completion.claim[0]))
         self.writes = frozenset(written)
@@ -143,12 +146,22 @@ class TransactionWriter:
         tracing.event("written")
 
     def _complete(self, items: Sequence[BatchItem]) -> None:
-        noted = [(e, _inbox_document(e.completion, self._now)) for e in items if e.completion.inbox]
+        noted = [
+            (e, document)
+            for e in items
+            if e.completion.inbox
+            for document in _also_formerly(_inbox_document(e.completion, self._now), e.completion)
+        ]
         if noted:
             self._insert("inbox", noted, lambda _violation, document: AlreadyProcessed(document["_id"]))
             fault_point("inbox")
         kept = {"at": self._now, "expires_at": self._now + ANSWERS_KEPT}
-        answers = [(e, e.completion.answer | kept) for e in items if e.completion.answer]
+        answers = [
+            (e, document)
+            for e in items
+            if e.completion.answer
+            for document in _also_formerly(e.completion.answer | kept, e.completion)
+        ]
         if answers:
             self._insert("idempotency", answers, lambda _violation, document: AnswerStored(document["_id"]))
         for item in items:
@@ -233,7 +246,11 @@ class TransactionWriter:
 
 def _inbox_document(completion: CompletionRecord, now: datetime.datetime) -> dict[str, Any]:
     document: dict[str, Any] = {"_id": completion.inbox, "at": now, "expires_at": now + INBOX_KEPT}
-    return document | ({"retries": completion.retries} if completion.retries else {})
+    return document | dict(completion.about) | ({"retries": completion.retries} if completion.retries else {})
+
+
+def _also_formerly(document: dict[str, Any], completion: CompletionRecord) -> list[dict[str, Any]]:
+    return [document, *([document | {"_id": completion.former_id}] if completion.former_id else [])]
 
 
 def _by_collection(found: Iterable[tuple[str, Any]]) -> list[tuple[str, list[Any]]]:

@@ -121,6 +121,9 @@ def test_a_token_says_who_calls_in_which_role_and_for_how_long(made: keys.KeyFil
         {"role": "operator", "life_s": 301},
         {"role": "operator", "life_s": 0},
         {"role": "operator", "subject": ""},
+        {"role": "operator", "subject": "a\nb"},
+        {"role": "operator", "issuer": "\0"},
+        {"role": "assessor", "cab": " dnv"},
     ],
 )
 def test_a_token_that_services_would_refuse_is_not_signed(made: keys.KeyFiles, arguments: dict[str, Any]):

@@ -147,19 +147,77 @@ def test_a_past_report_is_imported_with_what_was_published(
     assert accredited.next_event(AuditReportSubmitted) is None
 
 
-def test_a_report_by_message_becomes_an_audit_and_a_repeated_message_does_nothing(
+def test_a_report_by_message_becomes_an_audit_and_a_repeated_message_is_answered_by_the_same_event(
     accredited: Any, issuer: Any, report: dict[str, Any]
 ) -> None:
-    for _ in range(2):
-        accredited.hand_in({"report": report}, message_id="m-1", token=issuer.assessor())
+    accredited.hand_in({"report": report}, message_id="m-1", token=issuer.assessor())
+    first = accredited.heard(AuditReportSubmitted)
+    accredited.hand_in({"report": report, "idempotency_key": "k"}, message_id="m-1", token=issuer.assessor())
+    again = accredited.heard(AuditReportSubmitted)
 
-    heard = accredited.heard(AuditReportSubmitted)
-    assert (heard["data"]["report_id"], heard["causationid"]) == ("R-1", "m-1")
-    eventually(lambda: accredited.waiting(INTAKE) == 0)
-    again = {"report": report, "idempotency_key": "k"}
-    accredited.hand_in(again, message_id="m-2", token=issuer.assessor())
+    assert (first["data"]["report_id"], first["causationid"]) == ("R-1", "m-1")
+    assert again == first
+    accredited.hand_in({"report": report}, message_id="m-2", token=issuer.assessor())
     assert accredited.heard(AuditReportRefused)["data"]["code"] == "already_exists"
-    assert accredited.next_event(AuditReportRefused) is None
+    eventually(lambda: accredited.waiting(INTAKE) == 0)
+    assert accredited.next_event(AuditReportRefused) is accredited.next_event(AuditReportSubmitted) is None
+
+
+def test_another_report_under_a_used_message_id_is_refused_as_a_call_would_be(
+    accredited: Any, issuer: Any, report: dict[str, Any]
+) -> None:
+    other = report | {"report_id": "R-2"}
+    accredited.hand_in({"report": report}, message_id="m-1", token=issuer.assessor())
+    accredited.hand_in({"report": other}, message_id="m-1", token=issuer.assessor())
+    by_message = accredited.heard(AuditReportRefused)
+    first = accredited.call("submit_audit_report", issuer.assessor(), report=report, idempotency_key="m-1")
+    by_call = accredited.call("submit_audit_report", issuer.assessor(), report=other, idempotency_key="m-1")
+
+    assert first["error"]["code"] == "already_exists"  # refusals are not stored: the key is free
+    assert by_call["error"] is None
+    assert (by_message["subject"], by_message["data"]["code"]) == ("m-1", "idempotency_conflict")
+    assert (by_message["data"]["report_id"], by_message["data"]["body_id"]) == ("R-2", "dnv")
+
+
+def test_a_refused_report_may_come_again_under_its_message_id(
+    accredited: Any, issuer: Any, report: dict[str, Any]
+) -> None:
+    wrong = report | {"recommendation": "certify "}
+    for _ in range(2):
+        accredited.hand_in({"report": wrong}, message_id="m-1", token=issuer.assessor())
+    refusals = [accredited.heard(AuditReportRefused) for _ in range(2)]
+    accredited.hand_in({"report": report}, message_id="m-1", token=issuer.assessor())
+
+    assert accredited.heard(AuditReportSubmitted)["causationid"] == "m-1"
+    assert refusals[0] == refusals[1]
+
+
+def test_a_body_gets_no_answer_of_another_whose_subject_is_the_same(
+    accredited: Any, issuer: Any, report: dict[str, Any]
+) -> None:
+    dnv, ecv = (issuer.token("assessor", sub="reports", cab=body_id) for body_id in ("dnv", "ecv"))
+    first = accredited.call("submit_audit_report", dnv, report=report, idempotency_key="k")
+    accredited.hand_in({"report": report | {"report_id": "R-2"}}, message_id="m-1", token=dnv)
+    accredited.heard(AuditReportSubmitted), accredited.heard(AuditReportSubmitted)
+
+    others = accredited.call("submit_audit_report", ecv, report=report, idempotency_key="k")
+    accredited.hand_in({"report": report | {"report_id": "R-2"}}, message_id="m-1", token=ecv)
+
+    assert codes(others) == [("body_id", "not_your_body")]
+    assert accredited.heard(AuditReportRefused)["data"]["problems"][0]["code"] == "not_your_body"
+    assert accredited.call("submit_audit_report", dnv, report=report, idempotency_key="k") == first
+
+
+@pytest.mark.parametrize("name", ["a\0", "a\nb", "\u202e"])
+def test_a_message_of_somebody_whose_name_cannot_be_shown_is_refused_at_once(
+    accredited: Any, issuer: Any, report: dict[str, Any], name: str
+) -> None:
+    token = issuer.token("assessor", sub=name, cab="dnv")
+
+    accredited.hand_in({"report": report}, message_id="m-1", token=token)
+
+    assert accredited.heard(AuditReportRefused)["data"]["code"] == "unauthenticated"
+    assert accredited.call("submit_audit_report", token, report=report)["error"]["code"] == "unauthenticated"
 
 
 @pytest.mark.parametrize(
