@@ -283,6 +283,38 @@ def test_a_field_class_and_a_check_are_known_again_where_they_moved_to(
     assert problems == ([] if is_the_same else [f"yard.get(text) is read by another class, {now}"])
 
 
+@pytest.mark.parametrize(
+    ("now", "problems"),
+    [
+        ({"form": "new.Text", "own": {"longest": 100, "lines": False}}, []),
+        ({"form": "new.Text", "own": {"longest": 99}}, ["yard.get(text): longest was 100 and is 99"]),
+        ({"form": "other.Text"}, ["yard.get(text) is read by another class, other.Text"]),
+    ],
+)
+def test_of_a_class_that_takes_less_on_purpose_the_limits_are_compared_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, now: dict[str, Any], problems: list[str]
+) -> None:
+    monkeypatch.setattr(comparing, "STRICTER", ("new.",))
+
+    stricter = edited(METHOD, lambda m: m["arguments"].update(text={"kind": "String", **now}))
+
+    assert request_problems(services(METHOD), services(stricter)) == problems
+
+
+def test_of_a_class_in_place_of_marshmallows_checks_the_limits_are_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(comparing, "STRICTER", ("new.",))
+    own = {"kind": "String", "form": "new.Matching", "own": {"longest": 19, "pattern": "[a-f]+"}}
+
+    stricter = edited(METHOD, lambda m: m["arguments"].update(id=own))
+
+    assert request_problems(services(METHOD), services(stricter)) == [
+        "yard.get(id): longest was 20 and is 19",
+        "yard.get(id): pattern was '[a-z]+' and is '[a-f]+'",
+    ]
+
+
 def test_a_method_a_message_a_form_and_a_service_that_are_gone_are_seen() -> None:
     before = {"yard": {"methods": {"get": METHOD}, "messages": {"yard.in": METHOD}, "forms": {"lot": METHOD}}}
     gone = ["yard.get is gone", "yard.yard.in is gone", "yard.lot is gone"]

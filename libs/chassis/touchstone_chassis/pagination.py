@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from touchstone_contracts.errors import InvalidRequest
+from touchstone_contracts.moments import read_moment
 
 
 def page(
@@ -28,8 +29,8 @@ def read_cursor(text: str) -> tuple[datetime.datetime, str]:
     """The moment, in UTC, and the id that a cursor stands for. Raises InvalidRequest."""
     moment, _, id = text.partition("/")
     try:
-        return datetime.datetime.fromisoformat(moment).astimezone(datetime.UTC), id
-    except (ValueError, OverflowError):
+        return read_moment(moment).astimezone(datetime.UTC), id
+    except ValueError:
         raise InvalidRequest("`after` is no cursor of a list.") from None
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from marshmallow import ValidationError
 from marshmallow.exceptions import SCHEMA
 
 from touchstone_contracts.errors import FieldError
@@ -31,6 +32,11 @@ _CODES = [
 ]
 
 _Step = str | int
+
+
+def fault(code: str, message: str) -> ValidationError:
+    """A marshmallow error that carries a code of ours."""
+    return ValidationError({"code": code, "message": message})
 
 
 def field_errors(messages: Any) -> list[FieldError]:

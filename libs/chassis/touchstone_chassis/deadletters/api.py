@@ -16,6 +16,7 @@ from touchstone_chassis.pagination import cursor_of
 from touchstone_chassis.rpc.method import command, query
 from touchstone_chassis.rpc.requests import Why, name_field
 from touchstone_contracts.callers import Caller
+from touchstone_contracts.fields import Truth
 from touchstone_contracts.roles import OPERATOR
 
 BATCH_BYTES_MAX = 8 * 1024 * 1024
@@ -56,7 +57,7 @@ class DiscardDeadLetters(Why):
 
     ids = fields.List(name_field(), validate=validate.Length(1, 200))
     filter = fields.Nested(Filter)
-    dry_run = fields.Boolean(load_default=False)
+    dry_run = Truth(load_default=False)
     limit = fields.Integer(strict=True, load_default=100, validate=validate.Range(1, 200))
     after = name_field()
 
@@ -68,7 +69,7 @@ class DiscardDeadLetters(Why):
 
 class ReplayDeadLetters(DiscardDeadLetters):
     rate_per_s = fields.Float(validate=validate.Range(0.1, 1000))
-    force = fields.Boolean(load_default=False)
+    force = Truth(load_default=False)
 
 
 class DeadLetterApi:

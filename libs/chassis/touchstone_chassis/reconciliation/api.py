@@ -29,16 +29,12 @@ def _ids(most: int = IDS_MAX, **kwargs: Any) -> fields.List:
     return fields.List(name_field(), validate=validate.Length(1, most), **kwargs)
 
 
-def _moment(**kwargs: Any) -> Moment:
-    return Moment(default_timezone=datetime.UTC, **kwargs)
-
-
 class GetReconciliationState(Schema):
     overdue_s = fields.Integer(strict=True, load_default=300, validate=validate.Range(1, 10**7))
 
 
 class ListProcessedEvents(Schema):
-    since, until = _moment(required=True), _moment(load_default=None, allow_none=True)
+    since, until = Moment(required=True), Moment(load_default=None, allow_none=True)
     limit = fields.Integer(strict=True, load_default=IDS_MAX, validate=validate.Range(1, IDS_MAX))
     after = name_field(load_default=None)
 

@@ -61,11 +61,14 @@ def test_an_age_is_so_long_ago(text: str, hours: float) -> None:
     assert moment(text) == NOW - datetime.timedelta(hours=hours)
 
 
-def test_a_moment_is_in_utc_unless_it_says_otherwise() -> None:
-    assert moment("2026-11-22T12:00:00") == moment("2026-11-22T13:00:00+01:00")
+@pytest.mark.parametrize("text", ["2026-11-22T00:00:00Z", "2026-11-22", "2026-11-22T01:00:00+01:00"])
+def test_a_day_begins_in_utc_and_a_time_says_its_zone(text: str) -> None:
+    assert moment(text) == datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC)
 
 
-@pytest.mark.parametrize("text", ["soon", "2w", "999999999d", ""])
+@pytest.mark.parametrize(
+    "text", ["soon", "2w", "999999999d", "", "2026-W47-7", "20261122", "2026-11-22T12:00:00", "2026-11-22 12:00:00Z"]
+)
 def test_what_is_no_moment_is_wrong_usage(text: str) -> None:
     with pytest.raises(typer.BadParameter):
         moment(text)

@@ -5,8 +5,9 @@ import json
 
 import pytest
 
-from touchstone.cli import render
-from touchstone.cli.render import Output, clean, masked
+from touchstone.cli import render, watch_view
+from touchstone.cli.render import WIDTH_WITHOUT_TERMINAL, Output, clean, masked
+from touchstone.events.watching import SeenEvent
 from touchstone.rpc.client import BrokerUnreachable, NoAnswer
 from touchstone_contracts.errors import FieldError, InvalidReport
 
@@ -19,8 +20,53 @@ def printed(capsys: pytest.CaptureFixture[str], *, as_json: bool, error: Excepti
 
 
 def test_what_others_wrote_cannot_steer_the_terminal():
-    assert clean("a\x1b[31mb\x9bc\u202ed\r") == "a\ufffd[31mb\ufffdc\ufffdd\ufffd"
-    assert clean("Århus\tKøge\n") == "Århus\tKøge\n"
+    assert clean("a\x1b[31mb\x9bc\u202ed\x08") == "a\ufffd[31mb\ufffdc\ufffdd\ufffd"
+    assert clean("Århus Køge, قطر") == "Århus Køge, قطر"
+
+
+FORGED = "12:00:00.000  certification.certificate_issued.v1  c-5  certificate 5 issued"
+LINE_BREAKS = ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029", "\t"]
+
+
+@pytest.mark.parametrize("line_break", LINE_BREAKS)
+def test_what_others_wrote_is_one_line(line_break: str):
+    assert clean(f"Qatalum{line_break}{FORGED}") == f"Qatalum {FORGED}"
+
+
+@pytest.mark.parametrize("line_break", [*LINE_BREAKS, " " * WIDTH_WITHOUT_TERMINAL])
+def test_no_line_of_ours_can_be_forged_by_a_name_that_a_release_before_let_in(
+    line_break: str, capsys: pytest.CaptureFixture[str]
+):
+    name, output = f"Qatalum{line_break}{FORGED}", Output(as_json=False)
+
+    output.line(f"entity registered: {name}")
+    output.facts("entity", {"name": name})
+    output.table("entities", [{"name": name, "id": "e-1"}])
+    output.failure(InvalidReport(name, [FieldError(name, "x", name)]), subject=name)
+
+    printed = capsys.readouterr()
+    assert not [line for line in (printed.out + printed.err).splitlines() if line.startswith(FORGED[:12])]
+
+
+@pytest.mark.parametrize("name", [f"Qatalum\n{FORGED}", f"{FORGED[::-1]}\u202e"])
+def test_an_event_that_passes_is_one_line(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    issued = {"type": "certification.certificate_issued.v1", "data": {"number": 7, "level": name}}
+    event = SeenEvent(0.0, str(issued["type"]), "certificate-7", issued)
+    monkeypatch.setattr(watch_view, "watch", lambda _uri: iter([event, event, None]))
+
+    watch_view.show_events(Output(as_json=False), "amqp://nobody", until_idle_s=0)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert all("certificate 7 issued" in line and "\u202e" not in line for line in lines)
+
+
+def test_of_a_body_each_line_is_set_in(capsys: pytest.CaptureFixture[str]):
+    Output(as_json=False).block("not JSON\nhistory\x9b2J\r\nat")
+
+    assert capsys.readouterr().out == "  not JSON\n  history\ufffd2J \n  at\n"
 
 
 def test_json_that_could_steer_the_terminal_is_escaped(capsys: pytest.CaptureFixture[str]):

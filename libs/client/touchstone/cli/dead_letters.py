@@ -90,7 +90,8 @@ def show(
     name, found = _found(session, id, service)
     content = found["body"] if found["edited_body"] is None else found["edited_body"]
     if body:
-        print(content if isinstance(content, str) else json.dumps(content, indent=2))
+        text = content if isinstance(content, str) else json.dumps(content, indent=2)
+        (session.output.block if session.output.out.is_terminal else print)(text)
     elif session.output.as_json:
         session.output.json({"service": name, **found})
     else:
@@ -214,7 +215,7 @@ def _show(output: Output, service: str, found: dict[str, Any]) -> None:
         if found[part]:
             output.line(part, style="bold")
             content = found[part]
-            output.line(content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False))
+            output.block(content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False))
     output.table("history", found["actions"], ("at", "action", "who", "why", "what"))
 
 

@@ -13,6 +13,7 @@ from touchstone.cli.render import Output, error_object
 from touchstone.reconciliation.ledger import Committed, Discrepancy
 from touchstone.reconciliation.round import Round, Terms, reconcile
 from touchstone.reconciliation.snapshot import Seeds
+from touchstone_contracts.moments import read_day, read_moment
 
 FIRST_LOOK = datetime.timedelta(days=1)
 LATER_LOOK = datetime.timedelta(hours=2)
@@ -27,7 +28,7 @@ _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 Since = Annotated[
     str | None,
     typer.Option(
-        metavar="WHEN", help="From when on: 90s, 15m, 2h, 3d ago, or a moment (ISO 8601). Default: a day ago."
+        metavar="WHEN", help="From when on: 90s, 15m, 2h, 3d ago, a day, or a time with its zone. Default: a day ago."
     ),
 ]
 Every = Annotated[
@@ -138,15 +139,17 @@ def _show(output: Output, done: Round) -> None:
 
 
 def moment(text: str) -> datetime.datetime:
-    """A moment out of an age (`2h`) or ISO 8601 (UTC unless it says otherwise); a usage error for anything else."""
+    """A moment out of an age (`2h`), a day (in UTC) or a time with its zone; a usage error for anything else."""
     age = re.fullmatch(r"(\d{1,9})([smhd])", text)
     try:
         if age:
             return _now() - datetime.timedelta(seconds=int(age[1]) * _UNITS_S[age[2]])
-        read = datetime.datetime.fromisoformat(text)
-        return read if read.tzinfo else read.replace(tzinfo=datetime.UTC)
+        if "T" not in text:
+            return datetime.datetime.combine(read_day(text), datetime.time(), datetime.UTC)
+        return read_moment(text)
     except (ValueError, OverflowError):
-        raise typer.BadParameter("--since is an age such as 90s, 15m, 2h or 3d, or a moment in ISO 8601") from None
+        forms = "an age such as 90s, 15m, 2h or 3d, a day (2026-03-05) or a time with its zone (2026-03-05T09:00:00Z)"
+        raise typer.BadParameter(f"--since is {forms}") from None
 
 
 def _now() -> datetime.datetime:

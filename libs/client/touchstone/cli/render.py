@@ -13,22 +13,23 @@ from rich.text import Text
 
 from touchstone.rpc.client import NoAnswer
 from touchstone_contracts.errors import Refusal
+from touchstone_contracts.texts import BIDI_CONTROLS, CONTROLS
 
 WIDTH_WITHOUT_TERMINAL = 160
 _ROWS_SHOWN_MAX = 12
 _ADDRESS_KEYS = {"address", "email", "to"}
 _ASK_FOR_HELP = {"internal_error", "unavailable", "conflict", "in_progress"}
-# C0 and C1 control characters, and those that reorder what is read; tab and newline may stay
-_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_BREAKING = re.compile(r"[\t\n\x0b\x0c\r\x85\u2028\u2029]+")
+_STEERING = re.compile(rf"[{CONTROLS}{BIDI_CONTROLS}\u061c\u200e\u200f]")
 
 
 def clean(value: Any) -> str:
-    """`value` as text that cannot steer a terminal: what others wrote may hold escape sequences."""
+    """`value` as one line that cannot steer a terminal: what others wrote may hold line breaks and escape sequences."""
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return _STEERING.sub("\N{REPLACEMENT CHARACTER}", str(value))
+    return _STEERING.sub("\N{REPLACEMENT CHARACTER}", _BREAKING.sub(" ", str(value)))
 
 
 def masked(value: Any, key: str = "") -> Any:
@@ -61,7 +62,12 @@ class Output:
         print(_dumps(value, indent), file=sys.stdout, flush=True)
 
     def line(self, text: Any, style: str = "") -> None:
-        self.out.print(Text(clean(text), style=style))
+        _print_line(self.out, text, style)
+
+    def block(self, text: str) -> None:
+        """Print a text of several lines, each set in, so that none passes for one of ours."""
+        for line in text.split("\n"):
+            self.line(f"  {line}")
 
     def answer(self, title: str, value: Mapping[str, Any]) -> None:
         """Print one answer."""
@@ -99,11 +105,16 @@ class Output:
             return
         lead = f"{subject}: " if subject else ""
         code = f"{error.code}: " if isinstance(error, Refusal) else ""
-        self.err.print(Text(clean(f"{lead}{code}{error}"), style="red"))
+        _print_line(self.err, f"{lead}{code}{error}", "red")
         for problem in getattr(error, "errors", ()):
-            self.err.print(Text(clean(f"  {problem.path or '-'}  {problem.code}  {problem.message}")))
+            _print_line(self.err, f"  {problem.path or '-'}  {problem.code}  {problem.message}")
         for note in notes(error):
-            self.err.print(Text(clean(f"  {note}"), style="dim"))
+            _print_line(self.err, f"  {note}", "dim")
+
+
+def _print_line(to: Console, text: Any, style: str = "") -> None:
+    """Where there is no terminal a line stays whole, however long: its rest could pass for the next one."""
+    to.print(Text(clean(text), style=style), soft_wrap=not to.is_terminal)
 
 
 def notes(error: BaseException) -> list[str]:

@@ -158,7 +158,7 @@ def _inner_take(field: Field) -> Take:
 
 def _checked(take: Take | Same, validators: list[Callable[[Any], Any]]) -> Take | Same:
     conditions = [condition_of(validator) for validator in validators]
-    if isinstance(take, Same) and None not in conditions:
+    if isinstance(take, Same) and take.otherwise is None and None not in conditions:
         return Same(_all_of([take.condition, *(c for c in conditions if c is not None)]))
     take_first = function_of(take)
     checks = [v if c is None else check_of(c) for v, c in zip(validators, conditions, strict=True)]
@@ -179,7 +179,7 @@ def _all_of(conditions: list[Condition]) -> Condition:
 def _or_none(take: Take | Same) -> Take | Same:
     if isinstance(take, Same):
         condition = take.condition
-        return Same(lambda value, bind: f"({value} is None or ({condition(value, bind)}))")
+        return Same(lambda value, bind: f"({value} is None or ({condition(value, bind)}))", take.otherwise)
 
     def take_or_none(value: Any) -> Any:
         return None if value is None else take(value)

@@ -24,9 +24,10 @@ class NotSure(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Same:
-    """How to take a value that is loaded as it is, where a condition holds."""
+    """How to take a value that is loaded as it is where a condition holds; where not, by `otherwise`, if there is one."""
 
     condition: Condition
+    otherwise: Take | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +72,7 @@ def function_of(take: Take | Same) -> Take:
         "def take(value):",
         f"    if {take.condition('value', names)}:",
         "        return value",
-        "    raise NotSure",
+        f"    {'raise NotSure' if take.otherwise is None else f'return {names(take.otherwise)}(value)'}",
     ]
     return _compiled(lines, names)
 
@@ -152,7 +153,8 @@ def _taking(member: Member, name: str, source: str, names: "_Names") -> Iterator
     if name != source:
         yield f"{name} = {source}"
     yield f"if not ({member.take.condition(name, names)}):"
-    yield "    raise NotSure"
+    otherwise = member.take.otherwise
+    yield "    raise NotSure" if otherwise is None else f"    {name} = {names(otherwise)}({name})"
 
 
 def _indented(lines: Any) -> list[str]:

@@ -74,10 +74,15 @@ def validate_import(
 def recheck_accreditation(
     report: dict[str, Any], repositories: Repositories, *, standard: StandardVersion, body: Body
 ) -> None:
-    """Raises InvalidReport where body or team are no longer accredited for the audit's days, as they were before."""
-    content = parse_report(report).content
-    if wrong := list(team_faults(content, standard=standard, body=body, auditors=_team(content, repositories))):
-        raise _invalid(wrong)
+    """Raises InvalidReport where body or team are no longer accredited for the audit's days, as they were before.
+
+    So it does where a release before took a report whose form is none today.
+    """
+    parsed = parse_report(report)
+    auditors = _team(parsed.content, repositories)
+    wrong = team_faults(parsed.content, standard=standard, body=body, auditors=auditors)
+    if faults := parsed.with_content_faults(list(wrong)):
+        raise _invalid(faults)
 
 
 def _validated(

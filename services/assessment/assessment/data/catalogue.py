@@ -14,8 +14,9 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from assessment.domain.standards import Acceptance, Criterion, NarrowScope, StandardVersion
-from assessment.fields import Bounded, Day, Text, Truth
 from touchstone_contracts.errors import NotFound
+from touchstone_contracts.fields import NAME_LENGTH_MAX, Bounded, Text, Truth
+from touchstone_contracts.moments import Day
 
 PACKAGED = pathlib.Path(__file__).parent / "standards"
 CONFIDENCES = ("sourced", "recalled", "uncertain")
@@ -50,7 +51,7 @@ class _NarrowScopeForm(_Claim):
 
 class _CriterionForm(_Claim):
     code = Text(16, required=True)
-    title = Text(300, blank=True, required=True)
+    title = Text(NAME_LENGTH_MAX, blank=True, required=True)
     principle = Text(16, required=True)
     restricted_to = Bounded(Text(16), least=1, most=50, required=True, allow_none=True)
     may_be_not_applicable = Truth(required=True)

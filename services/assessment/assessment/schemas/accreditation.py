@@ -4,15 +4,16 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, validates_schema
 
-from assessment.fields import Bounded, Day, Text, country, identifier
+from touchstone_contracts.fields import NAME_LENGTH_MAX, Bounded, Country, Text, identifier
+from touchstone_contracts.moments import Day
 
 
 class _Grant(Schema):
     """Standards x countries x activities, from a first to a last day, both included."""
 
-    name = Text(300, required=True)
+    name = Text(NAME_LENGTH_MAX, required=True)
     standards = Bounded(Text(16), least=1, most=20, required=True)
-    countries = Bounded(country(or_everywhere=True), least=1, most=300, required=True)
+    countries = Bounded(Country(or_everywhere=True), least=1, most=300, required=True)
     activities = Bounded(Text(16), least=1, most=50, required=True)
     valid_from = Day(required=True)
     valid_until = Day(required=True)

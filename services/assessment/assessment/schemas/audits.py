@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from assessment.domain.audits.audit import State
-from assessment.fields import Bounded, Matching, Text
+from touchstone_contracts.fields import REASON_LENGTH_MAX, Bounded, Matching, Text
 
 AUDIT_ID_PATTERN = r"[a-z0-9][a-z0-9._-]{1,129}\Z"
 
@@ -44,7 +44,7 @@ class AcceptAuditReport(Schema):
 
 class ReturnAuditReport(Schema):
     audit_id = audit_id_field(required=True)
-    reasons = Bounded(Text(2_000), least=1, most=50, required=True)
+    reasons = Bounded(Text(REASON_LENGTH_MAX, lines=True), least=1, most=50, required=True)
 
 
 class GetAudit(Schema):

@@ -5,8 +5,9 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
 from assessment.domain.corrective_actions import REVIEWED
-from assessment.fields import Day, Text
 from assessment.schemas.audits import audit_id_field
+from touchstone_contracts.fields import Text
+from touchstone_contracts.moments import Day
 from touchstone_contracts.values import PlanState
 
 

@@ -5,7 +5,8 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from assessment.domain.audits.report import STATEMENTS
-from assessment.fields import Bounded, Day, Matching, Text, Truth, country, identifier
+from touchstone_contracts.fields import NAME_LENGTH_MAX, Bounded, Country, Matching, Text, Truth, identifier
+from touchstone_contracts.moments import Day
 
 FINDINGS_MAX = 200
 COMMENT_LENGTH_MAX = 10_000
@@ -19,8 +20,8 @@ def _choice(**options: Any) -> Text:
 
 class PlaceSchema(Schema):
     id = identifier(required=True)
-    name = Text(300, required=True)
-    country = country(required=True)
+    name = Text(NAME_LENGTH_MAX, required=True)
+    country = Country(required=True)
 
 
 class StandardSchema(Schema):
@@ -30,7 +31,7 @@ class StandardSchema(Schema):
 
 class ScopeSchema(Schema):
     type = _choice()
-    text = Text(5_000, required=True)
+    text = Text(5_000, lines=True, required=True)
     activities = Bounded(_choice(), least=1, most=20, required=True)
     facilities = Bounded(fields.Nested(PlaceSchema), most=200, load_default=list)
 
@@ -57,8 +58,8 @@ class PlanSchema(Schema):
 class FindingSchema(Schema):
     criterion = Text(16, required=True)
     rating = _choice()
-    comment = Text(COMMENT_LENGTH_MAX, blank=True, allow_none=True)
-    reason = Text(COMMENT_LENGTH_MAX, blank=True, allow_none=True)
+    comment = Text(COMMENT_LENGTH_MAX, lines=True, blank=True, allow_none=True)
+    reason = Text(COMMENT_LENGTH_MAX, lines=True, blank=True, allow_none=True)
     plan = fields.Nested(PlanSchema, allow_none=True)
 
 

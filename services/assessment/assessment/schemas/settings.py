@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, post_load
 
 from assessment.data.catalogue import CatalogueError, load_catalogue
-from assessment.fields import Text
+from touchstone_contracts.fields import Text
 
 
 class SettingsSchema(Schema):

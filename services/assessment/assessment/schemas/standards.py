@@ -2,7 +2,7 @@
 
 from marshmallow import Schema
 
-from assessment.fields import Text
+from touchstone_contracts.fields import Text
 
 
 class GetStandard(Schema):

@@ -4,6 +4,7 @@ from marshmallow import Schema, fields, validate
 
 from certification.domain.certificates.certificate import Status
 from certification.schemas.fields import CODE, ID, page_limit
+from touchstone_contracts.moments import Day
 
 
 class GetCertificate(Schema):
@@ -14,7 +15,7 @@ class VerifyCertificate(Schema):
     """`on` is the day asked about; today when it is left out."""
 
     number = fields.Integer(required=True, strict=True, validate=validate.Range(1))
-    on = fields.Date(load_default=None, allow_none=True)
+    on = Day(load_default=None, allow_none=True)
 
 
 class ListCertificates(Schema):

@@ -6,7 +6,8 @@ from certification.data import rule_sets
 
 LIMIT_DEFAULT, LIMIT_MAX = 50, 200
 ID = validate.Length(1, 200)
-CODE = validate.Length(1, 20)
+CODE_LENGTH_MAX = 20
+CODE = validate.Length(1, CODE_LENGTH_MAX)
 
 
 def page_limit() -> fields.Field:

@@ -4,15 +4,15 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
-from certification.schemas.fields import CODE, check_rule_set
+from certification.schemas.fields import CODE_LENGTH_MAX, check_rule_set
+from touchstone_contracts.fields import Text, identifier
+from touchstone_contracts.moments import Day
 from touchstone_contracts.values import Standard
-
-_SLUG = validate.Regexp(r"[a-z0-9][a-z0-9-]{1,63}\Z", error="Must be lower-case letters, digits and hyphens.")
 
 
 class _StandardVersion(Schema):
-    code = fields.String(required=True, validate=CODE)
-    version = fields.String(required=True, validate=CODE)
+    code = Text(CODE_LENGTH_MAX, required=True)
+    version = Text(CODE_LENGTH_MAX, required=True)
 
     @post_load
     def build(self, data: dict, **_: Any) -> Standard:
@@ -22,11 +22,11 @@ class _StandardVersion(Schema):
 class SignMandate(Schema):
     """Both days are inclusive; `mandate_id` is given by the register when it is left out."""
 
-    mandate_id = fields.String(load_default=None, allow_none=True, validate=_SLUG)
+    mandate_id = identifier(load_default=None, allow_none=True)
     rule_set = fields.Integer(required=True, strict=True)
     standards = fields.List(fields.Nested(_StandardVersion), required=True, validate=validate.Length(1, 50))
-    valid_from = fields.Date(required=True)
-    valid_until = fields.Date(required=True)
+    valid_from = Day(required=True)
+    valid_until = Day(required=True)
 
     @validates_schema
     def check_rule_set(self, data: dict, **_: Any) -> None:

@@ -4,7 +4,8 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from membership.schemas.fields import Address, Once, Slug, Text, Truth, known_language, page_limit
+from membership.schemas.fields import Address, Once, known_language, page_limit
+from touchstone_contracts.fields import NAME_LENGTH_MAX, Text, Truth, identifier
 from touchstone_contracts.values import Party, PartyKind
 
 SECRETARIAT_ID = "secretariat"
@@ -15,7 +16,7 @@ class PartySchema(Schema):
     """On whose behalf: `{"kind": "member" | "body" | "secretariat", "id": ...}`."""
 
     kind = fields.Enum(PartyKind, by_value=True, required=True)
-    id = Slug(required=True)
+    id = identifier(required=True)
 
     @validates_schema
     def check_secretariat(self, data: dict[str, Any], **_: Any) -> None:
@@ -25,11 +26,11 @@ class PartySchema(Schema):
 
 
 class SetContact(Schema):
-    contact_id = Slug(load_default=None, allow_none=True)
+    contact_id = identifier(load_default=None, allow_none=True)
     party = fields.Nested(PartySchema, required=True)
-    name = Text(required=True)
+    name = Text(NAME_LENGTH_MAX, required=True)
     address = Address(required=True)
-    roles = fields.List(Slug(), required=True, validate=[validate.Length(1, 20), Once()])
+    roles = fields.List(identifier(), required=True, validate=[validate.Length(1, 20), Once()])
     language = fields.String(required=True, validate=known_language)
     channels = fields.List(
         fields.String(validate=validate.OneOf(["email"])), required=True, validate=[validate.Length(1), Once()]
@@ -40,7 +41,7 @@ class SetContact(Schema):
 class ListContacts(Schema):
     party = fields.Nested(PartySchema, required=True)
     limit = page_limit()
-    after = Slug(load_default=None, allow_none=True)
+    after = identifier(load_default=None, allow_none=True)
 
 
 def party_of(request: dict[str, Any]) -> Party:

@@ -3,7 +3,8 @@
 from marshmallow import Schema, fields, validate
 
 from membership.data.reference import activity_codes
-from membership.schemas.fields import Once, Slug, Text, country_code, one_of_data
+from membership.schemas.fields import Once, one_of_data
+from touchstone_contracts.fields import NAME_LENGTH_MAX, Country, Text, identifier
 
 
 def _activities() -> fields.Field:
@@ -12,16 +13,16 @@ def _activities() -> fields.Field:
 
 
 class RegisterEntity(Schema):
-    entity_id = Slug(load_default=None, allow_none=True)
-    member_id = Slug(required=True)
-    name = Text(required=True)
-    country = country_code()
+    entity_id = identifier(load_default=None, allow_none=True)
+    member_id = identifier(required=True)
+    name = Text(NAME_LENGTH_MAX, required=True)
+    country = Country(required=True)
     activities = _activities()
 
 
 class RegisterFacility(Schema):
-    facility_id = Slug(load_default=None, allow_none=True)
-    entity_id = Slug(required=True)
-    name = Text(required=True)
-    country = country_code()
+    facility_id = identifier(load_default=None, allow_none=True)
+    entity_id = identifier(required=True)
+    name = Text(NAME_LENGTH_MAX, required=True)
+    country = Country(required=True)
     activities = _activities()

@@ -3,7 +3,7 @@
 import datetime
 import functools
 import hashlib
-import unicodedata
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,24 +14,21 @@ from notification.data.notice_rules import RULES
 from notification.domain.notices.announcement import Announcement
 from notification.domain.notices.notice import Notice
 from notification.domain.recipients.contact import Contact
+from touchstone_contracts.texts import BIDI_CONTROLS, CONTROLS
 
 FALLBACK = "en"
 SUBJECT_LENGTH_MAX = 200
 LOCALES = {"en": "en_GB"}
 STANDARD_NAMES = {"PS": "Performance Standard", "COC": "Chain of Custody Standard"}
 
-_INVISIBLE = {"Cc", "Cs", "Zl", "Zp"}
-_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_BREAKING, _TURNING = re.compile(f"[{CONTROLS}]"), re.compile(f"[{BIDI_CONTROLS}]")
 
 
 def one_line(value: Any) -> Any:
     """Text without line breaks and control characters: a value can begin neither a header nor a paragraph."""
     if not isinstance(value, str):
         return value
-    if value.isprintable():  # none of what is left out below is
-        return " ".join(value.split())
-    visible = ("" if c in _BIDI_CONTROLS else " " if unicodedata.category(c) in _INVISIBLE else c for c in value)
-    return " ".join("".join(visible).split())
+    return " ".join(_BREAKING.sub(" ", _TURNING.sub("", value)).split())
 
 
 @functools.cache

@@ -4,12 +4,9 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from touchstone_contracts.fields import NAME_LENGTH_MAX, Text
+
 TLS = ("none", "starttls", "implicit")
-
-
-def _one_line(value: str) -> None:
-    if not value.isprintable():
-        raise ValidationError("Must be one line of printable characters.")
 
 
 def _seconds(**bounds: Any) -> fields.Field:
@@ -37,7 +34,7 @@ class SmtpSchema(Schema):
 class SettingsSchema(Schema):
     smtp = fields.Nested(SmtpSchema, required=True)
     sender = fields.Email(required=True)
-    sender_name = fields.String(required=True, validate=[validate.Length(1, 200), _one_line])
+    sender_name = Text(NAME_LENGTH_MAX, required=True)
     message_id_domain = fields.String(required=True, validate=validate.Regexp(r"[A-Za-z0-9][A-Za-z0-9.-]*\Z"))
     register_url = fields.URL(load_default=None, allow_none=True, schemes={"http", "https"}, require_tld=False)
     retry_delays_s = fields.List(_seconds(), required=True)

@@ -1,10 +1,10 @@
 """Field types for what comes from outside: strict about types, bounded in size, every fault with a code of its own.
 
 Each says in `quick_deserialize`, next to its `_deserialize`, how good input is loaded fast
-(see `touchstone_contracts.codec.fields`); tests hold the two equal.
+(see `touchstone_contracts.codec.fields`); tests hold the two equal. Facts out of events are read by none of these: what
+a release before let through is no reason to refuse an event. Days and moments: `touchstone_contracts.moments`.
 """
 
-import datetime
 import re
 from typing import Any
 
@@ -12,90 +12,96 @@ from marshmallow import ValidationError, fields
 
 from touchstone_contracts.codec.fields import Inner, same_of_type
 from touchstone_contracts.codec.source import Bind, NotSure, Same, Take
+from touchstone_contracts.countries import COUNTRIES
+from touchstone_contracts.field_errors import fault
+from touchstone_contracts.texts import NotKept, kept
 
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+NAME_LENGTH_MAX = 300
+REASON_LENGTH_MAX = 2_000
 ID_PATTERN = r"[a-z0-9][a-z0-9-]{1,63}\Z"
 
 
-def fault(code: str, message: str) -> ValidationError:
-    """A marshmallow error that carries a code of ours."""
-    return ValidationError({"code": code, "message": message})
-
-
 class Text(fields.String):
-    """A text of at most `longest` characters, without control characters; blank only where `blank` says so."""
+    """A text for people of at most `longest` characters, in the form of `touchstone_contracts.texts`.
 
-    def __init__(self, longest: int, *, blank: bool = False, **options: Any):
+    Of several `lines`, or `blank`, only where it says so.
+    """
+
+    def __init__(self, longest: int, *, lines: bool = False, blank: bool = False, **options: Any):
         super().__init__(**options)
         self._longest = longest
+        self._lines = lines
         self._blank = blank
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
+        if not isinstance(value, str):
+            raise fault("wrong_type", "Must be a text.")
+        try:
+            # Before anything else, since what it costs to look at a text grows with its length.
+            text = kept(value, lines=self._lines) if len(value) <= self._longest else value
+        except NotKept as error:
+            raise fault("invalid_text", str(error)) from None
+        if len(text) > self._longest:
+            raise fault("too_long", f"Must be no longer than {self._longest} characters.")
+        if not text and not self._blank:
+            raise fault("blank", "Must not be blank.")
+        return text
+
+    def quick_deserialize(self, inner: Inner) -> Same:
+        return Same(self._is_ordinary, otherwise=lambda value: self._deserialize(value, None, None))
+
+    def _is_ordinary(self, value: str, bind: Bind) -> str:
+        length = f"type({value}) is str and 0 < len({value}) <= {bind(self._longest)}"
+        return f"{length} and {value}.isascii() and {value}.isprintable() and {value}[0] != ' ' != {value}[-1]"
+
+
+class Matching(fields.String):
+    """A short word of a fixed form, taken as it is: it names something, and is compared."""
+
+    def __init__(self, pattern: str, *, code: str, form: str, longest: int = 64, **options: Any):
+        super().__init__(**options)
+        self._pattern = re.compile(pattern)
+        self._code = code
+        self._form = form
+        self._longest = longest
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
         if not isinstance(value, str):
             raise fault("wrong_type", "Must be a text.")
         if len(value) > self._longest:
             raise fault("too_long", f"Must be no longer than {self._longest} characters.")
-        if _UNPRINTABLE.search(value):
-            raise fault("invalid_text", "Holds control characters, or characters that are no valid Unicode.")
-        if not self._blank and not value.strip():
+        if not value:
             raise fault("blank", "Must not be blank.")
+        if not self._pattern.match(value):
+            raise fault(self._code, f"Must be {self._form}.")
         return value
 
     def quick_deserialize(self, inner: Inner) -> Same:
         return Same(self._holds)
 
     def _holds(self, value: str, bind: Bind) -> str:
-        length = f"type({value}) is str and len({value}) <= {bind(self._longest)}"
-        not_blank = "" if self._blank else f" and {value} and not {value}.isspace()"
-        # What is printable holds nothing of _UNPRINTABLE, and is sooner asked; a line break needs the longer way.
-        return f"{length}{not_blank} and ({value}.isprintable() or not {bind(_UNPRINTABLE.search)}({value}))"
+        length = f"type({value}) is str and 0 < len({value}) <= {bind(self._longest)}"
+        return f"{length} and {bind(self._pattern.match)}({value})"
 
 
-class Matching(Text):
-    """A short text of a fixed form."""
+class Country(fields.String):
+    """An ISO 3166-1 alpha-2 code in capitals, or `*` where all countries may be meant."""
 
-    def __init__(self, pattern: str, *, code: str, form: str, longest: int = 64, **options: Any):
-        super().__init__(longest, **options)
-        self._pattern = re.compile(pattern)
-        self._code = code
-        self._form = form
+    def __init__(self, *, or_everywhere: bool = False, **options: Any):
+        super().__init__(**options)
+        self._known = COUNTRIES | {"*"} if or_everywhere else COUNTRIES
+        self._or_everywhere = or_everywhere
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
-        text = super()._deserialize(value, attr, data, **options)
-        if not self._pattern.match(text):
-            raise fault(self._code, f"Must be {self._form}.")
-        return text
+        if not isinstance(value, str):
+            raise fault("wrong_type", "Must be a text.")
+        if value not in self._known:
+            everywhere = ", or * for all" if self._or_everywhere else ""
+            raise fault("invalid_country", f"Must be an ISO 3166-1 alpha-2 code in capitals, such as QA{everywhere}.")
+        return value
 
     def quick_deserialize(self, inner: Inner) -> Same:
-        return Same(self._holds)
-
-    def _holds(self, value: str, bind: Bind) -> str:
-        return f"{super()._holds(value, bind)} and {bind(self._pattern.match)}({value})"
-
-
-class Day(fields.Date):
-    """A calendar date, written YYYY-MM-DD and in no other way."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> datetime.date:
-        if not isinstance(value, str):
-            raise fault("wrong_type", "Must be a date, as a text.")
-        try:
-            if _DATE.fullmatch(value):
-                return datetime.date.fromisoformat(value)
-        except ValueError:
-            pass
-        raise fault("invalid_date", "Must be a date of the calendar, written YYYY-MM-DD.")
-
-    def quick_deserialize(self, inner: Inner) -> Take:
-        is_written_so, read = _DATE.fullmatch, datetime.date.fromisoformat
-
-        def take(value: Any) -> datetime.date:
-            if type(value) is str and is_written_so(value):
-                return read(value)
-            raise NotSure
-
-        return take
+        return Same(lambda value, bind: f"type({value}) is str and {value} in {bind(self._known)}")
 
 
 class Truth(fields.Boolean):
@@ -152,10 +158,3 @@ def identifier(**options: Any) -> Matching:
     """An id within this system: lower-case letters, digits and hyphens."""
     form = "2 to 64 lower-case letters, digits or hyphens"
     return Matching(ID_PATTERN, code="invalid_id", form=form, **options)
-
-
-def country(*, or_everywhere: bool = False, **options: Any) -> Matching:
-    """An ISO 3166-1 alpha-2 code, or `*` where all countries may be meant."""
-    pattern = r"([A-Z]{2}|\*)\Z" if or_everywhere else r"[A-Z]{2}\Z"
-    form = "an ISO 3166-1 alpha-2 code" + (", or * for all" if or_everywhere else "")
-    return Matching(pattern, code="invalid_country", form=form, **options)
