@@ -1,6 +1,8 @@
 """What the envelope carries, and every way in which a broken one is refused."""
 
 import datetime
+import importlib.resources
+import json
 from typing import Any
 
 import pytest
@@ -137,3 +139,13 @@ def test_what_would_travel_on_for_ever_is_bounded() -> None:
 
     envelope, _ = unwrap(a_message(traceparent="0" * 900_000))
     assert envelope.traceparent is None
+
+
+def test_a_text_that_a_release_before_let_through_is_read_out_of_its_event() -> None:
+    examples = importlib.resources.files("touchstone_contracts") / "examples"
+    message = json.loads((examples / "assessment.audit_accepted.v1.json").read_text())
+    message["data"]["entity"] = {"id": "e-1", "name": " Two\nlines\u202e", "country": "UK"}
+
+    _, event = unwrap(message)
+
+    assert (event.entity.name, event.entity.country) == (" Two\nlines\u202e", "UK")

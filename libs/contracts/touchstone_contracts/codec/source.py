@@ -24,7 +24,7 @@ class NotSure(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Same:
-    """How to take a value that is loaded as it is where a condition holds; where not, by `otherwise`, if there is one."""
+    """How to take a value: as it is where a condition holds, else by `otherwise`, if there is one."""
 
     condition: Condition
     otherwise: Take | None = None

@@ -19,7 +19,14 @@ from assessment.schemas.settings import SettingsSchema
 from touchstone_chassis.runtime.settings import ConfigError, validated
 from touchstone_chassis.validation import load
 from touchstone_contracts.callers import Caller
-from touchstone_contracts.errors import AlreadyExists, InvalidReport, InvalidRequest, NotFound, Unauthenticated
+from touchstone_contracts.errors import (
+    AlreadyExists,
+    IllegalTransition,
+    InvalidReport,
+    InvalidRequest,
+    NotFound,
+    Unauthenticated,
+)
 from touchstone_contracts.roles import ASSESSOR, MEMBER, OPERATOR
 
 EXAMPLES = pathlib.Path(__file__).parents[4] / "examples"
@@ -119,6 +126,43 @@ def test_an_accreditation_that_was_corrected_since_keeps_a_report_from_being_acc
         office.call("accept_audit_report", office.secretariat, audit_id="dnv.r-1")
 
     assert [(e.path, e.code) for e in refused.value.errors] == [("team[1].auditor_id", "auditor_not_accredited")]
+
+
+def test_a_report_of_a_release_before_whose_form_is_none_today_is_returned_and_not_accepted(office: Any) -> None:
+    office.submit()
+    (stored,) = office.documents("reports")
+    stored["report"]["entity"] |= {"country": "UK", "name": "Qatalum\ncertificate 5 issued"}
+    office.database["reports"].replace_one({"_id": stored["_id"]}, stored)
+
+    with pytest.raises(InvalidReport) as refused:
+        office.call("accept_audit_report", office.secretariat, audit_id="dnv.r-1")
+    returned = office.call("return_audit_report", office.secretariat, audit_id="dnv.r-1", reasons=["Mend the entity."])
+
+    assert [(e.path, e.code) for e in refused.value.errors] == [
+        ("entity.country", "invalid_country"),
+        ("entity.name", "invalid_text"),
+    ]
+    assert returned["state"].value == "returned"
+
+
+def test_what_a_report_says_goes_on_in_its_kept_form_and_the_report_stays_as_it_came(
+    office: Any, a_report: Building
+) -> None:
+    place = {"id": "qatalum-mesaieed", "name": " Me\u0301saieed\n", "country": "QA"}
+    report = a_report(entity=place)
+    report["scope"]["text"] = "Smelter\r\nand casthouse "
+
+    office.call("accept_audit_report", office.secretariat, audit_id=office.submit(report)["audit_id"])
+
+    shown = office.call("get_audit", office.secretariat, audit_id="dnv.r-1")
+    accepted = office.events()[-1]
+    assert accepted.entity.name == shown["entity"]["name"] == "M\u00e9saieed"
+    assert accepted.scope.text == shown["scope"]["text"] == "Smelter\nand casthouse"
+    assert shown["report"] == report
+    with pytest.raises(IllegalTransition):
+        office.submit(a_report(entity=place))
+    with pytest.raises(AlreadyExists):
+        office.submit(report)
 
 
 def test_a_past_report_is_imported_with_its_history(office: Any, a_report: Building) -> None:

@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from certification.schemas.certificates import VerifyCertificate
+from certification.schemas.mandates import SignMandate
+from touchstone_chassis.validation import load
 from touchstone_contracts.callers import Caller
-from touchstone_contracts.errors import NotFound
+from touchstone_contracts.errors import InvalidRequest, NotFound
 from touchstone_contracts.values import Scope
 
 
@@ -29,6 +32,33 @@ def test_a_body_sees_the_cases_of_its_own_audits_and_a_member_its_own(ready: Any
         assert ready.call("list_cases", {}, caller)["items"] == []
         with pytest.raises(NotFound):
             ready.call("get_case", {"case_id": "body.r-1"}, caller)
+
+
+@pytest.mark.parametrize("on", ["2026-W10-1", "20260305", "2026-03-05T00:00:00Z", "2026-02-30", "today"])
+def test_a_certificate_is_verified_on_no_day_that_is_written_in_another_way(on: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        load(VerifyCertificate(), {"number": 195, "on": on})
+
+    assert [(e.path, e.code) for e in refused.value.errors] == [("on", "invalid_date")]
+
+
+@pytest.mark.parametrize(
+    ("changed", "path", "code"),
+    [
+        ({"valid_from": "2026-W10-1"}, "valid_from", "invalid_date"),
+        ({"mandate_id": "M 1"}, "mandate_id", "invalid_id"),
+        ({"standards": [{"code": "PS\u2028COC", "version": "3.0"}]}, "standards[0].code", "invalid_text"),
+        ({"standards": [{"code": "\u3164", "version": "3.0"}]}, "standards[0].code", "blank"),
+    ],
+)
+def test_a_mandate_is_read_as_every_other_request(changed: dict[str, Any], path: str, code: str) -> None:
+    days = {"valid_from": "2026-01-01", "valid_until": "2026-12-31"}
+    whole = {"rule_set": 1, "standards": [{"code": "PS", "version": "3.0"}], **days}
+
+    with pytest.raises(InvalidRequest) as refused:
+        load(SignMandate(), whole | changed)
+
+    assert [(e.path, e.code) for e in refused.value.errors] == [(path, code)]
 
 
 def test_lists_go_on_from_their_cursor(ready: Any, build: Any) -> None:

@@ -125,7 +125,7 @@ def test_a_contact_with_one_thing_wrong_is_refused_for_that(changed: dict[str, A
     assert refused(SetContact(), CONTACT | changed) == [fault]
 
 
-@pytest.mark.parametrize("reasons", [[], [""], ["   "], None, "because"])
+@pytest.mark.parametrize("reasons", [[], [""], ["   "], ["\u200b"], ["Fee\u2028paid."], None, "because"])
 def test_a_suspension_needs_reasons(reasons: Any) -> None:
     assert refused(Suspend(), {"member_id": "qatalum", "reasons": reasons})
 
@@ -133,6 +133,12 @@ def test_a_suspension_needs_reasons(reasons: Any) -> None:
 @pytest.mark.parametrize("joined_on", ["2020-02-30", "yesterday", "2020-W10-1", "20200301", "01.03.2020"])
 def test_the_day_of_joining_is_an_iso_date(joined_on: Any) -> None:
     assert refused(Activate(), {"member_id": "qatalum", "joined_on": joined_on}) == [("joined_on", "invalid_date")]
+
+
+def test_a_reason_may_have_several_lines() -> None:
+    loaded = load(Suspend(), {"member_id": "qatalum", "reasons": ["The fee is overdue.\r\nTwice reminded. "]})
+
+    assert loaded["reasons"] == ["The fee is overdue.\nTwice reminded."]
 
 
 def test_names_are_stripped_and_composed() -> None:

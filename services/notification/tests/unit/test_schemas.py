@@ -56,6 +56,8 @@ def test_a_user_with_tls_is_welcome() -> None:
         (["smtp", "password"], "secret"),
         (["sender"], "nobody"),
         (["sender_name"], "Register\nBcc: x@example.org"),
+        (["sender_name"], "\u202eretsigeR"),
+        (["sender_name"], "\u200b"),
         (["message_id_domain"], "a b"),
         (["register_url"], "javascript:alert(1)"),
         (["retry_delays_s"], [0]),
