@@ -55,6 +55,31 @@ class Text(fields.String):
         return f"{length} and {value}.isascii() and {value}.isprintable() and {value}[0] != ' ' != {value}[-1]"
 
 
+class Code(fields.String):
+    """A code, or a word out of a list, taken as it is: whoever has the list says whether it is known."""
+
+    def __init__(self, longest: int, **options: Any):
+        super().__init__(**options)
+        self._longest = longest
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
+        if not isinstance(value, str):
+            raise fault("wrong_type", "Must be a text.")
+        if len(value) > self._longest:
+            raise fault("too_long", f"Must be no longer than {self._longest} characters.")
+        if not value:
+            raise fault("blank", "Must not be blank.")
+        if not value.isprintable():
+            raise fault("invalid_text", "Holds what cannot be printed.")
+        return value
+
+    def quick_deserialize(self, inner: Inner) -> Same:
+        return Same(self._holds)
+
+    def _holds(self, value: str, bind: Bind) -> str:
+        return f"type({value}) is str and 0 < len({value}) <= {bind(self._longest)} and {value}.isprintable()"
+
+
 class Matching(fields.String):
     """A short word of a fixed form, taken as it is: it names something, and is compared."""
 

@@ -12,13 +12,14 @@ from touchstone_contracts.codec import loading
 from touchstone_contracts.codec.loading import UNSURE
 from touchstone_contracts.codec.source import Same, function_of
 from touchstone_contracts.field_errors import field_errors
-from touchstone_contracts.fields import Bounded, Country, Matching, Text, Truth, identifier
+from touchstone_contracts.fields import Bounded, Code, Country, Matching, Text, Truth, identifier
 from touchstone_contracts.moments import Day, Moment
 
 FIELDS = {
     "text": Text(8),
     "blank text": Text(8, blank=True, allow_none=True),
     "lines": Text(8, lines=True),
+    "code": Code(8),
     "identifier": identifier(),
     "country": Country(or_everywhere=True),
     "day": Day(allow_none=True),
@@ -80,6 +81,7 @@ def test_a_field_that_is_sure_has_loaded_what_it_loads(name: str, value: Any) ->
         *(("text", text) for text in ("a", "a b", "é", "é\u200b", "x" * 8, "😀", "\u0915\u094d\u200d\u0937")),
         *(("blank text", text) for text in ("", "a", None)),
         *(("lines", text) for text in ("a", "a\nb", "é\n\nb")),
+        *(("code", text) for text in ("PS", " certify", "5.2")),
         *(("identifier", text) for text in ("ab", "a" * 64)),
         *(("country", text) for text in ("QA", "*")),
         *(("day", text) for text in ("2026-01-01", "2024-02-29", None)),
@@ -113,6 +115,11 @@ def test_a_field_is_sure_of_what_is_good(name: str, good: Any) -> None:
         ("text", "a\ud83d", "invalid_text"),
         ("lines", "a\rb", "invalid_text"),
         ("blank text", "a\nb", "invalid_text"),
+        ("code", "", "blank"),
+        ("code", "x" * 9, "too_long"),
+        ("code", 1, "wrong_type"),
+        ("code", "P\nS", "invalid_text"),
+        ("code", "P\u200bS", "invalid_text"),
         ("identifier", "", "blank"),
         ("identifier", " ab", "invalid_id"),
         ("identifier", "a", "invalid_id"),

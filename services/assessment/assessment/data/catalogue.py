@@ -15,7 +15,7 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate, va
 
 from assessment.domain.standards import Acceptance, Criterion, NarrowScope, StandardVersion
 from touchstone_contracts.errors import NotFound
-from touchstone_contracts.fields import NAME_LENGTH_MAX, Bounded, Text, Truth
+from touchstone_contracts.fields import NAME_LENGTH_MAX, Bounded, Code, Text, Truth
 from touchstone_contracts.moments import Day
 
 PACKAGED = pathlib.Path(__file__).parent / "standards"
@@ -45,15 +45,15 @@ def _rule(value: fields.Field) -> fields.Nested:
 
 
 class _NarrowScopeForm(_Claim):
-    only_activities = Bounded(Text(16), least=1, most=50, required=True)
-    principles = Bounded(Text(16), least=1, most=50, required=True)
+    only_activities = Bounded(Code(16), least=1, most=50, required=True)
+    principles = Bounded(Code(16), least=1, most=50, required=True)
 
 
 class _CriterionForm(_Claim):
-    code = Text(16, required=True)
+    code = Code(16, required=True)
     title = Text(NAME_LENGTH_MAX, blank=True, required=True)
-    principle = Text(16, required=True)
-    restricted_to = Bounded(Text(16), least=1, most=50, required=True, allow_none=True)
+    principle = Code(16, required=True)
+    restricted_to = Bounded(Code(16), least=1, most=50, required=True, allow_none=True)
     may_be_not_applicable = Truth(required=True)
 
 
@@ -73,7 +73,7 @@ class StandardFile(Schema):
     acceptance = _rule(fields.Enum(Acceptance, by_value=True, required=True))
     plan_due_days = _rule(fields.Integer(required=True, strict=True, validate=validate.Range(1, 3650)))
     report_due_days = _rule(fields.Integer(required=True, strict=True, validate=validate.Range(1, 3650)))
-    activities = _rule(Bounded(Text(16), least=1, most=50, required=True))
+    activities = _rule(Bounded(Code(16), least=1, most=50, required=True))
     narrow_scopes = Bounded(fields.Nested(_NarrowScopeForm), most=50, required=True)
     criteria_total = _rule(fields.Integer(required=True, strict=True, allow_none=True))
     criteria = Bounded(fields.Nested(_CriterionForm), least=1, most=1_000, required=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, validates_schema
 
-from touchstone_contracts.fields import NAME_LENGTH_MAX, Bounded, Country, Text, identifier
+from touchstone_contracts.fields import NAME_LENGTH_MAX, Bounded, Code, Country, Text, identifier
 from touchstone_contracts.moments import Day
 
 
@@ -12,9 +12,9 @@ class _Grant(Schema):
     """Standards x countries x activities, from a first to a last day, both included."""
 
     name = Text(NAME_LENGTH_MAX, required=True)
-    standards = Bounded(Text(16), least=1, most=20, required=True)
+    standards = Bounded(Code(16), least=1, most=20, required=True)
     countries = Bounded(Country(or_everywhere=True), least=1, most=300, required=True)
-    activities = Bounded(Text(16), least=1, most=50, required=True)
+    activities = Bounded(Code(16), least=1, most=50, required=True)
     valid_from = Day(required=True)
     valid_until = Day(required=True)
 

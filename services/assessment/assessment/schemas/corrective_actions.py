@@ -6,14 +6,14 @@ from marshmallow import Schema, ValidationError, fields, validates_schema
 
 from assessment.domain.corrective_actions import REVIEWED
 from assessment.schemas.audits import audit_id_field
-from touchstone_contracts.fields import Text
+from touchstone_contracts.fields import Code
 from touchstone_contracts.moments import Day
 from touchstone_contracts.values import PlanState
 
 
 class ReviewCorrectiveActionPlan(Schema):
     audit_id = audit_id_field(required=True)
-    criterion = Text(16, required=True)
+    criterion = Code(16, required=True)
     plan_state = fields.Enum(PlanState, by_value=True, required=True)
     plan_due_on = Day(load_default=None, allow_none=True)
 

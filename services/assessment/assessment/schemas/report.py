@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from assessment.domain.audits.report import STATEMENTS
-from touchstone_contracts.fields import NAME_LENGTH_MAX, Bounded, Country, Matching, Text, Truth, identifier
+from touchstone_contracts.fields import NAME_LENGTH_MAX, Bounded, Code, Country, Matching, Text, Truth, identifier
 from touchstone_contracts.moments import Day
 
 FINDINGS_MAX = 200
@@ -13,9 +13,9 @@ COMMENT_LENGTH_MAX = 10_000
 _CHOICE_LENGTH_MAX = 64
 
 
-def _choice(**options: Any) -> Text:
+def _choice(**options: Any) -> Code:
     """A word out of a list that the domain knows; it says so with a code of its own."""
-    return Text(_CHOICE_LENGTH_MAX, required=True, **options)
+    return Code(_CHOICE_LENGTH_MAX, required=True, **options)
 
 
 class PlaceSchema(Schema):
@@ -25,8 +25,8 @@ class PlaceSchema(Schema):
 
 
 class StandardSchema(Schema):
-    code = Text(16, required=True)
-    version = Text(16, required=True)
+    code = Code(16, required=True)
+    version = Code(16, required=True)
 
 
 class ScopeSchema(Schema):
@@ -56,7 +56,7 @@ class PlanSchema(Schema):
 
 
 class FindingSchema(Schema):
-    criterion = Text(16, required=True)
+    criterion = Code(16, required=True)
     rating = _choice()
     comment = Text(COMMENT_LENGTH_MAX, lines=True, blank=True, allow_none=True)
     reason = Text(COMMENT_LENGTH_MAX, lines=True, blank=True, allow_none=True)

@@ -2,12 +2,12 @@
 
 from marshmallow import Schema
 
-from touchstone_contracts.fields import Text
+from touchstone_contracts.fields import Code
 
 
 class GetStandard(Schema):
-    code = Text(16, required=True)
-    version = Text(16, required=True)
+    code = Code(16, required=True)
+    version = Code(16, required=True)
 
 
 class ListStandards(Schema):

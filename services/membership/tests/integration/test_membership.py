@@ -147,7 +147,7 @@ def test_everything_that_is_wrong_with_a_request_is_said_at_once(secretariat: An
         ("colour", "unknown_field"),
         ("language", "unknown_language"),
         ("name", "required"),
-        ("party.id", "invalid"),
+        ("party.id", "too_long"),
         ("roles", "wrong_length"),
     ]
 
