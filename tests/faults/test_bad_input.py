@@ -380,8 +380,6 @@ def test_one_id_with_two_bodies_counts_once(bench: Bench, entrance: Entrance) ->
     assert outcome.what in (FINE, UNHEARD)
 
 
-@pytest.mark.long
-@pytest.mark.xfail(strict=True, reason="32 messages for a queue that is gone stop a retry queue: see docs/bad-input.md")
 def test_what_waits_for_a_queue_that_is_gone_holds_up_nobody_else(amqp_uri: str) -> None:
     service = SERVICES[0]
     provision_broker(amqp_uri, broker_plan(installed_topologies()))

@@ -1,6 +1,7 @@
 """Names and arguments of everything on the broker, and what one service needs of broker and database."""
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -50,8 +51,20 @@ def dead_letter(service: str) -> str:
 
 
 def retry_queue(service: str, delay_s: int) -> str:
-    """Exchange and queue that hold a message for `delay_s` seconds and then return it to the queue it names."""
-    return f"{service}.retry.{delay_s}s"
+    """Exchange and queue that hold a message for `delay_s` seconds and then return it to the queue it names.
+
+    Those of 0.1, without the `.q2`, returned by the default exchange: it has no place for what its queue is gone for.
+    """
+    return f"{service}.retry.{delay_s}s.q2"
+
+
+def is_retry_queue(name: str) -> bool:
+    return bool(re.fullmatch(r".+\.retry\.[0-9]+s\.q2", name))
+
+
+def returned(service: str) -> str:
+    """Direct exchange by which retry queues return; what has no queue any more goes to the dead letters."""
+    return f"{service}.returned"
 
 
 def work_queue_arguments(service: str) -> dict[str, Any]:
@@ -70,12 +83,16 @@ def dead_letter_arguments() -> dict[str, Any]:
     return {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000_000}
 
 
-def retry_queue_arguments(delay_s: int) -> dict[str, Any]:
-    """Expired messages return through the default exchange: their routing key is the queue that they came from."""
+def retry_queue_arguments(service: str, delay_s: int) -> dict[str, Any]:
+    """Expired messages return by their routing key, the queue that they came from.
+
+    What has nowhere to go would stay at the head, and from 32 of those on the broker moves nothing any more: hence an
+    exchange with an alternate.
+    """
     return {
         "x-queue-type": "quorum",
         "x-message-ttl": delay_s * 1000,
-        "x-dead-letter-exchange": "",
+        "x-dead-letter-exchange": returned(service),
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
     }

@@ -18,7 +18,7 @@ from touchstone_chassis.deadletters.repository import ORDER, criteria
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.events.assessment import BodyAccredited
 from touchstone_contracts.roles import OPERATOR
-from touchstone_contracts.topology import dead_letter, event_queue
+from touchstone_contracts.topology import dead_letter, event_queue, retry_queue, returned
 from touchstone_devkit.eventually import eventually
 
 DAY = datetime.date(2026, 1, 1)
@@ -224,6 +224,34 @@ def test_a_rated_batch_goes_out_one_by_one_and_is_no_lag(bus, operator, behaviou
     assert len(second["replayed"]) == 2 and len(rows) == 3
     assert [round((b - a).total_seconds()) for a, b in itertools.pairwise(due)] == [10, 10]
     assert resources.background_relay.check_lag()[0]
+
+
+def test_what_comes_back_when_its_queue_is_gone_is_parked_and_replayed_when_there_is_one(
+    bus, operator, behaviour, database, provisioned
+):
+    broken(bus, behaviour)
+    eventually(lambda: bus.count(retry_queue("toy", 1)) == 1)
+    bus.channel.queue_delete(QUEUE)
+
+    parked = the_parked(operator)
+    behaviour.clear()
+    provisioned()
+    operator("replay", ids=[parked["id"]], why="the queue is back")
+
+    assert (parked["queue"], parked["reason"], parked["attempts"]) == (QUEUE, "queue_gone", 1)
+    assert eventually(lambda: database["things"].find_one({"_id": "b-1"}), within_s=5)["count"] == 1
+
+
+def test_what_comes_back_when_its_queue_is_bound_no_more_is_put_into_it_all_the_same(
+    bus, operator, behaviour, database, runs
+):
+    bus.channel.queue_unbind(QUEUE, returned("toy"), QUEUE)  # as after an older release made it anew
+    behaviour["b-1"] = lambda: fail() if len(runs) == 1 else None
+
+    bus.publish_event(an_accreditation("b-1"))
+
+    assert eventually(lambda: database["things"].find_one({"_id": "b-1"}), within_s=5)
+    assert operator("list")["items"] == []
 
 
 def test_a_message_comes_back_from_the_queue_until_it_is_kept_and_is_kept_once(bus, operator, behaviour, database):

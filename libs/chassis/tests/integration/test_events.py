@@ -15,7 +15,7 @@ from touchstone_chassis.unit_of_work.committer import Committer
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.errors import NotFound
 from touchstone_contracts.events.assessment import BodyAccredited
-from touchstone_contracts.topology import event_queue
+from touchstone_contracts.topology import event_queue, retry_queue
 from touchstone_devkit.eventually import eventually
 
 DAY = datetime.date(2026, 1, 1)
@@ -210,7 +210,7 @@ def test_a_timer_that_goes_off_after_the_commit_costs_no_worker_and_no_second_ef
     bus.publish_event(an_accreditation("b-last"))
 
     eventually(lambda: database["things"].find_one({"_id": "b-last"}))
-    eventually(lambda: bus.count("toy.retry.1s") == 0)
+    eventually(lambda: bus.count(retry_queue("toy", 1)) == 0)
     assert [thing["count"] for thing in database["things"].find()] == [1] * 13
     assert bus.count("toy.dead-letter") == 0
 
@@ -231,7 +231,7 @@ def test_a_timer_that_goes_off_after_a_commit_of_many_gives_none_of_them_a_secon
     heard = [json.loads(eventually(lambda: bus.take(HEARD))[1])["subject"] for _ in ids]
     bus.publish_event(an_accreditation("b-last"))
     last = json.loads(eventually(lambda: bus.take(HEARD))[1])["subject"]
-    eventually(lambda: bus.count("toy.retry.1s") == 0)
+    eventually(lambda: bus.count(retry_queue("toy", 1)) == 0)
     eventually(lambda: bus.count(QUEUE) == 0)
     assert not timers and sorted(heard) == ids and last == "b-last"
     assert [thing["count"] for thing in database["things"].find()] == [1] * 9

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from touchstone_chassis.amqp.channels import ConsumerChannels
+from touchstone_chassis.consuming.retry import RETURNED_MAX
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.events.assessment import BodyAccredited
-from touchstone_contracts.topology import event_queue
+from touchstone_contracts.topology import event_queue, retry_queue
 from touchstone_devkit.eventually import eventually
 
 QUEUE = event_queue("toy", BodyAccredited.type_name)
@@ -61,6 +62,21 @@ def test_a_queue_that_is_deleted_under_us_is_missed_and_consumed_again_when_it_i
     assert answer["error"]["code"] == "not_found"
     assert eventually(lambda: database["things"].find_one({"_id": "b-1"}))
     assert eventually(lambda: consumers(resources)[0])
+
+
+def test_a_retry_queue_that_is_gone_holds_no_worker_for_ever(bus, behaviour, database):
+    def fail() -> None:
+        raise ValueError
+
+    bus.channel.queue_delete(retry_queue("toy", 1))
+    ids = [f"b-{number}" for number in range(8)]  # as many as there are workers
+    behaviour.update(dict.fromkeys(ids, fail))
+    for id in [*ids, "b-good"]:
+        bus.publish_event(an_accreditation(id))
+
+    assert eventually(lambda: database["things"].find_one({"_id": "b-good"}), within_s=RETURNED_MAX + 3)
+    reasons = [bus.dead_letter()[0].headers["touchstone-reason"] for _ in ids]
+    assert set(reasons) == {"not_retried"}
 
 
 def test_a_channel_that_the_broker_closes_costs_the_other_queues_nothing(bus, resources, database):

@@ -88,7 +88,7 @@ def test_what_fails_time_and_again_though_the_database_is_there_is_retried_and_c
 
     assert defer == ["put_off"] * DEFERRALS_MAX + ["retried"]
     assert connection.done == ["put off"] * DEFERRALS_MAX + ["acknowledged"]
-    assert connection.published == [("toy.retry.1s", 1)]
+    assert connection.published == [("toy.retry.1s.q2", 1)]
 
 
 def test_what_settles_in_such_a_failure_by_another_way_is_retried_as_well(retry_policy, delivery, connection):

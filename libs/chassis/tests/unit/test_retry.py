@@ -5,6 +5,7 @@ from typing import Any
 import amqp
 import eventlet
 import pytest
+from nameko import config
 
 from touchstone_chassis.amqp.publisher import Outcome, Outgoing
 from touchstone_chassis.consuming.delivery import Delivery
@@ -65,17 +66,20 @@ def test_what_is_too_large_to_be_put_back_is_left_to_be_kept():
 
 
 class Broker:
-    """A publisher to a broker that says the same of each message."""
+    """A publisher to a broker that says the same of each message, but for some exchanges."""
 
     last_error = None
 
-    def __init__(self, outcome: Outcome):
-        self.outcome, self.asked = outcome, 0
+    def __init__(self, outcome: Outcome, **outcomes: Outcome):
+        self.outcome, self.outcomes, self.asked = outcome, outcomes, 0
+        self.taken: list[Outgoing] = []
 
     def publish(self, messages: list[Outgoing]) -> list[Outcome]:
         self.asked += 1
-        assert self.asked < 5, "it is tried again and again"
-        return [self.outcome]
+        assert self.asked < 20, "it is tried again and again"
+        outcome = next((o for name, o in self.outcomes.items() if name in messages[0].exchange), self.outcome)
+        self.taken += messages if outcome is Outcome.CONFIRMED else []
+        return [outcome]
 
 
 @pytest.mark.parametrize("outcome", [Outcome.RETURNED, Outcome.REFUSED])
@@ -89,3 +93,25 @@ def test_what_its_queue_does_not_take_back_is_left_to_be_kept(outcome, monkeypat
 
     assert not return_to_queue and broker.asked == 1
     assert session.told == [] and not delivery.settled
+
+
+def test_what_no_retry_queue_takes_is_dead_lettered_and_holds_no_worker_for_ever(monkeypatch):
+    monkeypatch.setattr(eventlet, "sleep", lambda _s: None)
+    session, broker = ConsumerChannels(), Broker(Outcome.CONFIRMED, retry=Outcome.RETURNED)
+    vars(retry_policy := RetryPolicy()).update(publisher=broker, _service="toy")
+
+    with config.patch({"retry_delays_s": [1]}):
+        outcome = retry_policy.retry_or_dead_letter(a_delivery(session), ValueError("no"))
+
+    assert (outcome, session.told) == ("dead_lettered", ["ack"])
+    assert [message.headers["touchstone-reason"] for message in broker.taken] == ["not_retried"]
+
+
+def test_what_no_dead_letter_queue_takes_is_left_to_the_broker_and_holds_no_worker_for_ever(monkeypatch):
+    monkeypatch.setattr(eventlet, "sleep", lambda _s: None)
+    session = ConsumerChannels()
+    vars(retry_policy := RetryPolicy()).update(publisher=Broker(Outcome.RETURNED), _service="toy")
+
+    retry_policy.dead_letter(a_delivery(session), "schema", "broken")
+
+    assert session.told == ["reject"]

@@ -29,6 +29,8 @@ TOKENS = ("nameko.authorization", "authorization", "nameko.auth_token")
 _THE_BROKERS = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
 DEFERRALS_MAX = 10
 """So often in a row a message is begun again though the database was there: then its failure is like any other."""
+RETURNED_MAX = 5
+"""So often, a second apart, a copy is published that no queue takes: it holds a worker's place meanwhile."""
 TOO_LARGE = "PreconditionFailed"
 """How the broker refuses a copy of ours: of all that it checks on publishing, only the size is not ours to choose."""
 COPIES_TO = ("cc", "bcc")
@@ -115,8 +117,9 @@ class RetryPolicy(SharedExtension):
             "handler_failed_retrying", queue=delivery.queue, error=type(error).__name__, retry_in_s=delays_s[attempt]
         )
         # The retry queue returns the message to the queue that its routing key names.
-        self._move(delivery, _copy(delivery, exchange, delivery.queue, delivery.headers | {ATTEMPT: attempt + 1}))
-        return RETRIED
+        if self._moved(delivery, _copy(delivery, exchange, delivery.queue, delivery.headers | {ATTEMPT: attempt + 1})):
+            return RETRIED
+        return self.dead_letter(delivery, "not_retried", error)
 
     def dead_letter(self, delivery: Delivery, reason: str, error: BaseException | str) -> str:
         """Dead-letter at once. `reason` is a code; the headers say who gave up, when, and on what."""
@@ -136,7 +139,8 @@ class RetryPolicy(SharedExtension):
         log.error("message_dead_lettered", queue=delivery.queue, reason=reason)
         metrics.DEAD_LETTERS.labels(queue=delivery.queue, reason=reason).inc()
         headers = _without_tokens(delivery.headers) | headers
-        self._move(delivery, _copy(delivery, dead_letter(service), delivery.queue, headers))
+        if not self._moved(delivery, _copy(delivery, dead_letter(service), delivery.queue, headers)):
+            delivery.reject()  # the broker moves it, with all its headers and without ours
         return DEAD_LETTERED
 
     def return_to_queue(self, delivery: Delivery, queue: str) -> bool:
@@ -159,15 +163,13 @@ class RetryPolicy(SharedExtension):
     def _service(self) -> str:
         return self.container.service_name
 
-    def _move(self, delivery: Delivery, message: Outgoing) -> None:
-        if not self._moved(delivery, message):
-            delivery.reject()  # the broker moves it, with all its headers and without ours
-
     def _moved(self, delivery: Delivery, message: Outgoing, *, insist: bool = True) -> bool:
-        """False when it cannot be copied, and still waits to be settled; else it is settled, or stays in its queue.
+        """False when it cannot be copied or there is no queue for it, and it still waits to be settled; else it is
+        settled, or stays in its queue.
 
-        Who does not `insist` is told False also when no queue takes the message.
+        Who does not `insist` is told False at once, also when a queue does not take the message.
         """
+        returned = 0
         while True:
             (outcome,) = self.publisher.publish([message])
             if outcome is Outcome.CONFIRMED:
@@ -182,7 +184,8 @@ class RetryPolicy(SharedExtension):
             if delivery.pointless:
                 delivery.abandon()  # it stays where it is and is delivered again
                 return True
-            if not insist and outcome in (Outcome.RETURNED, Outcome.REFUSED):
+            returned += outcome is Outcome.RETURNED
+            if returned == RETURNED_MAX or (not insist and outcome in (Outcome.RETURNED, Outcome.REFUSED)):
                 return False
             eventlet.sleep(1)
 

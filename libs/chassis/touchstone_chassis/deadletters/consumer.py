@@ -10,7 +10,7 @@ from nameko.extensions import DependencyProvider
 from touchstone_chassis.amqp.connections import UNREADABLE
 from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.consuming.retry import KEPT_PROPERTIES
-from touchstone_chassis.deadletters.letter import DeadLetter, queue_of, reason_of
+from touchstone_chassis.deadletters.letter import QUEUE_GONE, DeadLetter, queue_of, reason_of
 from touchstone_chassis.deadletters.repository import DeadLetters
 from touchstone_chassis.handlers.entrypoint import Invocation, MessageEntrypoint, handled_by
 from touchstone_chassis.handlers.execution import Deferred, Execution
@@ -83,14 +83,15 @@ class OnDeadLetter(MessageEntrypoint):
         return self.resources.retry_policy.return_to_queue(delivery, queue_of(letter) or "")
 
     def _is_innocent(self, delivery: Delivery, letter: DeadLetter) -> bool:
-        """Whether it was only near when processes died: the broker counts each time that it was handed out."""
-        queue = queue_of(letter)
+        """Whether it was only near when processes died: the broker counts each time that it was handed out. Or its
+        queue was not there when its retry was due, and may be by now."""
+        queue, reason = queue_of(letter), reason_of(letter)
         consumer = self.resources.consumer
-        if reason_of(letter) != "delivery_limit" or queue is None or not consumer.consumes(queue):
+        if reason not in ("delivery_limit", QUEUE_GONE) or queue is None or not consumer.consumes(queue):
             return False
         if consumer.takes_calls(queue):  # its routing key, which named the method, is gone; and nobody waits any more
             return False
-        return not self.resources.poison.blames(delivery, queue)
+        return reason == QUEUE_GONE or not self.resources.poison.blames(delivery, queue)
 
 
 def letter_of(delivery: Delivery) -> DeadLetter:

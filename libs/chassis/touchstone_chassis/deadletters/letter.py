@@ -11,11 +11,14 @@ from typing import Any
 from touchstone_chassis.consuming.retry import ATTEMPT, COPIES_TO, TOKENS
 from touchstone_contracts.envelope import SIGNATURE
 from touchstone_contracts.registry import REGISTRY
+from touchstone_contracts.topology import is_retry_queue
 
 PART_BYTES = 4 * 1024 * 1024
 """A larger body is kept in parts beside its document: a document of MongoDB's holds 16 MiB in all."""
 PARKED, REPLAYED, DISCARDED = STATES = ("parked", "replayed", "discarded")
 REPLAYS, KEPT_AS = "touchstone-replays", "touchstone-dead-letter"
+QUEUE_GONE = "queue_gone"
+"""The reason where a message's queue was not there when its retry was due."""
 _KEYS_MAX = 20
 _OURS = ("touchstone-", "x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
 
@@ -146,12 +149,17 @@ def _origin(found: DeadLetter, now: datetime.datetime) -> _Origin:
     deaths = headers.get("x-death")
     death = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], Mapping) else {}
     routing_keys = death.get("routing-keys")
+    routing_key = _text(routing_keys[0]) or "" if isinstance(routing_keys, list) and routing_keys else ""
+    queue = _text(headers.get("x-last-death-queue")) or _text(death.get("queue"))
+    reason = _text(headers.get("x-last-death-reason")) or _text(death.get("reason")) or "unreadable"
+    if is_retry_queue(queue or ""):
+        queue, reason = routing_key or None, QUEUE_GONE
     return _Origin(
-        queue=_text(headers.get("x-last-death-queue")) or _text(death.get("queue")),
-        reason=_text(headers.get("x-last-death-reason")) or _text(death.get("reason")) or "unreadable",
+        queue=queue,
+        reason=reason,
         error="dead-lettered by the broker",
         exchange=_text(death.get("exchange")) or "",
-        routing_key=_text(routing_keys[0]) or "" if isinstance(routing_keys, list) and routing_keys else "",
+        routing_key=routing_key,
         parked_at=_time(death.get("time"), now),
     )
 

@@ -20,7 +20,7 @@ from touchstone.provisioning.management import _beside
 from touchstone.provisioning.provision import installed_topologies, provision
 from touchstone.rpc.blocking import Channel, nodes, open_connection
 from touchstone_contracts.events.assessment import AuditAccepted
-from touchstone_contracts.topology import Index, ServiceTopology, dead_letter, retry_queue, work_queue_arguments
+from touchstone_contracts.topology import Index, ServiceTopology, dead_letter, retry_queue, returned, work_queue_arguments
 
 QUEUE = "yard.intake"
 WANTED = work_queue_arguments("yard")
@@ -85,6 +85,7 @@ def test_what_was_provisioned_deviates_nowhere(look, backing):
 def test_a_queue_with_other_arguments_is_told_and_left_as_it_is(look, channel, change, found, wanted):
     channel.queue_delete(QUEUE)
     channel.queue_declare(QUEUE, durable=True, arguments=WANTED | change)
+    channel.queue_bind(QUEUE, returned("yard"), QUEUE)
 
     assert told(look()) == {f"queue {QUEUE}": (found, wanted, CHANGE_A_QUEUE)}
     channel.queue_declare(QUEUE, durable=True, arguments=WANTED | change)  # it is as it was
@@ -117,8 +118,10 @@ def test_a_binding_that_is_missing_is_told_where_there_is_a_management_api(look,
     queue = "yard.assessment.audit_accepted.v1"
     channel.queue_unbind(queue, "assessment.events", "audit_accepted.v1")
     channel.queue_unbind(dead_letter("yard"), dead_letter("yard"), "")
+    channel.queue_unbind(QUEUE, returned("yard"), QUEUE)
 
     assert told(look()) == {
+        f"binding yard.returned -> {QUEUE} ({QUEUE})": MISSING,
         f"binding assessment.events -> {queue} (audit_accepted.v1)": MISSING,
         "binding yard.dead-letter -> yard.dead-letter ()": MISSING,
     }

@@ -11,9 +11,10 @@ from touchstone_contracts.topology import RETRY_DELAYS_S, ServiceTopology
 def test_a_service_gets_its_events_dead_letter_retry_and_rpc_places():
     plan = broker_plan([ServiceTopology(service="certification")])
 
-    retries = {f"certification.retry.{delay_s}s" for delay_s in RETRY_DELAYS_S}
+    retries = {f"certification.retry.{delay_s}s.q2" for delay_s in RETRY_DELAYS_S}
     fanouts = {"certification.unconsumed", "certification.dead-letter"} | retries
-    assert set(plan.exchanges) == {"nameko-rpc", "certification.events", "certification.queues"} | fanouts
+    direct = {"certification.queues", "certification.returned"}
+    assert set(plan.exchanges) == {"nameko-rpc", "certification.events"} | direct | fanouts
     assert set(plan.queues) == {"rpc-certification"} | fanouts
     assert {Binding(name, name) for name in fanouts} < set(plan.bindings)
     assert Binding("nameko-rpc", "rpc-certification", "certification.*") in plan.bindings
@@ -50,12 +51,23 @@ def test_an_event_that_may_come_in_an_older_version_gets_a_queue_for_each():
     assert Binding("scales.events", "yard.scales.lot_weighed.v2", "lot_weighed.v2") in plan.bindings
 
 
+def test_what_comes_back_from_a_retry_goes_to_its_queue_or_to_the_dead_letters():
+    plan = broker_plan([ServiceTopology(service="certification", consumes=[AuditAccepted], queues=["extra"])])
+
+    own = ("certification.assessment.audit_accepted.v1", "extra", "rpc-certification")
+    returned = {b for b in plan.bindings if b.exchange == "certification.returned"}
+    assert plan.queues["certification.retry.1s.q2"].arguments["x-dead-letter-exchange"] == "certification.returned"
+    assert plan.exchanges["certification.returned"].arguments == {"alternate-exchange": "certification.dead-letter"}
+    assert returned == {Binding("certification.returned", queue, queue) for queue in own}
+
+
 def test_an_extra_queue_is_a_work_queue_without_a_binding():
     plan = broker_plan([ServiceTopology(service="assessment", queues=["assessment.intake"])])
 
     assert plan.queues["assessment.intake"].arguments["x-queue-type"] == "quorum"
     bound = {(b.exchange, b.routing_key) for b in plan.bindings if b.queue == "assessment.intake"}
-    assert bound == {("assessment.intake", ""), ("assessment.queues", "assessment.intake")}
+    own = {("assessment.queues", "assessment.intake"), ("assessment.returned", "assessment.intake")}
+    assert bound == {("assessment.intake", ""), *own}
 
 
 def test_every_binding_names_an_exchange_and_a_queue_of_the_plan():

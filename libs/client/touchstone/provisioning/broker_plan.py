@@ -57,9 +57,10 @@ class BrokerPlan:
             self.bindings[Binding(exchange, name, routing_key)] = None
 
     def add_work_queue(self, service: str, name: str, *, exchange: str = "", routing_key: str = "") -> None:
-        """A queue that a service works at, and can put something into itself."""
+        """A queue that a service works at, and can put something into itself, at once or after a while."""
         self.add_queue(name, names.work_queue_arguments(service), exchange=exchange, routing_key=routing_key)
-        self.bindings[Binding(names.own_queues(service), name, name)] = None
+        for own in (names.own_queues(service), names.returned(service)):
+            self.bindings[Binding(own, name, name)] = None
 
 
 def broker_plan(topologies: Iterable[ServiceTopology]) -> BrokerPlan:
@@ -74,10 +75,12 @@ def broker_plan(topologies: Iterable[ServiceTopology]) -> BrokerPlan:
 def _add_service(plan: BrokerPlan, topology: ServiceTopology) -> None:
     service = topology.service
     _add_producer(plan, service)
+    dead_letter, returned = names.dead_letter(service), names.returned(service)
     plan.exchanges[names.own_queues(service)] = Exchange(names.own_queues(service), "direct")
-    plan.add_fanout(names.dead_letter(service), names.dead_letter_arguments())
+    plan.exchanges[returned] = Exchange(returned, "direct", {"alternate-exchange": dead_letter})
+    plan.add_fanout(dead_letter, names.dead_letter_arguments())
     for delay_s in names.RETRY_DELAYS_S:
-        plan.add_fanout(names.retry_queue(service, delay_s), names.retry_queue_arguments(delay_s))
+        plan.add_fanout(names.retry_queue(service, delay_s), names.retry_queue_arguments(service, delay_s))
     plan.add_work_queue(service, names.rpc_queue(service), exchange=names.RPC_EXCHANGE, routing_key=f"{service}.*")
     event: Any
     for event in topology.receives:

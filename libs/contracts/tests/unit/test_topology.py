@@ -14,7 +14,8 @@ def test_names_are_as_published() -> None:
     )
     assert topology.rpc_queue("certification") == "rpc-certification"
     assert topology.dead_letter("certification") == "certification.dead-letter"
-    assert topology.retry_queue("certification", 30) == "certification.retry.30s"
+    assert topology.retry_queue("certification", 30) == "certification.retry.30s.q2"
+    assert topology.returned("certification") == "certification.returned"
     assert topology.unconsumed("assessment") == "assessment.unconsumed"
 
 
@@ -29,11 +30,16 @@ def test_a_work_queue_is_a_quorum_queue_that_never_drops() -> None:
 
 
 def test_a_retry_queue_returns_a_message_to_the_queue_that_its_routing_key_names() -> None:
-    arguments = topology.retry_queue_arguments(30)
+    arguments = topology.retry_queue_arguments("certification", 30)
 
     assert arguments["x-message-ttl"] == 30_000
-    assert arguments["x-dead-letter-exchange"] == ""
+    assert arguments["x-dead-letter-exchange"] == topology.returned("certification")
     assert arguments["x-dead-letter-strategy"] == "at-least-once"
+
+
+def test_a_retry_queue_is_known_by_its_name() -> None:
+    assert topology.is_retry_queue(topology.retry_queue("certification", 30))
+    assert not topology.is_retry_queue(topology.event_queue("certification", AuditAccepted.type_name))
 
 
 def test_retries_wait_longer_each_time_and_end() -> None:
