@@ -145,7 +145,7 @@ BAD = {
         {"content_type": CLOUD, "headers": {"compression": "application/x-gzip"}},
         "compressed",
     ),
-    "too large": (b'"' + b"x" * 200_000 + b'"', {"content_type": CLOUD}, "too_large"),
+    "too large": (b'"' + b"x" * 200_000 + b'"', {"content_type": CLOUD}, "rejected"),
     "too deep": (b"[" * 40_000 + b"]" * 40_000, {"content_type": CLOUD}, "too_deep"),
     "deep object": (b'{"a":' * 200 + b"1" + b"}" * 200, {"content_type": CLOUD}, "too_deep"),
     "call_id_stack a string": (b"{}", {"content_type": CLOUD, "headers": {"nameko.call_id_stack": "x"}}, "headers"),
@@ -174,7 +174,8 @@ def test_a_bad_message_is_parked_within_a_second_with_its_reason_and_the_next_go
 
             parked, kept = eventually(lambda: bus.take("toy.dead-letter"), within_s=1)
 
-            assert parked.headers["touchstone-reason"] == reason
+            # What is too large the broker moves by itself, with all of its body: we never had it.
+            assert parked.headers.get("touchstone-reason", parked.headers.get("x-first-death-reason")) == reason
             assert kept == (body if isinstance(body, bytes) else json.dumps(body).encode())
             eventually(lambda n=number: database["things"].find_one({"_id": f"good-{n}"}), within_s=3)
 

@@ -40,6 +40,7 @@ class Connection:
 
     def __init__(self) -> None:
         self.channels: dict[int, Channel] = {}
+        self.rooms: dict[str, Any] = {}
         self.refusal: amqp.ChannelError | None = None
         self._numbers = itertools.count(1)
 
@@ -57,7 +58,7 @@ def connection(monkeypatch: pytest.MonkeyPatch) -> Connection:
 
 
 def consume(session: ConsumerChannels) -> None:
-    session.consume("q", 8, lambda _message: None, last_stop=False)
+    session.consume("q", 8, lambda _message: None)
 
 
 def test_a_channel_that_the_broker_closed_is_collected_when_its_queue_is_consumed_again(connection):

@@ -11,6 +11,7 @@ import touchstone_contracts.events.assessment
 import touchstone_contracts.events.membership  # noqa: F401 - registers the types
 from touchstone_chassis.deadletters.letter import (
     PART_BYTES,
+    READ_BYTES_MAX,
     DeadLetter,
     document_id,
     is_personal,
@@ -58,6 +59,31 @@ def test_the_brokers_headers_say_it_where_there_are_none_of_ours():
     assert (document["exchange"], document["routing_key"]) == ("e", "r")
     assert document["parked_at"] == died.replace(tzinfo=datetime.UTC)
     assert document["headers"] == {"traceparent": "t"}
+
+
+def test_what_the_service_left_to_the_broker_was_too_large():
+    headers = {"x-death": [{"queue": QUEUE, "reason": "rejected"}]}
+
+    left, rejected = (DeadLetter(b"{}", headers, {}, too_large=too_large) for too_large in (True, False))
+
+    assert (new_document(left, "toy", NOW)["reason"], new_document(left, "toy", NOW)["queue"]) == ("too_large", QUEUE)
+    assert new_document(rejected, "toy", NOW)["reason"] == "rejected"
+
+
+def test_what_came_back_from_a_retry_when_its_queue_was_gone_says_which_queue_that_was():
+    death = {"queue": "toy.retry.30s.q2", "reason": "expired", "exchange": "toy.retry.30s.q2", "routing-keys": [QUEUE]}
+
+    document = new_document(given_up(headers={"x-death": [death], "touchstone-attempt": 3}), "toy", NOW)
+
+    assert (document["queue"], document["reason"], document["attempts"]) == (QUEUE, "queue_gone", 3)
+
+
+def test_a_large_body_is_not_unpacked_to_look_what_event_it_is():
+    body = b'{"id": "e-1", "padding": "%s"}'
+
+    small, large = (new_document(given_up(body % (b"x" * size)), "toy", NOW) for size in (10, READ_BYTES_MAX))
+
+    assert (small["event_id"], large["event_id"]) == ("e-1", None)
 
 
 @pytest.mark.parametrize(

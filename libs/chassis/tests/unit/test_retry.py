@@ -65,6 +65,22 @@ def test_what_is_too_large_to_be_put_back_is_left_to_be_kept():
     assert session.told == [] and not delivery.settled
 
 
+@pytest.mark.parametrize("give_up", [False, True], ids=["a failure", "given up at once"])
+def test_what_was_too_large_to_be_taken_is_never_copied_but_moved_whole_by_the_broker(give_up):
+    session, broker = ConsumerChannels(), Broker(Outcome.CONFIRMED)
+    vars(retry_policy := RetryPolicy()).update(publisher=broker, _service="toy")
+    delivery = a_delivery(session)
+    delivery.message.body, delivery.message.body_size = "", 10_000_000
+
+    with config.patch({"retry_delays_s": [1]}):
+        if give_up:
+            retry_policy.dead_letter(delivery, "too_large", "10000000 bytes")
+        else:
+            retry_policy.retry_or_dead_letter(delivery, ValueError("no"))
+
+    assert (session.told, broker.asked) == (["reject"], 0)
+
+
 class Broker:
     """A publisher to a broker that says the same of each message, but for some exchanges."""
 

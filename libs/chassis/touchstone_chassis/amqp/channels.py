@@ -11,12 +11,15 @@ import structlog
 from eventlet.semaphore import Semaphore
 
 from touchstone_chassis.amqp import connections
+from touchstone_chassis.amqp.bodies import Received, Room
 
 log = structlog.get_logger(__name__)
 
 POLL_S = 0.25
 CLOSE_S_MAX = 2.0
 ANSWER_S_MAX = 10.0
+SENT_AGAIN_EVERY_S = 0.1
+"""So long what is sent again may take to come, before there seems to be room for more."""
 
 
 class QueueNotConsumable(Exception):
@@ -52,12 +55,19 @@ class UnsettledTags:
         for tag in settled:
             self._tags.pop(tag, None)
 
+    def send_back(self, message: amqp.Message) -> None:
+        """Let the broker deliver it again."""
+        message.channel.basic_reject(message.delivery_tag, requeue=True)
+        self._tags.pop(message.delivery_tag, None)
+
 
 class ConsumerChannels:
     """A new one replaces it when its connection breaks."""
 
-    def __init__(self, uri: str, name: str, heartbeat_s: int):
+    def __init__(self, uri: str, name: str, heartbeat_s: int, body_bytes_max: int | None = None):
         self.connection = connections.connect(uri, heartbeat_s=heartbeat_s, name=name)
+        self._rooms: dict[tuple[bool, bool], Room] = {}
+        self._body_bytes_max = body_bytes_max
         self.in_flight = 0
         self.draining = False
         """Whether the process takes no more messages: what is not begun is left to others."""
@@ -69,26 +79,42 @@ class ConsumerChannels:
         self._unsettled: dict[int, UnsettledTags] = {}
         self._channels: dict[str, amqp.Channel] = {}
         self._ended: list[amqp.Channel] = []
-        self._ticked_at = 0.0
+        self._ticked_at = self._sent_again_at = 0.0
 
     @property
     def consuming(self) -> set[str]:
         """The queues that are consumed now: neither cancelled by the broker nor with a channel that it closed."""
         return {queue for queue, channel in self._channels.items() if channel.is_open}
 
-    def consume(self, queue: str, prefetch: int, callback: Callable[[amqp.Message], None], *, last_stop: bool) -> None:
-        """Raises QueueNotConsumable, or one of connections.CONNECTION_ERRORS when the connection is at fault."""
+    def consume(
+        self,
+        queue: str,
+        prefetch: int,
+        callback: Callable[[Received], None],
+        *,
+        last_stop: bool = False,
+        calls: bool = False,
+    ) -> None:
+        """Raises QueueNotConsumable, or one of connections.CONNECTION_ERRORS when the connection is at fault.
+
+        Calls have a room of their own for their bodies, and so has the last stop, where none is too large.
+        """
+        room = Room(None if last_stop else self._body_bytes_max)
+        self.connection.rooms[queue] = self._rooms.setdefault((last_stop, calls), room)
         with eventlet.Timeout(ANSWER_S_MAX, _NoAnswer), self._writing:
             self._consume(queue, prefetch, callback, last_stop)
 
-    def _consume(self, queue: str, prefetch: int, callback: Callable[[amqp.Message], None], last_stop: bool) -> None:
+    def _consume(self, queue: str, prefetch: int, callback: Callable[[Received], None], last_stop: bool) -> None:
         self._end_the_old_one(queue)
         channel = self.connection.channel()
         unsettled = self._unsettled[channel.channel_id] = UnsettledTags()
 
-        def receive(message: amqp.Message) -> None:
+        def receive(message: Received) -> None:
             unsettled.add(message)
-            callback(message)
+            if message.put_off:
+                self.connection.rooms[queue].waiting.append(message)
+            else:
+                callback(message)
 
         channel.last_stop = last_stop
         channel.auto_decode = False
@@ -137,6 +163,7 @@ class ConsumerChannels:
                 self.connection.drain_events(timeout=POLL_S)
         except amqp.ChannelError as error:  # one of our channels, and it is closed by now
             log.error("channel_closed_by_broker", detail=str(error)[:200])
+        self._send_again()
         while self._ended:
             with eventlet.Timeout(ANSWER_S_MAX, _NoAnswer), self._writing:
                 self._end(self._ended.pop())
@@ -144,6 +171,21 @@ class ConsumerChannels:
             self._ticked_at = time.monotonic()
             with self._writing:
                 self.connection.heartbeat_tick()
+
+    def _send_again(self) -> None:
+        """Let the broker send again what was put off, as far as there is room for it by now."""
+        now = time.monotonic()
+        if now - self._sent_again_at < SENT_AGAIN_EVERY_S or not any(room.waiting for room in self._rooms.values()):
+            return
+        self._sent_again_at = now
+        with self._writing:
+            for room in self._rooms.values():
+                expected = 0
+                while room.waiting and room.has(room.waiting[0].body_size, expected=expected):
+                    message = room.waiting.popleft()
+                    if message.channel.is_open:
+                        expected += message.body_size
+                        self._unsettled[message.channel.channel_id].send_back(message)
 
     def cancel(self) -> None:
         """Take no more messages; keep the connection for the acknowledgements that are due."""

@@ -13,6 +13,7 @@ import amqp.spec
 import structlog
 from eventlet import patcher
 
+from touchstone_chassis.amqp.bodies import Room, frame_handler
 from touchstone_contracts.addresses import addresses_of
 
 log = structlog.get_logger(__name__)
@@ -69,6 +70,7 @@ class _Channel(amqp.Channel):
                 super().dispatch_method(method_sig, _with_plain_routing_key(payload), content)
                 return
         log.error("message_unreadable")
+        content.free()
         self.basic_reject(_delivery_tag(payload), requeue=False)
 
 
@@ -91,6 +93,11 @@ class _Connection(amqp.Connection):
     """The address that `connect` was given."""
     address = ""
     """That of the node it leads to."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(frame_handler=frame_handler, **kwargs)
+        self.rooms: dict[str, Room] = {}
+        """Where the bodies for a consumer go, by its tag."""
 
 
 def connect(uri: str, *, heartbeat_s: int = 0, name: str = "touchstone") -> amqp.Connection:

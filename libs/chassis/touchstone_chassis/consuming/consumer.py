@@ -5,7 +5,6 @@ import functools
 import time
 from collections.abc import Callable
 
-import amqp
 import eventlet
 import structlog
 from eventlet.event import Event
@@ -14,6 +13,7 @@ from nameko.exceptions import ContainerBeingKilled
 from nameko.extensions import SharedExtension
 
 from touchstone_chassis.amqp import connections
+from touchstone_chassis.amqp.bodies import Received
 from touchstone_chassis.amqp.channels import ConsumerChannels, QueueNotConsumable
 from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.consuming.dispatcher import Dispatcher
@@ -157,7 +157,7 @@ class QueueConsumer(SharedExtension):
 
     def _open(self) -> ConsumerChannels:
         name = f"touchstone {config.get('service', '')} consumer"
-        channels = ConsumerChannels(config["AMQP_URI"], name, config["heartbeat_s"])
+        channels = ConsumerChannels(config["AMQP_URI"], name, config["heartbeat_s"], config["message_bytes_max"])
         self.channels = channels  # so that a failure below closes it
         channels.draining = self._draining
         self._consume_what_there_is(channels)
@@ -170,8 +170,9 @@ class QueueConsumer(SharedExtension):
             if queue in channels.consuming:
                 continue
             receive = functools.partial(self._receive, queue, channels)
+            kind = {"last_stop": consumed.last_stop, "calls": self.takes_calls(queue)}
             try:
-                channels.consume(queue, config["prefetch"], receive, last_stop=consumed.last_stop)
+                channels.consume(queue, config["prefetch"], receive, **kind)
             except QueueNotConsumable as error:
                 if self._missing.get(queue) != str(error):
                     log.error("queue_not_consumed", queue=queue, reason=str(error))
@@ -194,11 +195,11 @@ class QueueConsumer(SharedExtension):
                 looked_at = time.monotonic()
             channels.turn()
 
-    def _receive(self, queue: str, channels: ConsumerChannels, message: amqp.Message) -> None:
+    def _receive(self, queue: str, channels: ConsumerChannels, message: Received) -> None:
         if self._draining:
             return  # never started: the broker delivers it to somebody else
         channels.in_flight += 1
-        self._queues[queue].dispatcher.put(Delivery(queue, message, channels, self.takes_calls(queue)))
+        self._queues[queue].dispatcher.put(Delivery(queue, message, channels, self.takes_calls(queue), free=message.free))
 
     def _start(self, delivery: Delivery) -> bool:
         """Whether a worker was started."""

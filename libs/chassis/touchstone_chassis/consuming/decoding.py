@@ -36,9 +36,9 @@ def decode(delivery: Delivery, *content_types: str) -> dict[str, Any]:
     encoding = delivery.attribute("content_encoding")
     if encoding not in (None, "", "utf-8", "UTF-8", "utf8"):
         raise BadMessage("content_encoding", f"content encoding {str(encoding)[:40]!r}; expected utf-8")
+    if delivery.size > config["message_bytes_max"]:
+        raise BadMessage("too_large", f"{delivery.size} bytes; at most {config['message_bytes_max']}")
     body = delivery.body
-    if len(body) > config["message_bytes_max"]:
-        raise BadMessage("too_large", f"{len(body)} bytes; at most {config['message_bytes_max']}")
     try:
         # orjson has a limit of depth of its own, refuses NaN and half characters, and never exhausts the stack.
         checked = orjson.loads(body)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Callable
 from typing import Any
 
 import amqp
@@ -20,6 +21,18 @@ class Delivery:
     """Whether somebody waits for an answer."""
     received_at: float = dataclasses.field(default_factory=lambda: time.time())
     settled: bool = False
+    free: Callable[[], None] = lambda: None
+    """Called when its body is needed no more."""
+
+    @property
+    def size(self) -> int:
+        """Of the body as it was sent."""
+        return self.message.body_size or len(self.body)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the body is here: one that is too large for every handler is not."""
+        return self.size == len(self.body)
 
     @property
     def body(self) -> bytes:
@@ -69,6 +82,7 @@ class Delivery:
         if self.settled:
             return
         self.settled = True
+        self.free()
         self.channels.in_flight -= 1
         if ack is not None:
             self.channels.settle(self.message, ack=ack)

@@ -170,7 +170,7 @@ class RetryPolicy(SharedExtension):
         Who does not `insist` is told False at once, also when a queue does not take the message.
         """
         returned = 0
-        while True:
+        while delivery.whole:
             (outcome,) = self.publisher.publish([message])
             if outcome is Outcome.CONFIRMED:
                 delivery.ack()
@@ -188,6 +188,7 @@ class RetryPolicy(SharedExtension):
             if returned == RETURNED_MAX or (not insist and outcome in (Outcome.RETURNED, Outcome.REFUSED)):
                 return False
             eventlet.sleep(1)
+        return False  # the broker has the rest of it
 
 
 def attempts_of(delivery: Delivery) -> int:

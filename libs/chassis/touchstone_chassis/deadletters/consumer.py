@@ -98,7 +98,8 @@ def letter_of(delivery: Delivery) -> DeadLetter:
     """A delivery of the dead-letter queue as what it was when it was dead-lettered."""
     properties = {name: delivery.attribute(name) for name in KEPT_PROPERTIES}
     known = {name: value for name, value in properties.items() if value is not None}
-    return DeadLetter(delivery.body, delivery.headers, known, delivery.attribute(UNREADABLE))
+    too_large = delivery.size > config["message_bytes_max"]
+    return DeadLetter(delivery.body, delivery.headers, known, delivery.attribute(UNREADABLE), too_large)
 
 
 def on_dead_letter() -> Callable[[Callable[..., Any]], Callable[..., Any]]:

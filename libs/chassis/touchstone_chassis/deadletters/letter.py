@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import decimal
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from touchstone_contracts.envelope import SIGNATURE
 from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.topology import is_retry_queue
 
+READ_BYTES_MAX = 1024 * 1024
 PART_BYTES = 4 * 1024 * 1024
 """A larger body is kept in parts beside its document: a document of MongoDB's holds 16 MiB in all."""
 PARKED, REPLAYED, DISCARDED = STATES = ("parked", "replayed", "discarded")
@@ -25,14 +27,18 @@ _OURS = ("touchstone-", "x-death", "x-first-death-", "x-last-death-", "x-deliver
 
 @dataclasses.dataclass(frozen=True)
 class DeadLetter:
-    """A message as it came out of the dead-letter queue. `unreadable`: its properties, where no library reads them."""
+    """A message as it came out of the dead-letter queue. `unreadable`: its properties, where no library reads them.
+
+    `too_large`: no handler could have read its body, so that the service left it to the broker to move it.
+    """
 
     body: bytes
     headers: dict[str, Any]
     properties: dict[str, Any]
     unreadable: bytes | None = None
+    too_large: bool = False
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         return digest(self.body)
 
@@ -154,6 +160,8 @@ def _origin(found: DeadLetter, now: datetime.datetime) -> _Origin:
     reason = _text(headers.get("x-last-death-reason")) or _text(death.get("reason")) or "unreadable"
     if is_retry_queue(queue or ""):
         queue, reason = routing_key or None, QUEUE_GONE
+    elif found.too_large and reason == "rejected":
+        reason = "too_large"
     return _Origin(
         queue=queue,
         reason=reason,
@@ -179,8 +187,8 @@ def _is_theirs(name: str) -> bool:
 
 
 def envelope_facts(body: bytes) -> dict[str, str]:
-    """`id`, `type` and `correlationid` of an event, as far as they can be read."""
-    content = json_of(body)
+    """`id`, `type` and `correlationid` of an event, as far as they can be read. Much JSON in memory is too much."""
+    content = json_of(body) if len(body) <= READ_BYTES_MAX else {}
     named = {name: _text(content.get(name)) for name in ("id", "type", "correlationid")}
     return {name: value for name, value in named.items() if value}
 
