@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import hashlib
 import itertools
 import json
 import struct
@@ -14,6 +15,7 @@ import pytest
 
 from touchstone_chassis.amqp import connections
 from touchstone_chassis.deadletters.api import DeadLetterApi
+from touchstone_chassis.deadletters.letter import BEGINNING_BYTES
 from touchstone_chassis.deadletters.repository import ORDER, criteria
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.events.assessment import BodyAccredited
@@ -272,6 +274,66 @@ def test_a_message_comes_back_from_the_queue_until_it_is_kept_and_is_kept_once(b
     bus.put(dead_letter("toy"), b"other", message_id="m-2", headers=headers | {"touchstone-tag": "t-2"})
     eventually(lambda: len(operator("list")["items"]) == 2)
     assert operator("get", id=parked["id"])["times"] == 1
+
+
+BAD_COMMANDS = {
+    "too large": ({"id": "m", "label": "x" * 200_000}, "application/json", "too_large"),
+    "no JSON": (b"{" + b"x" * 50_000, "application/json", "undecodable"),
+    "of another type": ({"id": "m", "label": "x"}, "text/plain", "content_type"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_COMMANDS)
+@pytest.mark.parametrize("known", [True, False], ids=["with a token", "without one"])
+def test_a_bad_command_is_answered_and_kept_in_short_for_a_while(bus, operator, issuer, database, case, known):
+    body, content_type, reason = BAD_COMMANDS[case]
+    headers = {"authorization": issuer.token("assessor", cab="dnv")} if known else {}
+    bus.put("toy.intake", body, content_type=content_type, message_id="m-1", headers=headers)
+
+    parked = the_parked(operator)
+    document = database["dead_letters"].find_one()
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+    assert eventually(lambda: database["things"].find_one({"_id": "m-1"}))["code"] == "malformed_request"
+    assert (parked["reason"], parked["queue"], parked["size"]) == (reason, "toy.intake", len(raw))
+    assert (document["body"], document["digest"]) == (raw[:BEGINNING_BYTES], hashlib.sha256(raw).hexdigest())
+    assert (
+        datetime.timedelta(29) < document["expires_at"] - datetime.datetime.now(datetime.UTC) < datetime.timedelta(31)
+    )
+    assert len(raw) <= BEGINNING_BYTES or operator("get", id=parked["id"])["body"].endswith("x…")
+    assert operator("replay", ids=[parked["id"]], why="try")["refused"][0]["code"] == "not_an_event"
+
+
+def test_a_bad_command_that_comes_again_is_answered_once(bus, operator, database):
+    for _ in range(2):
+        bus.put("toy.intake", b"{" + b" " * 200_000, content_type="application/json", message_id="m-1")
+
+    assert eventually(lambda: operator("list")["items"] and bus.count("toy.intake") == 0)
+    eventually(lambda: bus.count(dead_letter("toy")) == 0)
+    assert database["things"].find_one({"_id": "m-1"})["version"] == 1
+    assert len(operator("list")["items"]) == 1
+
+
+@pytest.mark.parametrize("method", ["get_thing", "no_method"])
+def test_a_call_that_nobody_waits_for_is_kept_in_short_for_a_while(bus, operator, database, method):
+    bus.channel.basic_publish("nameko-rpc", f"toy.{method}", b"x" * 50_000)
+
+    parked = the_parked(operator)
+    document = database["dead_letters"].find_one()
+
+    assert parked["reason"] in ("no_reply_to", "unknown_method") and parked["size"] == 50_000
+    assert len(document["body"]) == BEGINNING_BYTES and document["expires_at"]
+
+
+def test_an_event_that_is_too_large_is_kept_whole_until_it_is_discarded(bus, operator, database):
+    event = an_accreditation("b-1") | {"padding": "x" * 200_000}
+    bus.publish_event(event)
+
+    parked = the_parked(operator)
+    document = database["dead_letters"].find_one()
+
+    assert (parked["reason"], parked["queue"], parked["event_id"]) == ("too_large", QUEUE, event["id"])
+    assert json.loads(document["body"]) == event and "expires_at" not in document
 
 
 def test_a_body_larger_than_a_document_is_kept_in_parts(bus, operator, database):

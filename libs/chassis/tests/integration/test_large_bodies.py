@@ -1,7 +1,6 @@
 """Many large bodies at once: each is parked or handled, and few of them are in memory at a time."""
 
 import datetime
-import json
 import uuid
 from collections.abc import Iterator
 from pathlib import Path

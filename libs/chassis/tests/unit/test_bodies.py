@@ -1,4 +1,4 @@
-"""Of what a connection brings no more is in memory than there is room for; the rest is read as py-amqp would read it."""
+"""Of what a connection brings no more is in memory than there is room for; all of it is read as py-amqp reads it."""
 
 import struct
 from types import SimpleNamespace

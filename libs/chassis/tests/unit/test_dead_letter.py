@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import hashlib
 import uuid
 from typing import Any
 
@@ -9,11 +10,15 @@ import pytest
 
 import touchstone_contracts.events.assessment
 import touchstone_contracts.events.membership  # noqa: F401 - registers the types
+from touchstone_chassis.consuming.retry import NOT_UNDERSTOOD
 from touchstone_chassis.deadletters.letter import (
+    BEGINNING_BYTES,
+    OUTSIDERS_KEPT,
     PART_BYTES,
     READ_BYTES_MAX,
     DeadLetter,
     document_id,
+    is_outsiders,
     is_personal,
     json_of,
     new_document,
@@ -202,3 +207,39 @@ def test_a_known_parking_is_kept_again_only_after_a_replay_which_may_have_been_l
 
     assert letters.keep(given_up(message_id="m-1"), NOW) is kept_again
     assert [d["state"] for d in stored.documents.values()] == ["parked" if kept_again else state]
+
+
+BAD = {NOT_UNDERSTOOD: True}
+LONG = b"x" * (BEGINNING_BYTES + 1)
+
+
+@pytest.mark.parametrize(
+    ("queue", "more", "in_short"),
+    [
+        ("toy.intake", BAD, True),
+        ("rpc-toy", BAD, True),
+        ("toy.intake", {NOT_UNDERSTOOD: False}, False),
+        ("toy.intake", {NOT_UNDERSTOOD: "yes"}, False),
+        ("toy.intake", {}, False),
+        (QUEUE, BAD, False),
+        ("toy.scales.lot_weighed.v9", BAD, False),
+        ("", BAD, False),
+    ],
+)
+def test_only_what_is_no_command_for_a_queue_of_commands_is_kept_in_short_and_for_a_while(queue, more, in_short):
+    stored = Stored()
+    found = given_up(LONG, OURS | {"touchstone-consumer": queue} | more, message_id="m-1")
+
+    DeadLetters(stored, "toy", lambda _queue: True, 1000).keep(found, NOW)  # type: ignore[arg-type]
+
+    (document,) = stored.documents.values()
+    assert len(document["body"]) == (BEGINNING_BYTES if in_short else len(LONG))
+    assert document.get("expires_at") == (NOW + OUTSIDERS_KEPT if in_short else None)
+    assert (document["size"], document["digest"]) == (len(LONG), hashlib.sha256(LONG).hexdigest())
+
+
+@pytest.mark.parametrize(("queue", "in_short"), [("toy.intake", True), (QUEUE, False)])
+def test_what_was_too_large_is_kept_in_short_where_anybody_may_have_sent_it(queue, in_short):
+    moved = DeadLetter(LONG, {"x-death": [{"queue": queue, "reason": "rejected"}]}, {}, too_large=True)
+
+    assert is_outsiders(moved, "toy") is in_short

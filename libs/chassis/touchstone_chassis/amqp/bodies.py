@@ -1,8 +1,8 @@
 """Reads what a connection brings, and takes no more bodies into memory than there is room for.
 
-RabbitMQ bounds what it sends ahead by number alone, so that it is bounded here as it comes: a body that is too large for
-its consumers is left out, one that there is no room for is put off, to be sent again later. What is not taken is read off
-the connection and forgotten.
+RabbitMQ bounds what it sends ahead by number alone, hence it is bounded here as it comes: a body that is too large for
+its consumers is left out, one that there is no room for is put off, to be sent again later. What is not taken is read
+off the connection and forgotten.
 """
 
 import collections

@@ -199,7 +199,9 @@ class QueueConsumer(SharedExtension):
         if self._draining:
             return  # never started: the broker delivers it to somebody else
         channels.in_flight += 1
-        self._queues[queue].dispatcher.put(Delivery(queue, message, channels, self.takes_calls(queue), free=message.free))
+        self._queues[queue].dispatcher.put(
+            Delivery(queue, message, channels, self.takes_calls(queue), free=message.free)
+        )
 
     def _start(self, delivery: Delivery) -> bool:
         """Whether a worker was started."""

@@ -13,6 +13,7 @@ from nameko.extensions import SharedExtension
 
 from touchstone_chassis.amqp.publisher import ConfirmingPublisher, Outcome, Outgoing, is_sendable
 from touchstone_chassis.consuming.consumer import QueueConsumer
+from touchstone_chassis.consuming.decoding import BadMessage
 from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.consuming.fingerprint import fingerprint, has_own_id
 from touchstone_chassis.lazy import lazy_dependency
@@ -24,6 +25,8 @@ from touchstone_contracts.topology import dead_letter, own_queues, retry_queue
 log = structlog.get_logger(__name__)
 
 ATTEMPT = "touchstone-attempt"
+NOT_UNDERSTOOD = "touchstone-not-understood"
+"""A header of a dead letter: its sender is to blame, and it would be so whenever it came."""
 TOKENS = ("nameko.authorization", "authorization", "nameko.auth_token")
 """Headers that leave a message when it is dead-lettered: people look at it, and a token is never stored."""
 _THE_BROKERS = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
@@ -134,6 +137,7 @@ class RetryPolicy(SharedExtension):
             "touchstone-routing-key": delivery.routing_key,
             "touchstone-parked-at": now,
             "touchstone-user-id": delivery.attribute("user_id") or "",
+            NOT_UNDERSTOOD: isinstance(error, BadMessage),
             ATTEMPT: attempts_of(delivery),
         }
         log.error("message_dead_lettered", queue=delivery.queue, reason=reason)

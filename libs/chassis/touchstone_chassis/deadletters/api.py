@@ -217,23 +217,24 @@ def _shown(document: dict[str, Any]) -> dict[str, Any]:
         "user_id": document["user_id"],
         "properties": _printable(document["properties"]),
         "headers": _printable(document["headers"]),
-        "body": _body(document["body"]),
+        "body": _body(document["body"], document["size"]),
         "edited_body": _body(document["edited_body"]),
         "actions": masked(document["actions"]),
     }
 
 
-def _body(body: bytes | None) -> Any:
-    """JSON as JSON, all else as text; None when it was removed. The end of a very long one is not shown."""
+def _body(body: bytes | None, size: int = 0) -> Any:
+    """JSON as JSON, all else as text; None when it was removed. The end of a very long one is not shown, or not kept:
+    then `size` is larger."""
     if body is None:
         return None
     content = json_of(body) if len(body) <= SHOWN_BYTES_MAX else {}
-    return masked(content) if content else _text(body)
+    return masked(content) if content else _text(body, size)
 
 
-def _text(raw: bytes) -> str:
+def _text(raw: bytes, size: int = 0) -> str:
     text = raw[:SHOWN_BYTES_MAX].decode("utf-8", "backslashreplace").replace("\0", "")
-    return masked_text(text) + ("…" if len(raw) > SHOWN_BYTES_MAX else "")
+    return masked_text(text) + ("…" if max(len(raw), size) > len(raw[:SHOWN_BYTES_MAX]) else "")
 
 
 def _printable(value: Any) -> Any:

@@ -6,10 +6,11 @@ import decimal
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from touchstone_chassis.consuming.retry import ATTEMPT, COPIES_TO, TOKENS
+from touchstone_chassis.consuming.retry import ATTEMPT, COPIES_TO, NOT_UNDERSTOOD, TOKENS
 from touchstone_contracts.envelope import SIGNATURE
 from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.topology import is_retry_queue
@@ -19,8 +20,11 @@ PART_BYTES = 4 * 1024 * 1024
 """A larger body is kept in parts beside its document: a document of MongoDB's holds 16 MiB in all."""
 PARKED, REPLAYED, DISCARDED = STATES = ("parked", "replayed", "discarded")
 REPLAYS, KEPT_AS = "touchstone-replays", "touchstone-dead-letter"
+BEGINNING_BYTES = 16 * 1024
+OUTSIDERS_KEPT = datetime.timedelta(days=30)
 QUEUE_GONE = "queue_gone"
 """The reason where a message's queue was not there when its retry was due."""
+_EVENT = re.compile(r"[a-z_]+\.[a-z_]+\.v[0-9]+")
 _KEYS_MAX = 20
 _OURS = ("touchstone-", "x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
 
@@ -82,6 +86,18 @@ def queue_of(found: DeadLetter) -> str | None:
 def reason_of(found: DeadLetter) -> str:
     """Why it was dead-lettered: a code of ours, or the broker's word."""
     return _origin(found, datetime.datetime.now(datetime.UTC)).reason
+
+
+def is_event_queue(service: str, queue: str) -> bool:
+    return bool(_EVENT.fullmatch(queue.removeprefix(f"{service}.")))
+
+
+def is_outsiders(found: DeadLetter, service: str) -> bool:
+    """Whether anybody at all may have sent it, to a queue of commands, and nobody here can ever carry it out: of such
+    only the beginning is kept, for a while. An event is somebody's promise: all of it is kept, until it is discarded.
+    """
+    queue, not_understood = queue_of(found), found.headers.get(NOT_UNDERSTOOD) is True or found.too_large
+    return queue is not None and not_understood and not is_event_queue(service, queue)
 
 
 def new_document(found: DeadLetter, service: str, now: datetime.datetime) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """What an operator may do with a kept dead letter: replay it, edit it, discard it; no I/O."""
 
 import datetime
-import re
 from typing import Any
 
 import orjson
@@ -18,6 +17,7 @@ from touchstone_chassis.deadletters.letter import (
     action,
     digest,
     envelope_facts,
+    is_event_queue,
     is_personal,
     json_of,
 )
@@ -34,7 +34,6 @@ from touchstone_contracts.topology import event_queue
 REPLAYS_MAX = 5
 HISTORY_KEPT = datetime.timedelta(days=365)
 """How long a dead letter stays in the database after it was replayed or discarded."""
-_EVENT = re.compile(r"[a-z_]+\.[a-z_]+\.v[0-9]+")
 
 Obstacle = tuple[str, str]
 """Why something cannot be done: a code and a sentence."""
@@ -55,7 +54,7 @@ def obstacle_to_replay(
         return "not_parked", f"It is {document['state']}."
     queue = document["queue"] or ""
     type_name = queue.removeprefix(f"{service}.")
-    if type_name not in REGISTRY and _EVENT.fullmatch(type_name):  # a newer release was here, or this one is newer
+    if type_name not in REGISTRY and is_event_queue(service, queue):  # a newer release was here, or this one is newer
         return "unknown_version", f"This release does not know {type_name}: one that does can replay it."
     if type_name not in REGISTRY:
         return "not_an_event", "Only events are replayed: a call or a submission is made again by who made it."

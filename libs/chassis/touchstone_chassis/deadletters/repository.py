@@ -5,11 +5,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from touchstone_chassis.deadletters.letter import (
+    BEGINNING_BYTES,
     KEPT_AS,
+    OUTSIDERS_KEPT,
     PARKED,
     REPLAYED,
     DeadLetter,
     document_id,
+    is_outsiders,
     new_document,
     parked_again,
     queue_of,
@@ -33,9 +36,9 @@ class DeadLetters:
 
     def keep(self, found: DeadLetter, now: datetime.datetime) -> bool:
         """Keep a message, under the document that it had if it was kept before. False when this one is known."""
-        document = self._known(found)
+        document, outsiders = self._known(found), is_outsiders(found, self.service)
         if document is None:
-            first, *others = parts = split(found.body)
+            first, *others = parts = split(found.body[:BEGINNING_BYTES] if outsiders else found.body)
             document = new_document(found, self.service, now)
             document |= {"body": first, "parts": len(parts), "current_digest": document["digest"]}
             for number, part in enumerate(others, start=1):
@@ -45,7 +48,8 @@ class DeadLetters:
         elif document["body"] is None:  # it left with the replay
             place = "body" if found.digest == document["digest"] else "edited_body"
             document = document | {place: found.body}
-        self._unit.save(DEAD_LETTERS, parked_again(document, found, now))
+        parked = parked_again(document, found, now)
+        self._unit.save(DEAD_LETTERS, parked | ({"expires_at": now + OUTSIDERS_KEPT} if outsiders else {}))
         return True
 
     def _known(self, found: DeadLetter) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from touchstone_chassis.observability import metrics, tracing
 from touchstone_chassis.testing.fault_points import fault_point
 from touchstone_chassis.unit_of_work.unit import Origin
 from touchstone_contracts.callers import Caller
-from touchstone_contracts.errors import Refusal, Unauthenticated
+from touchstone_contracts.errors import MalformedRequest, Refusal, Unauthenticated
 
 log = structlog.get_logger(__name__)
 
@@ -61,23 +61,37 @@ class OnMessage(RetriedEntrypoint):
     def _settle(
         self, invocation: Invocation, delivery: Delivery, method: Callable[..., Any], refused: Callable[..., Any]
     ) -> str:
-        body, handler = decode(delivery, "application/json"), f"{self.resources.service}.{self.handler}"
-        message = Message(handler, _message_id(delivery), body, came_before(delivery))
+        body: dict[str, Any] = {}
+        bad: BadMessage | None = None
+        try:
+            body = decode(delivery, "application/json")
+        except BadMessage as error:
+            bad = error
+        handler = f"{self.resources.service}.{self.handler}"
+        message = Message(handler, _message_id(delivery, bad), body, came_before(delivery))
         origin = Origin(correlation_id(delivery) or message.id, message.id, traceparent(delivery), self.handler)
         structlog.contextvars.bind_contextvars(correlation_id=origin.correlation_id)
         try:
             caller = self._authenticate(delivery)
         except Refusal as refusal:
             command = MessageCommand(self.resources, invocation.unit, origin, message)
-            outcome = command.refuse(refusal, lambda refusal: refused(body, None, refusal, message.id))
+            told = refusal if bad is None else MalformedRequest(str(bad))
+            outcome = command.refuse(told, lambda refusal: refused(body, None, refusal, message.id))
         else:
             origin = dataclasses.replace(origin, by=str(caller))
             command = MessageCommand(self.resources, invocation.unit, origin, message)
-            outcome = command.carry_out(
-                caller,
-                lambda: method(validation.load(self.schema, body), caller, message.id),
-                lambda refusal: refused(body, caller, refusal, message.id),
-            )
+
+            def refuse(refusal: Refusal) -> None:
+                refused(body, caller, refusal, message.id)
+
+            if bad is not None:
+                outcome = command.refuse(MalformedRequest(str(bad)), refuse, caller)
+            else:
+                outcome = command.carry_out(
+                    caller, lambda: method(validation.load(self.schema, body), caller, message.id), refuse
+                )
+        if bad is not None:
+            return self.resources.retry_policy.dead_letter(delivery, bad.reason, bad)
         fault_point("before_ack")
         delivery.ack()
         return outcome
@@ -90,10 +104,11 @@ class OnMessage(RetriedEntrypoint):
         return caller
 
 
-def _message_id(delivery: Delivery) -> str:
+def _message_id(delivery: Delivery, bad: BadMessage | None) -> str:
+    """Raises BadMessage where there is none to answer by: what is `bad` about it, if anything is."""
     message_id = delivery.attribute("message_id")
     if not isinstance(message_id, str) or not 1 <= len(message_id) <= 200 or not message_id.isprintable():
-        raise BadMessage("no_message_id", "a message needs a message_id of 1 to 200 visible characters")
+        raise bad or BadMessage("no_message_id", "a message needs a message_id of 1 to 200 visible characters")
     return message_id
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from nameko.extensions import SharedExtension
 
+from touchstone_chassis.consuming.decoding import BadMessage
 from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.handlers.resources import Resources
 from touchstone_chassis.rpc.replies import ReplyPublisher, reply_to_of
@@ -39,4 +40,5 @@ class RpcServer(SharedExtension):
             self.replies.send(delivery, None, UnknownMethod(f"{self.resources.service} has no method {name!r}."))
             delivery.ack()
         else:
-            self.resources.retry_policy.dead_letter(delivery, "unknown_method", f"no method {name!r}")
+            unknown = BadMessage("unknown_method", f"no method {name!r}")
+            self.resources.retry_policy.dead_letter(delivery, unknown.reason, unknown)

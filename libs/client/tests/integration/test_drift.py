@@ -20,7 +20,14 @@ from touchstone.provisioning.management import _beside
 from touchstone.provisioning.provision import installed_topologies, provision
 from touchstone.rpc.blocking import Channel, nodes, open_connection
 from touchstone_contracts.events.assessment import AuditAccepted
-from touchstone_contracts.topology import Index, ServiceTopology, dead_letter, retry_queue, returned, work_queue_arguments
+from touchstone_contracts.topology import (
+    Index,
+    ServiceTopology,
+    dead_letter,
+    retry_queue,
+    returned,
+    work_queue_arguments,
+)
 
 QUEUE = "yard.intake"
 WANTED = work_queue_arguments("yard")

@@ -283,9 +283,11 @@ def test_standards_are_open_to_every_role(accredited: Any, issuer: Any) -> None:
     assert len(accredited.call("list_standards", token)["result"]["items"]) == 3
 
 
-def test_a_message_that_is_no_object_is_kept_as_a_dead_letter(accredited: Any, issuer: Any) -> None:
+def test_a_message_that_is_no_object_is_answered_and_kept_as_a_dead_letter(accredited: Any, issuer: Any) -> None:
     accredited.hand_in([], message_id="m-1", token=issuer.assessor())
 
+    heard = accredited.heard(AuditReportRefused)
+    assert (heard["subject"], heard["data"]["body_id"], heard["data"]["code"]) == ("m-1", "dnv", "malformed_request")
     operator = issuer.token(OPERATOR)
     (kept,) = eventually(lambda: accredited.call("list_dead_letters", operator)["result"]["items"])
     assert (kept["queue"], kept["message_id"], kept["reason"]) == (INTAKE, "m-1", "undecodable")
