@@ -132,7 +132,7 @@ class UnknownMethod(Refusal):
 
 
 class MalformedRequest(Refusal):
-    """The message is no RPC request: not JSON, wrong content type, compressed, too large or with broken headers."""
+    """The message is no request: not JSON, wrong content type, compressed, too large or with broken headers."""
 
     code = "malformed_request"
 
