@@ -247,7 +247,7 @@ def test_what_comes_back_when_its_queue_is_gone_is_parked_and_replayed_when_ther
 def test_what_comes_back_when_its_queue_is_bound_no_more_is_put_into_it_all_the_same(
     bus, operator, behaviour, database, runs
 ):
-    bus.channel.queue_unbind(QUEUE, returned("toy"), QUEUE)  # as after an older release made it anew
+    bus.channel.queue_unbind(QUEUE, returned("toy"), QUEUE)
     behaviour["b-1"] = lambda: fail() if len(runs) == 1 else None
 
     bus.publish_event(an_accreditation("b-1"))
