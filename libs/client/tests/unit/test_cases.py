@@ -1,17 +1,23 @@
 """`touchstone cases stuck` at the command line: what is shown, what only with --all, and what for programs."""
 
 import datetime
+import io
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from click.testing import Result
+from rich.console import Console
 from typer.testing import CliRunner
 
 from touchstone.cases.leftover_queues import Queue
+from touchstone.cases.stuck import Line
+from touchstone.cases.timeline import Step
 from touchstone.cli import cases, context
 from touchstone.cli.app import app
+from touchstone.cli.case_views import show_timeline, show_unfinished
+from touchstone.cli.render import Output
 from touchstone.rpc.client import Client
 
 pytestmark = pytest.mark.usefixtures("fixed_time")
@@ -76,15 +82,39 @@ def test_what_has_only_just_begun_may_be_left_out():
     assert shown("--older-than", "2h") == []
 
 
-def test_the_table_says_where_since_when_who_and_what_for(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("touchstone.cli.render.WIDTH_WITHOUT_TERMINAL", 120)
-
+def test_the_table_says_where_since_when_who_and_what_for_a_line_each():
     text = run().stdout
 
     assert "2 unfinished cases" in text and "1 more go on by themselves" in text
-    words = ("aud-old (certificate 195)", "certification: held", "90 min", "registrar", "good standing")
-    assert [word for word in words if word not in text] == []
-    assert max(map(len, text.splitlines())) <= 120
+    (row,) = [line for line in text.splitlines() if "aud-old" in line]
+    words = ("aud-old (certificate 195)", "certification: held", "90 min", "registrar", "good standing", "and so on, ")
+    assert [word for word in words if word not in row] == []
+
+
+def test_at_a_terminal_the_table_is_as_wide_as_the_terminal():
+    output = Output(as_json=False)
+    output.out = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
+    now = datetime.datetime.now(datetime.UTC)
+
+    show_unfinished(output, [Line(case="c-" * 40, service="certification", state="held", waits_for="x " * 100)], now)
+
+    assert max(map(len, output.out.file.getvalue().splitlines())) <= 120  # type: ignore[attr-defined]
+
+
+def test_no_id_is_broken_over_two_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]):
+    id = "example-assurance." + "report-2026-" * 10
+    step = Step(kind="event", depth=3, service="assessment", text=f"report {id} submitted, and what is said of it " * 3)
+    output = Output(as_json=False)
+
+    show_unfinished(
+        output, [Line(case=id, service="assessment", state="x", waits_for=id)], datetime.datetime.now(datetime.UTC)
+    )
+    show_timeline(output, [step])
+    output.table("letters", [{"id": id, "error": "x " * 300, "queue": id}])
+    output.facts("audit", {"audit_id": id, "reasons": [{"text": "x " * 300, "of": id}]})
+
+    printed = capsys.readouterr().out
+    assert printed.count(id) == 2 + 3 + 2 + 2
 
 
 def test_a_queue_with_messages_and_no_consumer_is_shown_and_an_empty_one_is_not(queues: list[Queue]):

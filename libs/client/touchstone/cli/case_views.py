@@ -80,8 +80,10 @@ def show_unfinished(output: Output, lines: Sequence[Line], now: datetime.datetim
     """`who` is who has to act; `waits for` what has to come, all of it where it is more than one thing."""
     table = Table(title=_title(lines), title_justify="left", box=None, padding=(0, 1), title_style="")
     widths_max = {"case": 36, "stands at": 26, "for": None, "who": 16, "waits for": None}
+    if not output.out.is_terminal:  # a row is a line, and no id is broken
+        widths_max = dict.fromkeys(widths_max)
     for name, width_max in widths_max.items():
-        ratio = 1 if name == "waits for" else None
+        ratio = 1 if name == "waits for" and output.out.is_terminal else None
         table.add_column(
             name, header_style="dim", overflow="fold", max_width=width_max, no_wrap=name == "for", ratio=ratio
         )
@@ -126,6 +128,7 @@ def _lines(step: Step) -> list[str]:
         initial_indent=indent + mark,
         subsequent_indent=indent + " " * (len(mark) + 2),
         break_on_hyphens=False,
+        break_long_words=False,
     )
     return [(lead if number == 0 else " " * len(lead)) + text for number, text in enumerate(wrapped)]
 

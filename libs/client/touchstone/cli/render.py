@@ -15,7 +15,8 @@ from touchstone.rpc.client import NoAnswer
 from touchstone_contracts.errors import Refusal
 from touchstone_contracts.texts import BIDI_CONTROLS, CONTROLS
 
-WIDTH_WITHOUT_TERMINAL = 160
+WIDTH_WITHOUT_TERMINAL = 100_000
+"""Wider than anything: who reads a file line by line must find a row, and an id, on one."""
 _ROWS_SHOWN_MAX = 12
 _ADDRESS_KEYS = {"address", "email", "to"}
 _ASK_FOR_HELP = {"internal_error", "unavailable", "conflict", "in_progress"}
@@ -45,7 +46,7 @@ def masked(value: Any, key: str = "") -> Any:
 
 
 def console(stream: TextIO) -> Console:
-    """A console that wraps at the terminal's width, and hardly at all where there is no terminal."""
+    """A console that wraps at the terminal's width, and not at all where there is no terminal."""
     return Console(file=stream, highlight=False, width=None if stream.isatty() else WIDTH_WITHOUT_TERMINAL)
 
 
@@ -103,7 +104,7 @@ class Output:
             about = {"subject": subject} if subject else {}
             print(_dumps({**about, **error_object(error)}, None), file=sys.stderr, flush=True)
             return
-        lead = f"{subject}: " if subject else ""
+        lead = f"{subject}: " if subject and not str(error).startswith(subject) else ""
         code = f"{error.code}: " if isinstance(error, Refusal) else ""
         _print_line(self.err, f"{lead}{code}{error}", "red")
         for problem in getattr(error, "errors", ()):
