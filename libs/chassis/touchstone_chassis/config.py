@@ -109,6 +109,8 @@ def _parsed(path: str) -> dict[Any, Any]:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
         raise ConfigError([f"{path}: is no YAML{where} ({getattr(error, 'problem', None)})"]) from None
+    except RecursionError:
+        raise ConfigError([f"{path}: is nested too deeply"]) from None
     if not isinstance(raw, dict):
         raise ConfigError([f"{path}: must be a mapping of keys to values"])
     return raw
@@ -138,7 +140,7 @@ def _substituted(value: Any, where: str, environ: Mapping[str, str], problems: l
 def _as_yaml(text: str) -> Any:
     try:
         return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):
+    except (yaml.YAMLError, ValueError, RecursionError):
         return text  # a password may begin with a character that means something to YAML
 
 

@@ -373,6 +373,7 @@ def test_a_file_that_breaks_later_leaves_the_last_good_keys_in_force(jwks: pathl
         json.dumps({"keys": [{**KEY.as_dict(private=True), "kid": "k1"}]}),
         json.dumps({"keys": [public(KEY, "k1"), public(STRANGER, "k1")]}),
         json.dumps({"keys": [{**public(KEY, "k1"), "x": "AAAA"}]}),
+        '{"keys": ' + "[" * 100_000,
     ],
 )
 def test_a_service_does_not_start_with_a_file_of_unusable_keys(tmp_path: pathlib.Path, content: str):
@@ -381,6 +382,12 @@ def test_a_service_does_not_start_with_a_file_of_unusable_keys(tmp_path: pathlib
 
     with pytest.raises(UnusableKeys):
         Verifier(path, "touchstone", ["asi"])
+
+
+def test_the_mark_that_some_editors_put_before_a_text_is_no_part_of_the_keys(jwks: pathlib.Path):
+    jwks.write_text(jwks.read_text("utf-8"), encoding="utf-8-sig")
+
+    assert Verifier(jwks, "touchstone", ["asi"], now=lambda: NOW).verify(signed()).role == "secretariat"
 
 
 def test_a_service_does_not_start_without_the_file(tmp_path: pathlib.Path):

@@ -48,12 +48,12 @@ class Signer:
     def load(cls, path: str | os.PathLike[str]) -> "Signer":
         """The key in a file as `touchstone keys init --service` makes it. Raises UnusableKeys."""
         try:
-            with open(path, encoding="utf-8") as file:
+            with open(path, encoding="utf-8-sig") as file:
                 stored = json.load(file)
             return cls(OKPKey.import_key(stored), stored["kid"])
         except OSError as error:
             raise UnusableKeys(f"{path}: {error.strerror}") from error
-        except (ValueError, TypeError, KeyError, JoseError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError, JoseError) as error:
             raise UnusableKeys(f"{path} is no private key as `touchstone keys init --service` makes it.") from error
 
     def sign(self, bodies: Sequence[bytes]) -> Iterator[str]:
@@ -119,7 +119,7 @@ class Signatures:
     def _read(self) -> None:
         try:
             self._changed_at = os.stat(self._path).st_mtime_ns
-            with open(self._path, encoding="utf-8") as file:
+            with open(self._path, encoding="utf-8-sig") as file:
                 listed = json.load(file)["keys"]
             if any("d" in entry for entry in listed):
                 raise UnusableKeys(f"{self._path} holds a private key; services need the public keys only.")
@@ -130,7 +130,7 @@ class Signatures:
             raise UnusableKeys(f"{self._path}: {error.strerror}") from error
         except UnusableKeys:
             raise
-        except (ValueError, TypeError, KeyError, JoseError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError, JoseError) as error:
             raise UnusableKeys(f"{self._path} is no JWKS file with the keys of services.") from error
         self._keys = keys
         self._checked.clear()  # a key that was taken out vouches for nothing any more

@@ -208,7 +208,7 @@ def _fingerprint(path: str) -> tuple[int, int, int]:
 
 def _read_keys(path: str) -> dict[str, _PublicKey]:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             listed = json.load(file)["keys"]
         keys = [entry for entry in listed if entry.get("kty") == "OKP" and entry.get("crv") == "Ed25519"]
         if any("d" in entry for entry in keys):
@@ -216,7 +216,7 @@ def _read_keys(path: str) -> dict[str, _PublicKey]:
         by_kid = {_kid(entry): _PublicKey(_key(entry), entry.get("iss"), _roles(entry)) for entry in keys}
     except OSError as error:
         raise UnusableKeys(f"{path}: {error.strerror}") from error
-    except (ValueError, TypeError, KeyError, AttributeError, JoseError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, JoseError) as error:
         raise error if isinstance(error, UnusableKeys) else UnusableKeys(f"{path} is no JWKS file.") from error
     if not by_kid or len(by_kid) < len(keys):
         raise UnusableKeys(f"{path} must hold at least one Ed25519 key, each with a kid of its own.")

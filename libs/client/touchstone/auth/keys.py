@@ -13,6 +13,7 @@ from typing import Any
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
+from touchstone.reading import Unreadable, json_of, read_text
 from touchstone_contracts import roles as known_roles
 from touchstone_contracts.services import SERVICE_OF_KEY
 
@@ -47,7 +48,14 @@ class KeyFiles:
 def default_directory() -> pathlib.Path:
     """`$XDG_CONFIG_HOME/touchstone`, by default `~/.config/touchstone`."""
     home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return pathlib.Path(home).expanduser() / "touchstone"
+    return _expanded(pathlib.Path(home)) / "touchstone"
+
+
+def _expanded(path: pathlib.Path) -> pathlib.Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise KeyUnusable(f"{path}: there is no home directory. Set XDG_CONFIG_HOME or HOME.") from None
 
 
 def init(
@@ -72,23 +80,26 @@ def init_service(service: str, private_path: pathlib.Path, jwks_path: pathlib.Pa
 
 
 def _init(about: Mapping[str, Any], private_path: pathlib.Path, jwks_path: pathlib.Path) -> KeyFiles:
-    private_path, jwks_path = private_path.expanduser().absolute(), jwks_path.expanduser().absolute()
+    private_path, jwks_path = _expanded(private_path).absolute(), _expanded(jwks_path).absolute()
     refuse_tracked_place(private_path)
     public_keys = _read_jwks(jwks_path)
     key = OKPKey.generate_key("Ed25519", private=True)
     named: dict[str, Any] = {"kid": key.thumbprint(), "use": "sig", "alg": "Ed25519", **about}
-    _write_private(private_path, {**key.as_dict(private=True), **named})
-    _replace(jwks_path, {"keys": [*public_keys, {**key.as_dict(private=False), **named}]})
+    try:
+        _write_private(private_path, {**key.as_dict(private=True), **named})
+        _replace(jwks_path, {"keys": [*public_keys, {**key.as_dict(private=False), **named}]})
+    except OSError as error:
+        raise KeyUnusable(f"{error.filename or jwks_path}: {error.strerror}.") from error
     return KeyFiles(about["iss"], named["kid"], private_path, jwks_path)
 
 
 def load(private_path: pathlib.Path) -> SigningKey:
     """Read a private key; raises KeyUnusable when it is none, or when others than its owner may read the file."""
-    path = private_path.expanduser()
+    path = _expanded(private_path)
     try:
         if os.name == "posix" and path.stat().st_mode & 0o077:
             raise KeyUnusable(f"{path} may be read by others than its owner: chmod 600 {path}")
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = json_of(read_text(path), str(path))
         key = OKPKey.import_key(stored)
         if not key.is_private or key.curve_name != "Ed25519":
             raise KeyUnusable(f"{path} is not the private half of an Ed25519 key.")
@@ -97,13 +108,15 @@ def load(private_path: pathlib.Path) -> SigningKey:
         return SigningKey(issuer, stored["kid"], key, None if named is None else tuple(named))
     except OSError as error:
         raise KeyUnusable(f"{path}: {error.strerror}") from error
+    except Unreadable as error:
+        raise KeyUnusable(str(error)) from None
     except (ValueError, TypeError, KeyError, AttributeError, JoseError) as error:
         raise KeyUnusable(f"{path} is no private key as `touchstone keys init` makes it.") from error
 
 
 def public_keys(jwks_path: pathlib.Path) -> list[dict[str, Any]]:
     """The keys in a JWKS file; raises KeyUnusable when there is no such file or it is none."""
-    path = jwks_path.expanduser()
+    path = _expanded(jwks_path)
     if not path.exists():
         raise KeyUnusable(f"There is no {path}: make a key with `touchstone keys init`.")
     return _read_jwks(path)
@@ -129,9 +142,14 @@ def _read_jwks(path: pathlib.Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
-        return list(json.loads(path.read_text(encoding="utf-8"))["keys"])
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        listed = list(json_of(read_text(path), str(path))["keys"])
+    except Unreadable as error:
+        raise KeyUnusable(str(error)) from None
+    except (TypeError, KeyError) as error:
         raise KeyUnusable(f"{path} is no JWKS file.") from error
+    if not all(isinstance(key, dict) for key in listed):
+        raise KeyUnusable(f"{path} is no JWKS file.")
+    return listed
 
 
 def _write_private(path: pathlib.Path, content: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ import itertools
 import operator
 import os
 import pathlib
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, cast
@@ -113,6 +114,13 @@ def _write(database: Database, service: str, file: BinaryIO) -> Summary:
 
 def read_summary(path: pathlib.Path) -> Summary:
     """What the file holds, after reading all of it. Raises RestoreFailed when it is not whole."""
+    try:
+        return _read_summary(path)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RestoreFailed(f"{path} is no backup of Touchstone's: a part of it has another form.") from error
+
+
+def _read_summary(path: pathlib.Path) -> Summary:
     header: dict[str, Any] = {}
     counts: Counter[str] = Counter()
     hashing, digest = hashlib.sha256(), ""
@@ -256,7 +264,7 @@ def _documents(path: pathlib.Path) -> Iterator[RawBSONDocument]:
     try:
         with gzip.open(path, "rb") as stream:
             yield from bson.decode_file_iter(cast(BinaryIO, stream), _RAW)
-    except (OSError, EOFError, bson.errors.BSONError) as error:
+    except (OSError, EOFError, zlib.error, bson.errors.BSONError) as error:
         raise RestoreFailed(f"{path} cannot be read as a backup: {error}") from error
 
 
@@ -281,9 +289,12 @@ def _private_file(path: pathlib.Path) -> Iterator[BinaryIO]:
 
 
 def _client(mongo_uri: str) -> pymongo.MongoClient[Any]:
-    return pymongo.MongoClient(
-        mongo_uri, serverSelectionTimeoutMS=10_000, appname="touchstone backup", tz_aware=True, w="majority"
-    )
+    try:
+        return pymongo.MongoClient(
+            mongo_uri, serverSelectionTimeoutMS=10_000, appname="touchstone backup", tz_aware=True, w="majority"
+        )
+    except ValueError as error:  # a port that is none, say
+        raise pymongo.errors.InvalidURI(str(error)) from error
 
 
 def _explained(error: pymongo.errors.PyMongoError, mongo_uri: str) -> str:

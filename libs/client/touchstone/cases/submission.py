@@ -6,6 +6,8 @@ import json
 import pathlib
 from typing import Any
 
+from touchstone.reading import Unreadable, json_of, read_text
+
 
 class ReportUnreadable(Exception):
     """The file is missing, is no JSON, or holds no audit report."""
@@ -41,11 +43,9 @@ def read(path: pathlib.Path, history_path: pathlib.Path | None = None) -> Submis
 
 def _read_object(path: pathlib.Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ReportUnreadable(f"{path}: {error.strerror}") from error
-    except ValueError as error:
-        raise ReportUnreadable(f"{path} is no JSON: {error}") from error
+        content = json_of(read_text(path), str(path))
+    except Unreadable as error:
+        raise ReportUnreadable(str(error)) from None
     if not isinstance(content, dict):
         raise ReportUnreadable(f"{path} is no JSON object.")
     return content

@@ -1,7 +1,5 @@
 """The command line `touchstone`: for people at a terminal, and with `--json` for scripts."""
 
-import getpass
-import json
 import logging
 import pathlib
 import time
@@ -15,9 +13,21 @@ from touchstone.cases import submission
 from touchstone.cases.case_file import case_file
 from touchstone.cli import backup, cases, dead_letters, provision, reconcile
 from touchstone.cli.case_views import show_case_file
-from touchstone.cli.context import AmqpUri, Offline, Session, Signing, calling, event_keys_path, jwks_path, required
+from touchstone.cli.context import (
+    AmqpUri,
+    Offline,
+    Session,
+    Signing,
+    call_s,
+    calling,
+    event_keys_path,
+    finite,
+    jwks_path,
+    required,
+)
 from touchstone.cli.render import error_object
 from touchstone.cli.watch_view import show_events
+from touchstone.reading import Unreadable, json_of, read_text
 from touchstone.rpc.client import MalformedReply, NoAnswer
 from touchstone_contracts.errors import Refusal
 from touchstone_contracts.roles import MEMBER_OF_KEY
@@ -164,16 +174,17 @@ def call(
     """Call any method of any service, and print its answer as JSON."""
     arguments = _json_object(args)
     key = arguments.pop("idempotency_key", None) or idempotency_key
-    timeout_s = arguments.pop("timeout_s", None)
+    timeout_s = call_s(arguments.pop("timeout_s")) if "timeout_s" in arguments else None
     answer = session.client.call(service, method, timeout_s=timeout_s, idempotency_key=key, **arguments)
     session.output.json(answer)
 
 
 def _json_object(text: str) -> dict[str, Any]:
     try:
-        content = json.loads(pathlib.Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
-    except (ValueError, OSError) as error:
-        raise typer.BadParameter(f"--args is no JSON: {error}") from error
+        is_file = text.startswith("@")
+        content = json_of(read_text(pathlib.Path(text[1:])), text[1:]) if is_file else json_of(text, "it")
+    except Unreadable as error:
+        raise typer.BadParameter(f"--args: {error}") from None
     if not isinstance(content, dict):
         raise typer.BadParameter("--args is no JSON object")
     return content
@@ -184,7 +195,9 @@ def _json_object(text: str) -> dict[str, Any]:
 def watch(
     session: Offline,
     amqp_uri: AmqpUri = None,
-    until_idle: Annotated[float | None, typer.Option(metavar="SECONDS", help="End after so long without any.")] = None,
+    until_idle: Annotated[
+        float | None, typer.Option(metavar="SECONDS", callback=finite, help="End after so long without any.")
+    ] = None,
 ) -> None:
     """Follow the events of all services as they happen, until ctrl-c. With --json one event a line."""
     broker = required(amqp_uri, "--amqp-uri", "TOUCHSTONE_AMQP_URI")
@@ -201,7 +214,7 @@ def token(
 ) -> None:
     """Sign a token with an issuer's private key, and print it alone."""
     sign = signing.signer(signing.key or _private_path(keys.DEFAULT_ISSUER), audience=audience, life_s=life)
-    signed, holder = sign(), signing.subject or getpass.getuser()
+    signed, holder = sign(), signing.caller
     if session.as_json:
         expires_at = int(time.time()) + life
         session.output.json({"token": signed, "subject": holder, "role": signing.role, "expires_at": expires_at})

@@ -6,6 +6,7 @@ import functools
 import getpass
 import importlib
 import inspect
+import math
 import os
 import pathlib
 import re
@@ -26,6 +27,8 @@ from touchstone_contracts.addresses import with_credentials
 from touchstone_contracts.errors import Refusal
 
 CONNECT_WITHIN_S = 5
+CALL_S_MAX = 3600
+AGE_DAYS_MAX = 36_500
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _PANEL = "Connection and caller"
 _NONE = inspect.Parameter.empty
@@ -43,8 +46,22 @@ FAILURES: tuple[type[Exception], ...] = (
 """What a command may meet without being at fault itself: told on standard error, exit status 1."""
 
 
-def _option(*names: str, env: str | list[str], text: str) -> Any:
-    return typer.Option(*names, envvar=env, help=text, rich_help_panel=_PANEL, show_default=False)
+def finite(value: float | None) -> float | None:
+    """A callback of options: NaN would pass every bound, and nothing waits for infinity."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no number here")
+    return value
+
+
+def call_s(value: float) -> float:
+    """A callback: seconds that a call may take; a usage error for what no service counts with."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= CALL_S_MAX:
+        raise typer.BadParameter(f"a call takes more than 0 and at most {CALL_S_MAX} seconds")
+    return value
+
+
+def _option(*names: str, env: str | list[str], text: str, callback: Any = None) -> Any:
+    return typer.Option(*names, envvar=env, help=text, rich_help_panel=_PANEL, show_default=False, callback=callback)
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.", show_default=False)]
@@ -95,7 +112,15 @@ class Signing:
         if self.role is None:
             raise typer.BadParameter("a key signs for any role: say which with --role or TOUCHSTONE_ROLE")
         claims |= {"issuer": self.issuer, "cab": self.cab, "member": self.member}
-        return Signer(keys.load(key), self.subject or getpass.getuser(), self.role, **claims)
+        return Signer(keys.load(key), self.caller, self.role, **claims)
+
+    @property
+    def caller(self) -> str:
+        """Who calls; a usage error where the machine does not know either."""
+        try:
+            return self.subject or getpass.getuser()
+        except (KeyError, OSError):  # a container may run under a number that has no name
+            raise typer.BadParameter("say who calls: --subject or TOUCHSTONE_SUBJECT") from None
 
 
 @dataclasses.dataclass(repr=False)
@@ -104,7 +129,9 @@ class Session(Offline, Signing):
 
     given_uri: AmqpUri = None
     token: Annotated[str | None, _option("--token", env="TOUCHSTONE_TOKEN", text="A token from any issuer.")] = None
-    timeout_s: Annotated[float, _option("--timeout", env="TOUCHSTONE_TIMEOUT_S", text="Seconds for a call.")] = 30.0
+    timeout_s: Annotated[
+        float, _option("--timeout", env="TOUCHSTONE_TIMEOUT_S", text="Seconds for a call.", callback=call_s)
+    ] = 30.0
 
     @property
     def amqp_uri(self) -> str:
@@ -131,6 +158,8 @@ class Session(Offline, Signing):
             self.client.close()
 
     def _token(self) -> Callable[[], str] | str | None:
+        if self.token and not self.token.isascii():
+            raise typer.BadParameter("--token or TOUCHSTONE_TOKEN is no compact JWS")
         if self.token or not self.key or not self.role:
             return self.token  # possibly none: the public register is open to everybody
         return self.signer(self.key)
@@ -153,9 +182,10 @@ def age_s(option: str, age: str | None) -> int | None:
     if age is None:
         return None
     read = re.fullmatch(r"(\d{1,9})([smhd])", age)
-    if read is None:
-        raise typer.BadParameter(f"{option} is a number with s, m, h or d: 90s, 15m, 2h, 3d")
-    return int(read[1]) * _UNITS_S[read[2]]
+    seconds = int(read[1]) * _UNITS_S[read[2]] if read else None
+    if seconds is None or seconds > AGE_DAYS_MAX * _UNITS_S["d"]:
+        raise typer.BadParameter(f"{option} is a number with s, m, h or d: 90s, 15m, 2h, 3d; {AGE_DAYS_MAX}d at most")
+    return seconds
 
 
 def required(value: str | None, option: str, variable: str) -> str:

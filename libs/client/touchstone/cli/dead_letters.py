@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from touchstone.cli.context import Session, age_s, calling
+from touchstone.cli.context import Session, age_s, calling, finite
 from touchstone.cli.render import Output
+from touchstone.reading import Unreadable, read_text, text_of
 from touchstone_contracts.errors import NotFound
 from touchstone_contracts.services import SERVICES
 
@@ -104,7 +105,9 @@ def replay(
     session: Session,
     order: Order,
     chosen: Chosen,
-    rate: Annotated[float, typer.Option(metavar="PER_SECOND", min=0.1, max=1000, help="How fast they go out.")] = 20.0,
+    rate: Annotated[
+        float, typer.Option(metavar="PER_SECOND", min=0.1, max=1000, callback=finite, help="How fast they go out.")
+    ] = 20.0,
     force: Annotated[bool, typer.Option("--force", help="Also what was replayed too often or is too old.")] = False,
 ) -> None:
     """Send messages back to the queues that they came from. What took effect already does nothing again."""
@@ -121,7 +124,7 @@ def edit(
     service: Service = None,
 ) -> None:
     """Put a new body beside the old one, for the next replay. Masked addresses may stay as `show --body` gave them."""
-    text = sys.stdin.read() if body == "-" else _read(body)
+    text = _read(body)
     name, _ = _found(session, id, service)
     changed = session.client.call(name, "edit_dead_letter", id=id, body=text, why=why)
     if session.output.as_json:
@@ -227,6 +230,6 @@ def _services(service: str | None) -> tuple[str, ...]:
 
 def _read(path: str) -> str:
     try:
-        return pathlib.Path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise typer.BadParameter(f"--body cannot be read: {error}") from error
+        return text_of(sys.stdin.buffer.read(), "what came in") if path == "-" else read_text(pathlib.Path(path))
+    except Unreadable as error:
+        raise typer.BadParameter(f"--body: {error}") from None

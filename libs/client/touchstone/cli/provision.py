@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from touchstone.cli.context import Json, MongoUri, Prefix, for_operators, required, told
+from touchstone.cli.context import Json, MongoUri, Prefix, finite, for_operators, required, told
 from touchstone.cli.render import Output
 
 ManagementUri = Annotated[
@@ -42,7 +42,9 @@ def provision(
     amqp_uri: AdminUri = None,
     mongo_uri: MongoUri = None,
     database_prefix: Prefix = "touchstone",
-    wait: Annotated[float, typer.Option(metavar="SECONDS", help="For broker and database to answer.")] = 60,
+    wait: Annotated[
+        float, typer.Option(metavar="SECONDS", callback=finite, help="For broker and database to answer.")
+    ] = 60,
     check: Check = False,
     management_uri: ManagementUri = None,
     users: Users = None,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from touchstone.cli.context import FAILURES, Session, calling
+from touchstone.cli.context import FAILURES, Session, calling, finite
 from touchstone.cli.render import Output, error_object
 from touchstone.reconciliation.ledger import Committed, Discrepancy
 from touchstone.reconciliation.round import Round, Terms, reconcile
@@ -33,7 +33,12 @@ Since = Annotated[
 ]
 Every = Annotated[
     float | None,
-    typer.Option(metavar="SECONDS", min=1, help="Again and again: two hours back, a day each hour. Default: once."),
+    typer.Option(
+        metavar="SECONDS",
+        min=1,
+        callback=finite,
+        help="Again and again: two hours back, a day each hour. Default: once.",
+    ),
 ]
 
 
@@ -43,8 +48,12 @@ def command(
     since: Since = None,
     every: Every = None,
     mend: Annotated[bool, typer.Option("--mend", help="Publish lost events again, set lost deadlines again.")] = False,
-    rate: Annotated[float, typer.Option(metavar="PER_SECOND", min=0.1, max=1000, help="How fast to mend.")] = 50.0,
-    grace: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="No event is missed before.")] = 60.0,
+    rate: Annotated[
+        float, typer.Option(metavar="PER_SECOND", min=0.1, max=1000, callback=finite, help="How fast to mend.")
+    ] = 50.0,
+    grace: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, callback=finite, help="No event is missed before.")
+    ] = 60.0,
     overdue: Annotated[int, typer.Option(metavar="SECONDS", min=1, help="So long may one wait for the broker.")] = 300,
 ) -> None:
     """Compare audits, decisions, certificates, outboxes, inboxes and notices; mend nothing without --mend (operator).

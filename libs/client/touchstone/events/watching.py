@@ -97,7 +97,7 @@ def _seen(message: tuple[Any, ...]) -> SeenEvent:
     _channel, method, _properties, body = message
     try:
         decoded = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         decoded = None
     event = decoded if isinstance(decoded, dict) else {"type": f"unreadable: {method.routing_key}"}
     return SeenEvent(time.time(), str(event.get("type")), str(event.get("subject", "")), event)

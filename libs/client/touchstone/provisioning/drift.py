@@ -64,7 +64,8 @@ def find_drift(
     try:
         there = _bindings(amqp_uri, management_uri)
         found += [_missing(f"binding {_told(b)}") for b in plan.bindings if b not in there]
-    except (OSError, ValueError, LookupError, TypeError, http.client.HTTPException) as error:  # or no such API is there
+    # or no such API is there
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, http.client.HTTPException) as error:
         not_compared.append(f"bindings: the broker's management API cannot be asked ({error})")
     with databases(mongo_uri, database_prefix, wanted, wait_s=wait_s) as each:
         found += [deviation for topology, database in each for deviation in _of_database(database, topology)]

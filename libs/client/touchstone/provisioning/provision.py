@@ -194,9 +194,12 @@ def databases(
 ) -> Iterator[list[tuple[ServiceTopology, Database]]]:
     """The database of each service, for the block. What the database refuses there is a ProvisioningFailed."""
     wait_ms = int(max(wait_s, 1) * 1000)
-    client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(
-        mongo_uri, serverSelectionTimeoutMS=wait_ms, appname="touchstone provision", tz_aware=True, w="majority"
-    )
+    try:
+        client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(
+            mongo_uri, serverSelectionTimeoutMS=wait_ms, appname="touchstone provision", tz_aware=True, w="majority"
+        )
+    except (pymongo.errors.PyMongoError, ValueError) as error:  # ValueError: a port that is none, say
+        raise ProvisioningFailed([f"{redacted(mongo_uri)}: {error}"]) from error
     try:
         with client:
             yield [(topology, client[f"{prefix}_{topology.service}"]) for topology in topologies]
