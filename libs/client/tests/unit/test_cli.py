@@ -172,7 +172,7 @@ def test_status_of_an_unknown_case_fails():
     assert "not_found" in result.stderr
 
 
-@pytest.mark.parametrize(("valid", "exit_code"), [(True, 0), (False, 1)])
+@pytest.mark.parametrize(("valid", "exit_code"), [(True, 0), (False, 3)])
 def test_verify_tells_validity_by_its_exit_status(valid: bool, exit_code: int):
     TableClient.answers["certification.verify_certificate"] = {"number": 195, "valid": valid}
 

@@ -1,7 +1,9 @@
 """The command line `touchstone`: for people at a terminal, and with `--json` for scripts."""
 
+import io
 import logging
 import pathlib
+import sys
 import time
 from typing import Annotated, Any
 
@@ -14,6 +16,7 @@ from touchstone.cases.case_file import case_file
 from touchstone.cli import backup, cases, dead_letters, provision, reconcile
 from touchstone.cli.case_views import show_case_file
 from touchstone.cli.context import (
+    ANSWER_IS_NO,
     AmqpUri,
     Offline,
     Session,
@@ -155,11 +158,11 @@ def verify(
     number: Number,
     on: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="Date to verify for; default: today.")] = None,
 ) -> None:
-    """Verify a certificate: exit status 0 when it is valid on that date, else 1."""
+    """Verify a certificate: exit status 0 when it is valid on that date, 3 when it is not."""
     answer = session.client.certification.verify_certificate(number=number, **({"on": on} if on else {}))
     session.output.answer(f"certificate {number}", answer)
     if answer.get("valid") is not True:
-        raise typer.Exit(1)
+        raise typer.Exit(ANSWER_IS_NO)
 
 
 @app.command()
@@ -270,7 +273,12 @@ def _private_path(issuer: str) -> pathlib.Path:
 
 
 def main() -> None:
-    """The console script. pika's own log lines would say again, less clearly, what a command says itself."""
+    """The console script. What the terminal's encoding lacks is escaped: no answer is lost by it.
+
+    pika's own log lines would say again, less clearly, what a command says itself.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error is from the start
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     app()
 

@@ -26,6 +26,8 @@ from touchstone.rpc.connection import UnknownService
 from touchstone_contracts.addresses import with_credentials
 from touchstone_contracts.errors import Refusal
 
+ANSWER_IS_NO = 3
+"""Exit status of a question that was answered, with no; 1 is that of a command that failed, whatever stopped it."""
 CONNECT_WITHIN_S = 5
 CALL_S_MAX = 3600
 AGE_DAYS_MAX = 36_500

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from touchstone.cli.context import Json, MongoUri, Prefix, finite, for_operators, required, told
+from touchstone.cli.context import ANSWER_IS_NO, Json, MongoUri, Prefix, finite, for_operators, required, told
 from touchstone.cli.render import Output
 
 ManagementUri = Annotated[
@@ -35,7 +35,7 @@ AdminUri = Annotated[
         help="amqp://user:password@host/vhost, of a user that may make everything.",
     ),
 ]
-Check = Annotated[bool, typer.Option("--check", help="Change nothing; exit status 1 where something deviates.")]
+Check = Annotated[bool, typer.Option("--check", help="Change nothing; exit status 3 where something deviates.")]
 
 
 def provision(
@@ -60,7 +60,7 @@ def provision(
         if check:
             found = drift.find_drift(broker, database, database_prefix, management_uri=management_uri, wait_s=wait)
             _show(output, found)
-            raise typer.Exit(1 if found.deviations else 0)
+            raise typer.Exit(ANSWER_IS_NO if found.deviations else 0)
         report = provisioning.provision(broker, database, database_prefix, wait_s=wait)
         shown = report.as_dict() if as_json else report.counts()
         if users is not None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from touchstone.cli.context import FAILURES, Session, calling, finite
+from touchstone.cli.context import ANSWER_IS_NO, FAILURES, Session, calling, finite
 from touchstone.cli.render import Output, error_object
 from touchstone.reconciliation.ledger import Committed, Discrepancy
 from touchstone.reconciliation.round import Round, Terms, reconcile
@@ -58,7 +58,7 @@ def command(
 ) -> None:
     """Compare audits, decisions, certificates, outboxes, inboxes and notices; mend nothing without --mend (operator).
 
-    Exit status 1 where discrepancies are left.
+    Exit status 3 where discrepancies are left.
     """
     terms = Terms(mend=mend, rate_per_s=rate, grace_s=grace, overdue_s=overdue)
     begin = moment(since) if since else _now() - FIRST_LOOK
@@ -66,7 +66,7 @@ def command(
         done = reconcile(session.client.call, begin, terms)
         _show(session.output, done)
         if done.left:
-            raise typer.Exit(1)
+            raise typer.Exit(ANSWER_IS_NO)
         return
     course = Course(begin)
     while True:
