@@ -137,8 +137,8 @@ def test_one_of_several_audiences_is_enough(verifier: Verifier):
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"iat": NOW - 400, "exp": NOW - 100}, "expired"),
-        ({"iat": NOW + 60, "exp": NOW + 120}, "not valid yet"),
+        ({"iat": NOW - 400, "exp": NOW - 100}, "expired: 100 s ago, by this service's clock"),
+        ({"iat": NOW + 60, "exp": NOW + 120}, "not valid yet: in 60 s, by this service's clock"),
         ({"nbf": NOW + 60}, "not valid yet"),
         ({"exp": NOW + 301}, "300 seconds"),
         ({"exp": NOW}, "300 seconds"),

@@ -95,7 +95,7 @@ class Verifier:
         caller, expires_at = known
         if self._now() >= expires_at + LEEWAY_S:
             self._cache.pop(digest, None)
-            raise Unauthenticated("The token has expired.")
+            raise _expired(self._now() - expires_at)
         return caller
 
     def _verified(self, token: str) -> tuple[Caller, float]:
@@ -150,9 +150,9 @@ class Verifier:
             raise Unauthenticated(f"A token may live for {LIFE_S_MAX} seconds at most.")
         not_before = max(issued_at, _moment(claims, "nbf") if "nbf" in claims else issued_at)
         if not_before > now + LEEWAY_S:
-            raise Unauthenticated("The token is not valid yet.")
+            raise Unauthenticated(f"The token is not valid yet: in {not_before - now:.0f} s, by this service's clock.")
         if now >= expires_at + LEEWAY_S:
-            raise Unauthenticated("The token has expired.")
+            raise _expired(now - expires_at)
         return expires_at
 
     def _remember(self, digest: bytes, known: tuple[Caller, float]) -> None:
@@ -175,6 +175,10 @@ class Verifier:
             return
         self._cache.clear()  # a key that was taken out vouches for nobody any more
         log.info("jwks_read", path=self._path, keys=len(self._keys))
+
+
+def _expired(ago_s: float) -> Unauthenticated:
+    return Unauthenticated(f"The token has expired: {ago_s:.0f} s ago, by this service's clock.")
 
 
 def _caller(claims: dict[str, Any]) -> Caller:

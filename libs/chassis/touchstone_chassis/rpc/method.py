@@ -83,8 +83,10 @@ class Method(RetriedEntrypoint):
     def _answer(self, invocation: Invocation, delivery: Delivery, method: Callable[..., Any]) -> bytes:
         arguments = _arguments(decode(delivery, "application/json"))
         until = _deadline(delivery)
-        if time.time() > until:
-            raise DeadlineExceeded("The deadline passed before anything was done.")
+        if (late_s := time.time() - until) > 0:
+            raise DeadlineExceeded(
+                f"The deadline passed {late_s:.1f} s before anything was done, by this service's clock."
+            )
         caller = authenticate(self.resources, text_header(delivery, "nameko.authorization"), self.roles)
         call = Call(self.method_name, self.schema, arguments, caller, until)
         if not self.changes:

@@ -1,6 +1,7 @@
 """Publishes the answers to calls: transient and unconfirmed, since a caller without an answer asks again."""
 
 import contextlib
+import datetime
 import time
 from typing import Any, NamedTuple
 
@@ -134,6 +135,8 @@ class ReplyPublisher(SharedExtension):
 def _error_json(error: Refusal | None) -> bytes:
     if error is None:
         return b"null"
+    # By its own clock a caller can tell by how much they differ; a deadline or a token may have failed by that.
+    told = error.as_dict() | {"service_time": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")}
     # The exc_* keys let nameko's stock client raise a RemoteError; they are no part of the contract.
     stock = {
         "exc_type": error.code,
@@ -141,7 +144,7 @@ def _error_json(error: Refusal | None) -> bytes:
         "exc_args": [error.message],
         "value": error.message,
     }
-    return orjson.dumps(error.as_dict() | stock, default=str)
+    return orjson.dumps(told | stock, default=str)
 
 
 def reply_to_of(delivery: Delivery) -> str | None:

@@ -5,14 +5,18 @@ import pathlib
 import secrets
 import subprocess
 import sys
+import time
+import types
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from touchstone.rpc.client import Client
+from touchstone_contracts.errors import DeadlineExceeded
 from touchstone_devkit.demo.scheme import Scheme
 from touchstone_devkit.demo.worlds import World, a_world, stage
-from touchstone_devkit.eventually import eventually
+from touchstone_devkit.eventually import eventually, patience
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +70,18 @@ def test_a_file_becomes_a_certificate_and_notices(system: Any, world: World, rep
     assert answered(system, "verify", number)["valid"] is True
     assert all("•••" in notice["address"] for notice in found["notices"])
     assert number in shown.stdout and "\x1b" not in shown.stdout
+
+
+def test_a_caller_whose_clock_is_a_minute_slow_is_told_so(system: Any, scheme: Scheme, monkeypatch: pytest.MonkeyPatch):
+    slow = types.SimpleNamespace(time=lambda: time.time() - 60, monotonic=time.monotonic, sleep=time.sleep)
+    monkeypatch.setattr("touchstone.rpc.client.time", slow)
+    begun = time.monotonic()
+
+    said = pytest.raises(DeadlineExceeded, match=r"This machine's clock is (59|60|61) s behind the service's: set it")
+    with Client(system.amqp_uri, scheme.token("operator"), timeout_s=30) as client, said:
+        client.certification.list_cases()
+
+    assert time.monotonic() - begun < 10 * patience()
 
 
 def test_a_report_with_faults_is_refused_with_all_of_them(system: Any, scheme: Scheme, tmp_path: pathlib.Path):

@@ -56,12 +56,12 @@ def test_one_refusal_does_not_change_the_next():
 @pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b"{}", b'{"result": 1}', b'{"result": 1, "error": "no"}'])
 def test_what_is_no_reply_is_said_to_be_none(body: bytes):
     with pytest.raises(MalformedReply):
-        _result(body)
+        _result(body, 0.0)
 
 
 @pytest.mark.parametrize("result", [None, 0, False, [], {"a": [1]}])
 def test_a_result_is_what_the_json_says(result: Any):
-    assert _result(json.dumps({"result": result, "error": None}).encode()) == result
+    assert _result(json.dumps({"result": result, "error": None}).encode(), 0.0) == result
 
 
 def test_an_argument_that_json_cannot_say_is_refused_before_anything_is_sent():

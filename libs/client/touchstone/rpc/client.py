@@ -17,7 +17,7 @@ import orjson
 from touchstone.rpc.blocking import BrokerRefused, BrokerUnreachable
 from touchstone.rpc.connection import ConnectionLost, RpcConnection, UnknownService
 from touchstone_contracts import errors
-from touchstone_contracts.errors import FieldError, Refusal
+from touchstone_contracts.errors import DeadlineExceeded, FieldError, Refusal, Unauthenticated
 
 __all__ = [
     "BrokerRefused",
@@ -33,6 +33,10 @@ __all__ = [
 TIMEOUT_S = 30.0
 _PAUSE_S = 0.05
 _PAUSE_S_MAX = 2.0
+_CLOCK_S = 1.0
+"""Clocks that differ by less are not spoken of."""
+_OTHER_CLOCK_S = 2.0
+"""So long a call is tried again whose deadline has passed by the service's clock alone: one replica's may be wrong."""
 
 
 class NoAnswer(TimeoutError):
@@ -100,9 +104,9 @@ class Client:
         until = started + limit_s
         pauses: Iterator[float] | None = None
         while True:
-            headers = self._headers(correlation_id, until)
+            headers, sent_at = self._headers(correlation_id, until), time.time()
             try:
-                return _result(self._connection().call(f"{service}.{method}", body, headers, until))
+                return _result(self._connection().call(f"{service}.{method}", body, headers, until), sent_at)
             except TimeoutError:
                 raise NoAnswer(f"{service}.{method} did not answer within {limit_s:g} s.", key) from None
             except (BrokerUnreachable, Refusal) as failure:
@@ -132,6 +136,8 @@ class Client:
         self.close()
 
     def _worth_trying_until(self, failure: BrokerUnreachable | Refusal, started: float, until: float) -> float:
+        if isinstance(failure, DeadlineExceeded):
+            return min(until, started + _OTHER_CLOCK_S)
         if isinstance(failure, Refusal):
             return until if failure.retryable else started
         if isinstance(failure, ConnectionLost) or self._connect_within_s is None:
@@ -195,7 +201,8 @@ _KNOWN: dict[str, type[Refusal]] = {
 }
 
 
-def _result(body: bytes) -> Any:
+def _result(body: bytes, sent_at: float) -> Any:
+    """What a reply says that came now, to a request of that moment (unix time)."""
     try:
         reply = orjson.loads(body)
         result, error = reply["result"], reply["error"]
@@ -205,7 +212,23 @@ def _result(body: bytes) -> Any:
         return result
     if not isinstance(error, dict):
         raise MalformedReply("The reply's `error` is no object.")
-    raise refusal_from(error)
+    raise refusal_from(error | {"message": f"{error.get('message') or ''}{_clocks_apart(error, sent_at)}"})
+
+
+def _clocks_apart(error: dict[str, Any], sent_at: float) -> str:
+    """By how much the service's clock differs from this machine's, where the refusal may come of it; else nothing."""
+    if error.get("code") not in (DeadlineExceeded.code, Unauthenticated.code):
+        return ""
+    try:
+        service_time = datetime.datetime.fromisoformat(error["service_time"]).timestamp()
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return ""  # a service of an earlier release
+    now = time.time()
+    if sent_at - _CLOCK_S <= service_time <= now + _CLOCK_S:
+        return ""
+    ahead_s = service_time - (sent_at + now) / 2
+    where = "behind" if ahead_s > 0 else "ahead of"
+    return f" This machine's clock is {abs(ahead_s):.0f} s {where} the service's: set it."
 
 
 def _pauses() -> Iterator[float]:
