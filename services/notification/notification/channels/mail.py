@@ -3,38 +3,26 @@
 import datetime
 import functools
 from collections.abc import Mapping
-from email.headerregistry import Address, HeaderRegistry
+from email.errors import MessageError
+from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Any
 
+from notification.channels.headers import POLICY
 from notification.domain.notices.notice import Notice
-from notification.domain.recipients.contact import Contact
+from notification.domain.recipients.contact import Contact, masked
 from notification.rendering.templates import one_line
-
-
-class _Headers(HeaderRegistry):
-    """The kinds of headers, each made once: the library would make a class for every header of every mail."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._made: dict[str, Any] = {}
-
-    def __getitem__(self, name: str) -> Any:
-        kind = self._made.get(name.lower())
-        if kind is None:
-            kind = self._made[name.lower()] = super().__getitem__(name)
-        return kind
-
-
-_POLICY = SMTP.clone(header_factory=_Headers())
 
 
 @functools.lru_cache(maxsize=100)
 def _same_in_each(name: str, value: str) -> Any:
     """A header that many mails have alike, taken apart once. Not for what is personal: it stays in memory."""
-    return _POLICY.header_factory(name, value)
+    return POLICY.header_factory(name, value)
+
+
+class AddressUnusable(Exception):
+    """No mail can be addressed to the contact."""
 
 
 def make_mail(
@@ -47,10 +35,10 @@ def make_mail(
     settings: Mapping[str, Any],
     at: datetime.datetime,
 ) -> EmailMessage:
-    """The message as it goes to the mail server, the same Message-ID each time."""
-    message = EmailMessage(policy=_POLICY)
+    """The message as it goes to the mail server, the same Message-ID each time. Raises AddressUnusable."""
+    message = EmailMessage(policy=POLICY)
     message["From"] = _sender(settings["sender_name"], settings["sender"])
-    message["To"] = Address(one_line(contact.name), addr_spec=contact.address)
+    message["To"] = _recipient(contact)
     message["Subject"] = subject
     message["Date"] = format_datetime(at)
     message["Message-ID"] = notice.message_id
@@ -66,4 +54,11 @@ def make_mail(
 
 @functools.lru_cache(maxsize=10)
 def _sender(name: str, address: str) -> Any:
-    return _POLICY.header_factory("From", Address(one_line(name), addr_spec=address))
+    return POLICY.header_factory("From", Address(one_line(name), addr_spec=address))
+
+
+def _recipient(contact: Contact) -> Address:
+    try:
+        return Address(one_line(contact.name), addr_spec=contact.address)
+    except (ValueError, IndexError, MessageError) as error:  # as the library finds out what is wrong with it
+        raise AddressUnusable(f"{masked(contact.address)} is no address for a mail.") from error

@@ -33,9 +33,9 @@ class Taken:
 
 @dataclasses.dataclass(frozen=True)
 class Refused:
-    """The server will not take this mail, today or later."""
+    """The server will not take this mail, today or later. Without `reply_code` it could not even be asked."""
 
-    reply_code: int
+    reply_code: int | None
     error: str
 
 
@@ -74,8 +74,9 @@ def send_within(mail: EmailMessage, smtp: Mapping[str, Any]) -> Outcome:
 
 
 def _handed_over(server: smtplib.SMTP, mail: EmailMessage) -> Outcome:
+    sender, recipient = (mail[header].addresses[0].addr_spec for header in ("From", "To"))
     try:
-        server.send_message(mail)
+        server.send_message(mail, from_addr=sender, to_addrs=[recipient])
     except smtplib.SMTPRecipientsRefused as error:
         code, text = next(iter(error.recipients.values()))
         return _judged(code, text)
