@@ -248,6 +248,7 @@ def arguments_of(world: World) -> dict[str, dict[str, Any]]:
         "assessment.review_corrective_action_plan": {"audit_id": audit, "criterion": "6.5", "plan_state": "approved"},
         "certification.sign_mandate": {"rule_set": 1, "standards": [{"code": "PS", "version": "3.0"}], **today},
         "certification.decide_case": {"case_id": audit},
+        "notification.send_notices_again": {"notice_id": "ntc-no-such-notice"},
     }
 
 

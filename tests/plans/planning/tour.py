@@ -192,9 +192,12 @@ class Tour:
         for one in (first, contact):
             self.call(REGISTRAR, "membership.set_contact", **one)
         self.told(audit_id, {one["contact_id"] for one in (*others, first, contact)})
-        # One that can be reached no more, and then again.
+        # One that can be reached no more, and then again; and a notice that somebody has sent again.
         self.call(REGISTRAR, "membership.set_contact", **contact | {"active": False})
         self.call(REGISTRAR, "membership.set_contact", **contact)
+        notices = self.scheme.register.every(OPERATOR, "notification.list_notices", audit_id=audit_id, state="sent")
+        self.call(REGISTRAR, "notification.send_notices_again", notice_id=notices[0]["notice_id"])
+        self.call(REGISTRAR, "notification.send_notices_again", contact_id=first["contact_id"], limit=1, after="2026")
 
     def nobody_to_tell(self) -> None:
         """Neither for the body nor for the member, ever."""

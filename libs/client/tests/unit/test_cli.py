@@ -194,9 +194,28 @@ def test_call_reaches_any_method(tmp_path: pathlib.Path):
     assert TableClient.calls[1][1]["idempotency_key"] == "k"
 
 
+def test_notices_are_sent_again_by_their_ids_or_all_of_a_contact_page_by_page():
+    TableClient.answers["notification.send_notices_again"] = lambda after=None, **_: {
+        "items": [NOTICE | {"state": "pending"}],
+        "next": None if after else "more",
+    }
+
+    by_id = run("notices", "send-again", "n-1", "n-2", "--json")
+    of_contact = run("notices", "send-again", "--contact", "rosa")
+
+    asked = [{k: v for k, v in arguments.items() if v is not None} for _, arguments in TableClient.calls]
+    by_contact = [{"contact_id": "rosa"}, {"contact_id": "rosa", "after": "more"}]
+    assert asked == [{"notice_id": "n-1"}, {"notice_id": "n-2"}, *by_contact]
+    assert [notice["address"] for notice in json.loads(by_id.stdout)] == ["p•••@example.org"] * 2
+    assert "to be sent again: 2" in of_contact.stdout and "pending" in of_contact.stdout
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
+        ("notices", "send-again"),
+        ("notices", "send-again", "n-1", "--contact", "rosa"),
+        ("notices", "send-again", "n-1", "n-2", "--idempotency-key", "k"),
         ("submit",),
         ("accept",),
         ("return", "a"),

@@ -1,10 +1,12 @@
 """Sends a notice that is due, and marks what became of it."""
 
+import datetime
 from collections.abc import Mapping
 from typing import Any
 
 import structlog
 
+from notification.application.send_again import not_outdated
 from notification.channels import mail, smtp
 from notification.domain.notices.announcement import Announcement
 from notification.domain.notices.notice import Notice, NoticeState
@@ -44,6 +46,8 @@ class NoticeDelivery:
         if contact is None or not (contact.reachable or notice.message_id in sent):
             notice.state = NoticeState.CANCELLED
             self._notices.save(notice)
+            if contact is not None:
+                self._look_again(notice, contact, clock.now())
             return
         self._deliver(notice, announcement, contact, clock, settings, sent)
 
@@ -59,10 +63,14 @@ class NoticeDelivery:
         subject, body, language = render(notice, announcement, contact, register_url=settings["register_url"])
         outcome: smtp.Outcome = smtp.Taken()
         if notice.message_id not in sent:
-            made = mail.make_mail(notice, contact, subject, body, language, settings=settings, at=clock.now())
-            fault_point("notice_send")
-            outcome = smtp.send_within(made, settings["smtp"])
-            fault_point("notice_mark")
+            try:
+                made = mail.make_mail(notice, contact, subject, body, language, settings=settings, at=clock.now())
+            except mail.AddressUnusable as error:
+                outcome = smtp.Refused(None, str(error))
+            else:
+                fault_point("notice_send")
+                outcome = smtp.send_within(made, settings["smtp"])
+                fault_point("notice_mark")
         now = clock.now()
         if isinstance(outcome, smtp.Taken):
             sent.add(notice.message_id)
@@ -75,4 +83,9 @@ class NoticeDelivery:
             if delay is not None:
                 self._jobs.send(notice, due_at=now + delay)
         self._notices.save(notice)
+        if notice.state is not NoticeState.PENDING:
+            self._look_again(notice, contact, now)
         log.warning("notice_not_sent", notice_id=notice.id, state=notice.state.value, reply_code=notice.reply_code)
+
+    def _look_again(self, notice: Notice, contact: Contact, now: datetime.datetime) -> None:
+        self._jobs.send_again_if_mended(notice, contact, due_at=now, after=not_outdated(now))

@@ -35,6 +35,7 @@ class _Person(SingleAddressHeader):
     """A header that holds one name with its address, which stands on a line of its own: so no line is too long."""
 
     max_count = 1
+    name: str
 
     def fold(self, *, policy: Any) -> str:
         name, address = self.address.display_name, f"<{self.address.addr_spec}>"
@@ -56,8 +57,10 @@ class _Headers(HeaderRegistry):
     """The kinds of headers, each made once: the library would make a class for every header of every mail."""
 
     def __init__(self) -> None:
-        super().__init__(default_class=_Text)
-        self.registry |= {"subject": _Text, "from": _Person, "to": _Person}
+        text: Any = _Text
+        person: Any = _Person
+        super().__init__(default_class=text)
+        self.registry |= {"subject": text, "from": person, "to": person}
         self._made: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:

@@ -2,15 +2,16 @@
 
 from typing import Any
 
+from notification.application.send_again import SendingAgain
 from notification.application.send_notice import NoticeDelivery
 from notification.channels.smtp import SentMailCache
 from notification.presenters import notices as present
-from notification.schemas.notices import GetNotice, ListNotices
+from notification.schemas.notices import GetNotice, ListNotices, SendNoticesAgain
 from notification.storage.contacts import Contacts
-from notification.storage.jobs import SEND_NOTICE
+from notification.storage.jobs import SEND_AGAIN, SEND_NOTICE
 from notification.storage.notices import Notices
 from notification.storage.values import position
-from touchstone_chassis.api import Job, Stored, on_job, page, query
+from touchstone_chassis.api import Job, Stored, command, on_job, page, query
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import Forbidden, NotFound
 from touchstone_contracts.roles import ASSESSOR, MEMBER, OPERATOR, REGISTRAR, SECRETARIAT
@@ -25,12 +26,30 @@ class NoticeEntrypoints:
     contacts = Stored(Contacts)
     notices = Stored(Notices)
     notice_delivery = Stored(NoticeDelivery)
+    sending_again = Stored(SendingAgain)
 
     sent_mail_cache = SentMailCache()  # of the process: nameko makes an instance of the class for each worker
 
     @on_job(SEND_NOTICE)
     def send_notice(self, job: Job) -> None:
         self.notice_delivery.send(job.key, clock=self.clock, settings=self.settings, sent=self.sent_mail_cache)
+
+    @on_job(SEND_AGAIN)
+    def send_again(self, job: Job) -> None:
+        self.sending_again.mended(job.payload, now=self.clock.now(), limit=self.settings["batch"])
+
+    @command(SendNoticesAgain(), roles=(REGISTRAR, OPERATOR))
+    def send_notices_again(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """Have one notice, or what did not go out to a contact, sent from the first try on. Answers those notices."""
+        now, limit, further = self.clock.now(), request["limit"], None
+        if request["notice_id"]:
+            found = [self.sending_again.one(request["notice_id"], now=now)]
+        else:
+            asked = {"after": request["after"] or "", "limit": limit}
+            found = self.sending_again.of_contact(request["contact_id"], now=now, **asked)
+            further = position(found[-1]) if len(found) == limit else None
+        contacts = self.contacts.by_id(notice.contact_id for notice in found)
+        return {"items": [present.notice(notice, contacts.get(notice.contact_id)) for notice in found], "next": further}
 
     @query(GetNotice(), roles=_READERS)
     def get_notice(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from notification.presenters.pending_work import UNDELIVERED_SHOWN, unsent_notices, without_recipient
+from notification.domain.notices.notice import OUTDATED
+from notification.presenters.pending_work import unsent_notices, without_recipient
 from notification.storage.announcements import Announcements
 from notification.storage.jobs import SEND_NOTICE
 from notification.storage.notices import Notices
@@ -29,7 +30,7 @@ class PendingWorkEntrypoints:
             items = [line for announcement in untold for line in without_recipient(announcement)]
             more = f"announcements/{position(untold[-1])}" if len(untold) == limit else None
         else:
-            since = self.clock.now() - UNDELIVERED_SHOWN
+            since = self.clock.now() - OUTDATED
             notices = self.notices.unfinished(audit_id=request["case"], given_up_since=since, limit=limit, after=place)
             due = self.event_history.next_due
             items = unsent_notices((notice, due((SEND_NOTICE,), notice.id)) for notice in notices)

@@ -8,8 +8,6 @@ from notification.domain.notices.announcement import Announcement
 from notification.domain.notices.notice import Notice, NoticeState
 from touchstone_contracts.pending_work import Waiting
 
-UNDELIVERED_SHOWN = datetime.timedelta(days=60)
-"""For how long a notice that was given up is shown: nobody can send it any more."""
 _CONTACTS_NAMED_MAX = 3
 
 
@@ -53,7 +51,7 @@ def _waiting(group: list[tuple[Notice, datetime.datetime | None]]) -> Waiting:
         text = f"a right address of {named}: the mail server refused it for good ({error})"
     elif notice.state is NoticeState.DEAD:
         state, who = "notice given up", "operator"
-        text = f"a person who tells {named} otherwise: {tries} tries, the last answer was {error}"
+        text = f"somebody who has the mail to {named} sent again: {tries} tries, the last answer was {error}"
     elif not notice.attempts:
         return _line(notice, "notice pending", f"the mail to {named} to be sent", None, next_try)
     else:

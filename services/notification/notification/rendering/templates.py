@@ -81,7 +81,7 @@ def render(
     language = language_for(template, contact.language)
     known = {
         "facts": announcement.facts,
-        "happened_at": announcement.at,
+        "happened_on": announcement.at.date().isoformat(),
         "contact_name": contact.name,
         "party": contact.party.kind.value,
         "notice_id": notice.id,

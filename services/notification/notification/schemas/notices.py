@@ -1,6 +1,8 @@
 """The forms of what can be asked of notices."""
 
-from marshmallow import Schema, fields, validate
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from notification.domain.notices.notice import NoticeState
 from touchstone_contracts.values import PartyKind
@@ -25,3 +27,17 @@ class ListNotices(Schema):
     state = fields.Enum(NoticeState, by_value=True, load_default=None, allow_none=True)
     limit = fields.Integer(load_default=50, strict=True, validate=validate.Range(1, 200))
     after = fields.String(load_default=None, allow_none=True, validate=_ID)
+
+
+class SendNoticesAgain(Schema):
+    """`notice_id`, or `contact_id` for what did not go out to that contact, page by page."""
+
+    notice_id = fields.String(load_default=None, allow_none=True, validate=_ID)
+    contact_id = fields.String(load_default=None, allow_none=True, validate=_ID)
+    limit = fields.Integer(load_default=50, strict=True, validate=validate.Range(1, 200))
+    after = fields.String(load_default=None, allow_none=True, validate=_ID)
+
+    @validates_schema
+    def check_one(self, data: dict[str, Any], **_: Any) -> None:
+        if bool(data["notice_id"]) == bool(data["contact_id"]):
+            raise ValidationError({"notice_id": ["Give either notice_id or contact_id."]})

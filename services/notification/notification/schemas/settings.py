@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from notification.data.delivery_ladder import DELAYS_S
 from touchstone_contracts.fields import NAME_LENGTH_MAX, Text
 
 TLS = ("none", "starttls", "implicit")
@@ -37,6 +38,6 @@ class SettingsSchema(Schema):
     sender_name = Text(NAME_LENGTH_MAX, required=True)
     message_id_domain = fields.String(required=True, validate=validate.Regexp(r"[A-Za-z0-9][A-Za-z0-9.-]*\Z"))
     register_url = fields.URL(load_default=None, allow_none=True, schemes={"http", "https"}, require_tld=False)
-    retry_delays_s = fields.List(_seconds(), required=True)
+    retry_delays_s = fields.List(_seconds(), load_default=lambda: list(DELAYS_S))
     check_after_s = _seconds()
     batch = fields.Integer(required=True, strict=True, validate=validate.Range(1, 500))

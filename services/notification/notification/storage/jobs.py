@@ -11,6 +11,7 @@ from notification.storage.unit_of_work import Unit
 from notification.storage.values import moment_text, party_key
 
 SEND_NOTICE, CHECK_ANNOUNCEMENT, CATCH_UP = "send_notice", "check_announcement", "catch_up"
+SEND_AGAIN = "send_again"
 
 
 class Jobs:
@@ -24,6 +25,16 @@ class Jobs:
 
     def send_never(self, notice: Notice) -> None:
         self._unit.unschedule(SEND_NOTICE, notice.id)
+
+    def send_again(self, contact: Contact, *, due_at: datetime.datetime, after: str) -> None:
+        """Have what did not go out to this contact, which was mended, sent again from position `after` on."""
+        payload = {"contact_id": contact.id, "after": after}
+        self._unit.schedule(SEND_AGAIN, f"{contact.id}.{contact.sequence}", due_at, payload)
+
+    def send_again_if_mended(self, notice: Notice, contact: Contact, *, due_at: datetime.datetime, after: str) -> None:
+        """As `send_again`, if the contact was changed while the notice was on its way: then neither saw the other."""
+        payload = {"contact_id": contact.id, "after": after, "unless_version": contact.version}
+        self._unit.schedule(SEND_AGAIN, notice.id, due_at, payload)
 
     def check(self, announcement: Announcement, contacts: Iterable[Contact], *, due_at: datetime.datetime) -> None:
         """Have it looked at once more: a contact may be stored at the same moment, each unseen by the other.

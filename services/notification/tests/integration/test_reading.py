@@ -132,6 +132,11 @@ QUESTIONS: list[tuple[str, dict[str, Any], str | None]] = [
     ("notices", {"audit_id": "a", "party": "member:a", "state": "sent"}, "position"),
     ("notices", {"party": "member:a", "position": {"$gt": "2026"}}, "position"),
     ("notices", {"state": "dead"}, "position"),
+    (
+        "notices",
+        {"contact_id": "c", "state": {"$in": ["failed", "dead", "cancelled"]}, "position": {"$gt": "2026"}},
+        "position",
+    ),
     ("notices", {"party": "member:a", "state": "dead", "position": {"$gt": "2026"}}, "position"),
 ]
 

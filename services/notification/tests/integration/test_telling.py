@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from touchstone_contracts.errors import Forbidden
 from touchstone_contracts.values import Party, PartyKind
 from touchstone_devkit.eventually import eventually
 
@@ -146,6 +147,58 @@ def test_what_the_mail_server_refuses_for_good_has_failed_and_its_words_are_kept
     ]
     assert quiet(database)
     assert neighbours.given_up() == 0
+
+
+def test_what_was_refused_goes_out_by_itself_when_the_address_is_mended(
+    running: Any, neighbours: Any, introduce: Any, example: Any, notices: Any, mail_server: Any, database: Any
+) -> None:
+    introduce("member-1", MEMBER, address="refused@example.org")
+    for _ in range(3):  # more than a batch
+        neighbours.announce(example(ISSUED))
+    notices("failed", 3)
+
+    introduce("member-1", MEMBER, address="right@example.org", sequence=2, at=datetime.datetime.now(datetime.UTC))
+
+    notices("sent", 3)
+    assert quiet(database)
+    assert [mail["to"] for mail in mail_server.mails()] == [["right@example.org"]] * 3
+
+
+def test_what_was_given_up_is_sent_on_the_registrars_word_once(
+    running: Any, neighbours: Any, introduce: Any, example: Any, notices: Any, mail_server: Any, calling: Any
+) -> None:
+    mail_server.stop()
+    introduce("member-1", MEMBER)
+    neighbours.announce(example(ISSUED))
+    (dead,) = notices("dead", 1)
+    mail_server.start()
+
+    registrar, key = calling("registrar").notification, "once"
+    first = registrar.send_notices_again(notice_id=dead["_id"], idempotency_key=key)
+    again = registrar.send_notices_again(notice_id=dead["_id"], idempotency_key=key)
+
+    notices("sent", 1)
+    assert first == again and first["items"][0]["state"] == "pending"
+    assert [mail["headers"]["Message-ID"] for mail in mail_server.mails()] == [dead["message_id"]]
+    with pytest.raises(Forbidden):
+        calling("secretariat").notification.send_notices_again(contact_id="member-1")
+
+
+def test_names_come_to_the_mail_server_as_they_are(
+    running: Any, neighbours: Any, example: Any, notices: Any, mail_server: Any, database: Any
+) -> None:
+    name = "Person, Ph. D. (Head of Sustainability <Gulf> [acting]; all sites), and a long name at that"
+    person = example(
+        "membership.contact_changed", contact_id="member-1", party=MEMBER, name=name, address="p@example.org"
+    )
+    neighbours.announce(person, at=YESTERDAY)
+    neighbours.announce(example(ISSUED))
+
+    notices("sent", 1)
+
+    (mail,) = mail_server.mails()
+    assert mail["to"] == ["p@example.org"]
+    assert mail["headers"]["To"] == f'"{name}" <p@example.org>'
 
 
 def test_what_the_mail_server_puts_off_too_often_is_given_up(

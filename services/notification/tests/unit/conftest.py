@@ -11,6 +11,8 @@ import pytest
 from notification.channels import smtp as mailer
 from notification.service import NotificationService
 from touchstone_chassis.api import Job
+from touchstone_chassis.validation import load
+from touchstone_contracts.callers import Caller
 from touchstone_testing.memory_service import MemoryService, done_with
 
 NOON = datetime.datetime(2026, 3, 5, 12, tzinfo=datetime.UTC)
@@ -43,6 +45,14 @@ class Bench(MemoryService):
         done = [done_with(job) for job in arguments if isinstance(job, Job)]
         decide()
         return lambda: self.commit(unit, *done, again=decide)
+
+    def call(self, method: str, schema: Any, role: str = "registrar", **request: Any) -> dict[str, Any]:
+        """What a command answers, once it is committed."""
+        service, unit = self.begin()
+        command = getattr(NotificationService, method).__wrapped__
+        answer: dict[str, Any] = command(service, load(schema, request), Caller(subject="r-1", role=role))
+        self.commit(unit)
+        return answer
 
     def due_of(self, *kinds: str) -> list[Job]:
         due = [job for job in self.due() if job.kind in kinds]

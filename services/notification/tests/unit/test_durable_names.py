@@ -28,4 +28,4 @@ def test_what_was_handled_is_known_by_the_same_names_whatever_the_methods_are_ca
 def test_jobs_that_an_earlier_release_set_are_run() -> None:
     kinds = {entrypoint.kind for entrypoint in entrypoints_of(NotificationService, OnJob)}
 
-    assert kinds == {"send_notice", "check_announcement", "catch_up"}
+    assert kinds == {"send_notice", "send_again", "check_announcement", "catch_up"}

@@ -52,6 +52,15 @@ def test_every_notice_can_be_written_in_every_language(type: str, language: str)
     assert body == body.strip() + "\n"
 
 
+@pytest.mark.parametrize(("language", "day"), [("en", "7 March 2026"), ("de", "7. März 2026"), ("fr", "7 mars 2026")])
+@pytest.mark.parametrize("type", TYPES)
+def test_a_notice_says_of_which_day_it_speaks_however_late_it_goes_out(type: str, language: str, day: str) -> None:
+    notice, announcement, contact = a_notice(type, contact={"language": language})
+    announcement.at = datetime.datetime(2026, 3, 7, 9, tzinfo=datetime.UTC)
+
+    assert day in rendering.render(notice, announcement, contact, register_url=None)[1]
+
+
 @pytest.mark.parametrize(
     ("type", "said"),
     [

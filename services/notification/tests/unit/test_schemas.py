@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from notification.schemas.notices import ListNotices
+from notification.data.delivery_ladder import DELAYS_S
+from notification.schemas.notices import ListNotices, SendNoticesAgain
 from notification.schemas.settings import SettingsSchema
 from notification.service import NotificationService
 from touchstone_chassis.config import ConfigError, load
@@ -29,7 +30,7 @@ def the_settings(**environ: str) -> dict[str, Any]:
 def test_the_config_file_is_complete_by_itself() -> None:
     settings = validated(SettingsSchema(), the_settings())
 
-    assert settings["retry_delays_s"] == [10, 60, 300, 1800, 7200]
+    assert settings["retry_delays_s"] == DELAYS_S
     assert settings["smtp"]["timeout_s"] == 10
     assert settings["register_url"] is None
 
@@ -91,6 +92,14 @@ def test_a_setting_that_cannot_be_stops_the_start(where: list[str], value: Any) 
 def test_a_question_of_the_wrong_form_is_refused(request_: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
         load_request(ListNotices(), request_)
+
+
+@pytest.mark.parametrize(
+    "request_", [{}, {"notice_id": "n", "contact_id": "c"}, {"notice_id": ""}, {"contact_id": "c", "limit": 0}]
+)
+def test_what_is_to_be_sent_again_is_named_in_one_way(request_: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest):
+        load_request(SendNoticesAgain(), request_)
 
 
 def test_one_index_guards_that_a_person_is_told_of_an_event_once() -> None:

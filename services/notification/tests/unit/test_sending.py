@@ -54,8 +54,21 @@ def test_a_refused_notice_is_failed_with_the_reply_and_not_tried_again(pending: 
 
     (notice,) = pending.notices()
     assert (notice["state"], notice["reply_code"], notice["last_error"]) == ("failed", 550, "no such person")
+    pending.run_due("send_again")
     assert [job["kind"] for job in pending.documents("deadlines")] == ["check_announcement"]
-    assert pending.events() == []
+    assert (pending.notices(), len(pending.mails), pending.events()) == ([notice], 1, [])
+
+
+def test_a_notice_to_what_is_no_address_has_failed_and_nothing_is_sent(pending: Any) -> None:
+    event, envelope = example("membership.contact_changed", address="Rosa, at home")
+    pending.handle("learn_contact", event, dataclasses.replace(envelope, id="c2", sequence=2))()
+
+    pending.run_due("send_notice")
+
+    (notice,) = pending.notices()
+    assert (notice["state"], notice["reply_code"]) == ("failed", None)
+    assert "no address for a mail" in notice["last_error"] and "Rosa" not in notice["last_error"]
+    assert pending.mails == []
 
 
 def test_a_notice_is_tried_again_at_growing_intervals_and_then_given_up(pending: Any) -> None:

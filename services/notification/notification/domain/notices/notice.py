@@ -7,20 +7,23 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from touchstone_contracts.errors import IllegalTransition
 from touchstone_contracts.events.notification import NoticeSent
 from touchstone_contracts.values import Party
 
 ERROR_LENGTH_MAX = 300
+OUTDATED = datetime.timedelta(days=60)
+"""A notice that did not go out is shown for so long, and goes out by itself when its contact is mended meanwhile."""
 
 
 class NoticeState(enum.Enum):
-    """Where a notice stands. Only a pending one is ever sent."""
+    """Where a notice stands. Only a pending one is ever sent; in every other state it may become pending again."""
 
     PENDING = "pending"
     SENT = "sent"
     """The mail server took it."""
     FAILED = "failed"
-    """The mail server refused it for good."""
+    """The mail server refused it for good, or its address cannot stand in a mail."""
     DEAD = "dead"
     """The mail server could not be reached, or put it off, too many times."""
     CANCELLED = "cancelled"
@@ -71,8 +74,8 @@ class Notice:
             )
         ]
 
-    def refused(self, reply_code: int, error: str) -> None:
-        """The mail server said no for good."""
+    def refused(self, reply_code: int | None, error: str) -> None:
+        """The mail server said no for good; without a reply code, it was not asked."""
         self.state = NoticeState.FAILED
         self._attempted(reply_code, error)
 
@@ -83,6 +86,16 @@ class Notice:
             self.state = NoticeState.DEAD
             return None
         return datetime.timedelta(seconds=delays_s[self.attempts - 1])
+
+    def again(self) -> None:
+        """Have it sent once more, from the first try on. Raises IllegalTransition where somebody else is to be told."""
+        if self.state is NoticeState.NOT_DUE:
+            raise IllegalTransition(f"{self.id} is not due: somebody else was the one to tell.")
+        if self.state is NoticeState.SENT:  # under its old Message-ID whoever has the first one might not see it
+            id, _, domain = self.message_id.strip("<>").partition("@")
+            times = int(id.partition(".")[2] or 1)
+            self.message_id = f"<{self.id}.{times + 1}@{domain}>"
+        self.state, self.attempts = NoticeState.PENDING, 0
 
     def _attempted(self, reply_code: int | None, error: str) -> None:
         self.attempts += 1

@@ -40,6 +40,10 @@ class Contact:
         """Whether the person is to be told now, by a channel that there is."""
         return self.active and EMAIL in self.channels
 
+    def mends(self, known: "Contact") -> bool:
+        """Whether a mail may get through now that did not while the contact was as `known`."""
+        return self.reachable and (self.address != known.address or not known.reachable)
+
     def knows(self, sequence: int) -> bool:
         return any(change.sequence == sequence for change in self.changes)
 
