@@ -126,11 +126,19 @@ def test_a_parked_event_is_traced_and_hinders_until_it_is_discarded(bus, ask, is
     bus.call("discard_dead_letters", issuer.token(OPERATOR), ids=[parked["id"]], why="a test", idempotency_key="k-2")
     (letter,) = ask("trace_events", ids=[event["id"]])["dead_letters"]
 
-    assert (parked["event_id"], parked["reason"]) == (event["id"], "schema")
+    assert (parked["event_id"], parked["reason"], parked["obstacle"]) == (event["id"], "schema", None)
     assert parked["facts"] == {"body_id": "b-3 of r•••@example.org"}  # what its class calls public, and no more
     assert (letter["state"], [entry["action"] for entry in letter["actions"]]) == ("discarded", ["parked", "discarded"])
     assert letter["actions"][1]["why"] == "a test"
     assert ask("list_hindrances")["parked"] == []
+
+
+def test_a_parked_message_says_why_it_can_never_be_replayed(bus, ask):
+    bus.put("rpc-toy", b'{"args": [], "kwargs": {}}', content_type="application/json", message_id="call-1")
+
+    (parked,) = eventually(lambda: ask("list_hindrances")["parked"], within_s=15)
+
+    assert (parked["queue"], parked["obstacle"]["code"]) == ("rpc-toy", "not_an_event")
 
 
 def test_an_event_that_the_broker_does_not_take_hinders_and_says_why(bus, ask, database):

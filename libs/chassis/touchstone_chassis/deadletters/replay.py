@@ -52,14 +52,9 @@ def obstacle_to_replay(
     """Why it cannot be replayed, or None. `force` overrides the number of replays and the age."""
     if document["state"] != PARKED:
         return "not_parked", f"It is {document['state']}."
-    queue = document["queue"] or ""
-    type_name = queue.removeprefix(f"{service}.")
-    if type_name not in REGISTRY and is_event_queue(service, queue):  # a newer release was here, or this one is newer
-        return "unknown_version", f"This release does not know {type_name}: one that does can replay it."
-    if type_name not in REGISTRY:
-        return "not_an_event", "Only events are replayed: a call or a submission is made again by who made it."
-    if not consumed:
-        return "not_consumed", f"The service does not consume {queue} any more."
+    obstacle = obstacle_of_queue(document["queue"] or "", service, consumed=consumed)
+    if obstacle is not None:
+        return obstacle
     body = current_body(document)
     if body is None or len(body) > body_bytes_max:
         return "too_large", f"The service takes {body_bytes_max} bytes at most: edit it."
@@ -69,6 +64,18 @@ def obstacle_to_replay(
         return "limit_reached", f"It was replayed {document['replays']} times: mend the cause first, or force it."
     if not force and now - document["first_parked_at"] > SURE_FOR:
         return "too_old", "The inbox may not know any more whether it took effect: look, then force it or discard it."
+    return None
+
+
+def obstacle_of_queue(queue: str, service: str, *, consumed: bool) -> Obstacle | None:
+    """Why nothing that came from that queue can be replayed, whatever is done with it; or None."""
+    type_name = queue.removeprefix(f"{service}.")
+    if type_name not in REGISTRY and is_event_queue(service, queue):  # a newer release was here, or this one is newer
+        return "unknown_version", f"This release does not know {type_name}: one that does can replay it."
+    if type_name not in REGISTRY:
+        return "not_an_event", "Only events are replayed: a call or a submission is made again by who made it."
+    if not consumed:
+        return "not_consumed", f"The service does not consume {queue} any more."
     return None
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from touchstone_chassis.deadletters.replay import obstacle_of_queue
 from touchstone_chassis.handlers.events import handlers_of
 from touchstone_chassis.handlers.stored import Stored
 from touchstone_chassis.history.reader import EventHistory
@@ -12,6 +13,7 @@ from touchstone_chassis.rpc.method import query
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.moments import Moment
 from touchstone_contracts.roles import FOLLOWERS
+from touchstone_contracts.topology import event_queue
 
 HINDRANCES_MAX = 200
 _SELECTORS = ("ids", "subjects", "caused_by", "since")
@@ -74,7 +76,8 @@ class HistoryApi:
     def list_hindrances(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """What does not go on here: unpublished messages, parked dead letters, jobs that fail or are overdue.
 
-        The oldest of each, at most 200; `more` says that there are others.
+        The oldest of each, at most 200; `more` says that there are others. A letter's `obstacle` says why it can never
+        be replayed, if so.
         """
         now = self.real_time.now()
         found = {
@@ -82,6 +85,11 @@ class HistoryApi:
             "parked": self.event_history.parked(HINDRANCES_MAX + 1),
             "deadlines": self.event_history.late_deadlines(self.clock.now(), now, HINDRANCES_MAX + 1),
         }
+        consumed = {event_queue(self.name, type_name) for type_name in handlers_of(type(self))}
+        for letter in found["parked"]:
+            queue = letter["queue"]  # none where nobody knows which: an event may be made of it
+            obstacle = obstacle_of_queue(queue, self.name, consumed=queue in consumed) if queue else None
+            letter["obstacle"] = {"code": obstacle[0], "message": obstacle[1]} if obstacle else None
         for job in found["deadlines"]:
             job |= self.job_details(job["kind"], job["key"])
         shown = {name: items[:HINDRANCES_MAX] for name, items in found.items()}

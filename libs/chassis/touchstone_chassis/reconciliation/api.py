@@ -100,6 +100,7 @@ class ReconciliationApi:
             "facts": sorted(declared.facts),
             "announced_in_full": [[e.type_name for e in group] for group in declared.announced_in_full],
             "overdue": self.ledger.overdue(before),
+            "restored_at": self.ledger.restored_at(),
             "not_signed": self.ledger.not_signed(),
         }
 

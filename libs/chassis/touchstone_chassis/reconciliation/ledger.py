@@ -19,7 +19,7 @@ from touchstone_chassis.pagination import cursor_of, read_cursor
 from touchstone_chassis.unit_of_work.outbox_rows import sent_again
 from touchstone_chassis.unit_of_work.transaction import INBOX_KEPT, SURE_FOR
 from touchstone_chassis.unit_of_work.unit import UnitOfWork, job_id
-from touchstone_contracts.bookkeeping import DEAD_LETTERS, DEADLINES, INBOX, OUTBOX
+from touchstone_contracts.bookkeeping import DEAD_LETTERS, DEADLINES, INBOX, OUTBOX, RESTORES
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.errors import InvalidRequest, Unavailable
 from touchstone_contracts.registry import REGISTRY
@@ -72,6 +72,11 @@ class Ledger:
         rows = self._unit.find(OUTBOX, waiting, sort=[("recorded_at", 1)], limit=OVERDUE_MAX, projection=wanted)
         late = [row for row in rows if row.get("waits_since", row["recorded_at"]) < before]
         return [{"id": row["_id"], "type": row["type"], "recorded_at": row["recorded_at"]} for row in late]
+
+    def restored_at(self) -> datetime.datetime | None:
+        """When this database was put back to an older state last, as far as anybody noted it."""
+        found = self._unit.find(RESTORES, {}, sort=[("_id", -1)], limit=1, projection={"at": 1})
+        return found[0]["at"] if found else None
 
     def not_signed(self) -> list[dict[str, Any]]:
         """Up to a hundred parked events that their producer did not sign."""

@@ -19,6 +19,7 @@ from touchstone.cli.app import app
 from touchstone.cli.case_views import show_timeline, show_unfinished
 from touchstone.cli.render import Output
 from touchstone.rpc.client import Client
+from touchstone_contracts.errors import NotFound
 
 pytestmark = pytest.mark.usefixtures("fixed_time")
 
@@ -146,3 +147,45 @@ _EMPTY = {
 @pytest.mark.parametrize("arguments", [("--older-than", "soon"), ("--window", "x")])
 def test_an_age_that_is_none_is_wrong_usage(arguments: tuple[str, ...]):
     assert run(*arguments).exit_code == 2
+
+
+AUDIT = {
+    **{name: None for name in ("accepted_at", "accepted_by", "history")},
+    **{"state": "accepted", "submissions": [], "plan_reviews": [], "standard": {"code": "PS", "version": "3.0"}},
+    **{"audit_type": "initial"},
+}
+CASE = {"state": "decided", "decision": None, "certificate_number": None, "standard": {"code": "PS", "version": "3.0"}}
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ({"assessment.get_audit": AUDIT, "certification.get_case": CASE}, "nothing is missing"),
+        (
+            {"certification.get_case": CASE},
+            "audit: not known, assessment knows no audit a-1, and certification has a case",
+        ),
+        ({"assessment.get_audit": AUDIT}, "case: not known, certification has none, and nothing is on its way"),
+        (
+            {"assessment.get_audit": AUDIT, "certification.get_case": CASE | {"certificate_number": 7}},
+            "certificate: not known, the case gives certificate 7, and the register has none: see touchstone reconcile",
+        ),
+    ],
+)
+def test_of_a_case_that_two_services_do_not_agree_on_it_is_not_said_that_nothing_is_missing(
+    monkeypatch: pytest.MonkeyPatch, known: dict[str, Any], said: str
+):
+    def call(_client: Any, service: str, method: str, /, **arguments: Any) -> Any:
+        if method.startswith("get_"):
+            if f"{service}.{method}" in known:
+                return {"decision": None, **known[f"{service}.{method}"]}
+            raise NotFound("There is none.")
+        return _EMPTY
+
+    monkeypatch.setattr(TableClient, "call", call)
+
+    told = CliRunner().invoke(app, ["case", "a-1"])
+    as_json = json.loads(CliRunner().invoke(app, ["case", "a-1", "--json"]).stdout)
+
+    assert said in told.stdout and (said == "nothing is missing") is ("nothing is missing" in told.stdout)
+    assert bool(as_json["unknown"]) is (said != "nothing is missing")

@@ -196,6 +196,30 @@ def test_what_may_still_be_under_way_is_not_called_missing(
     assert ("e-1" in findings.undecided) is not expected
 
 
+@pytest.mark.parametrize(
+    ("restored_at", "said"),
+    [
+        (
+            "2026-11-21T08:00:00+00:00",
+            "was put back to an older state at 2026-11-21T08:00:00: if this happened before, ",
+        ),
+        (None, "No restore of its database is noted: if it was put back without a note, "),
+    ],
+)
+def test_what_a_producer_does_not_know_is_called_forged_where_it_forgot_nothing(restored_at: Any, said: str) -> None:
+    snapshot = a_snapshot()
+    snapshot.states["assessment"]["restored_at"] = restored_at
+    snapshot.audits.clear()
+    snapshot.unknown["certification"] = [("e-9", ACCEPTED)]
+
+    sentences = {d.kind: d.sentence for d in found(snapshot)}
+
+    forged = "; if not, it is forged, published by somebody else in its name: see the runbook first."
+    case, event = sentences["case_without_audit"], sentences["event_unknown_upstream"]
+    assert case.endswith(f"{said}have the report submitted and accepted again{forged}")
+    assert event.endswith(f"{said}enter again what it lost, or take it back downstream{forged}")
+
+
 @pytest.mark.parametrize(("state", "is_decided"), [("parked", False), ("replaying", False), ("discarded", True)])
 def test_what_an_operator_has_in_hand_is_not_missing(state: str, is_decided: bool) -> None:
     snapshot = a_snapshot()

@@ -12,8 +12,11 @@ from typer.testing import CliRunner, Result
 
 from touchstone.cli import context
 from touchstone.cli.app import app
+from touchstone.provisioning.provision import ProvisioningFailed
+from touchstone.provisioning.users import provision_users
 from touchstone.reading import Unreadable, json_of, read_text, text_of
 from touchstone.rpc.client import Client
+from touchstone_contracts.services import SERVICES
 
 pytestmark = pytest.mark.usefixtures("fixed_time")
 
@@ -218,3 +221,15 @@ def test_whatever_is_handed_over_is_read_or_refused_in_one_line(content: bytes):
         json_of(text_of(content, "x"), "x")
     except Unreadable as refusal:
         assert len(str(refusal).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [("a:b".encode("utf-16"), "is not UTF-8"), (b"touchstone-outside", "is not of the form")]
+)
+def test_a_file_that_keeps_no_password_gives_no_user_an_empty_one(tmp_path: pathlib.Path, content: bytes, said: str):
+    for who in (*SERVICES, "outside"):
+        (tmp_path / who).mkdir()
+        (tmp_path / who / "amqp").write_bytes(content)
+
+    with pytest.raises(ProvisioningFailed, match=said):
+        provision_users("amqp://guest:guest@broker/", "touchstone", tmp_path)

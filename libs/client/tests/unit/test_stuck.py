@@ -57,6 +57,41 @@ def test_a_parked_event_names_its_dead_letter_and_its_case():
     assert found.case == "aud-1" and "dead letter d-1 (schema)" in found.waits_for
 
 
+@pytest.mark.parametrize(
+    ("reason", "obstacle", "said"),
+    [
+        ("schema", None, "somebody who mends and replays x.v1: dead letter d-1 (schema)"),
+        (
+            "unknown_method",
+            {"code": "not_an_event", "message": "Only events are replayed."},
+            "somebody who discards x.v1: dead letter d-1 (unknown_method). Only events are replayed.",
+        ),
+        (
+            "schema",
+            {"code": "not_consumed", "message": "Not any more."},
+            "somebody who discards x.v1: dead letter d-1 (schema). Not any more.",
+        ),
+        (
+            "schema",
+            {"code": "unknown_version", "message": "Not known."},
+            "a release that knows x.v1, and then a replay: dead letter d-1 (schema)",
+        ),
+        (
+            "forged",
+            None,
+            "somebody who finds out who published x.v1, and discards it if its producer did not: "
+            "dead letter d-1 (forged)",
+        ),
+    ],
+)
+def test_nothing_is_said_of_a_parked_message_that_cannot_be_done(reason: str, obstacle: Any, said: str):
+    letter = {"id": "d-1", "event_type": "x.v1", "reason": reason, "parked_at": AGO, "facts": {}, "obstacle": obstacle}
+
+    (found,) = stuck_messages("certification", NOTHING | {"parked": [letter]}, NOW)
+
+    assert found.waits_for == said
+
+
 def test_a_deadline_that_fails_and_one_that_nobody_runs_are_told_apart():
     late = {"kind": "plan_due", "key": "aud-1", "due_at": AGO, "claimed_until": None, "case": "aud-1", "attempt": 0}
     failing = late | {"attempt": 4, "claimed_until": "2026-03-01T12:08:00Z"}

@@ -9,18 +9,20 @@ from touchstone.rpc.fan_out import pages
 from touchstone_contracts.errors import Forbidden, NotFound
 
 _PAGE = 200
+_SEE = ": see touchstone reconcile"
 
 
 def case_file(client: Client, case: str, *, timeout_s: float | None = None) -> dict[str, Any]:
     """`audit`, `case`, `certificate` and `notices` of a case; each None while there is none.
 
-    `missing` says why a part is None where it is the caller's role or an absent or silent service (`timeout_s` for
-    each answer), not time. Raises NotFound when neither the audit nor the case is known.
+    `missing` says why a part is None where it is the caller's role, an absent or silent service (`timeout_s` for
+    each answer), or two services that do not agree; not time. Raises NotFound when neither audit nor case is known.
     """
     missing: dict[str, str] = {}
     ask = functools.partial(client.call, timeout_s=timeout_s)
-    audit = _part(missing, "audit", lambda: ask("assessment", "get_audit", audit_id=case))
+    # What is downstream is asked for first: its cause was there before.
     opened = _part(missing, "case", lambda: ask("certification", "get_case", case_id=case))
+    audit = _part(missing, "audit", lambda: ask("assessment", "get_audit", audit_id=case))
     if audit is None and opened is None and not missing:
         raise NotFound(f"There is no audit and no case {case!r}.")
     number = _certificate_number(opened)
@@ -29,7 +31,12 @@ def case_file(client: Client, case: str, *, timeout_s: float | None = None) -> d
         certificate = _part(missing, "certificate", lambda: ask("certification", "get_certificate", number=number))
     listed = pages(functools.partial(ask, "notification", "list_notices"), audit_id=case, limit=_PAGE)
     notices = _part(missing, "notices", lambda: [notice for page in listed for notice in page["items"]])
-    return {"audit": audit, "case": opened, "certificate": certificate, "notices": notices, "missing": missing}
+    found = {"audit": audit, "case": opened, "certificate": certificate, "notices": notices, "missing": missing}
+    if audit is None and opened is not None:
+        missing.setdefault("audit", f"assessment knows no audit {case}, and certification has a case for it{_SEE}")
+    if number is not None and certificate is None:
+        missing.setdefault("certificate", f"the case gives certificate {number}, and the register has none{_SEE}")
+    return found
 
 
 def _part(missing: dict[str, str], name: str, ask: Callable[[], Any]) -> Any:

@@ -109,15 +109,26 @@ def _completed(services: FanOut, parked: list[dict[str, Any]]) -> Iterator[dict[
 
 
 def _parked(service: str, item: Mapping[str, Any]) -> Line:
-    named = item["event_type"] or "a message"
     return Line(
         case=item["facts"].get("audit_id"),
         certificate_number=item["facts"].get("number"),
         service=service,
         state="event parked",
         since=moment(item["parked_at"]),
-        waits_for=f"somebody who mends and replays {named}: dead letter {item['id']} ({item['reason']})",
+        waits_for=_with_the_letter(item),
     )
+
+
+def _with_the_letter(item: Mapping[str, Any]) -> str:
+    named, letter = item["event_type"] or "a message", f"dead letter {item['id']} ({item['reason']})"
+    obstacle = item.get("obstacle") or {}  # a service of 0.1 says nothing of it
+    if obstacle.get("code") == "unknown_version":
+        return f"a release that knows {named}, and then a replay: {letter}"
+    if obstacle:
+        return f"somebody who discards {named}: {letter}. {obstacle['message']}"
+    if item["reason"] in ("unsigned", "forged"):
+        return f"somebody who finds out who published {named}, and discards it if its producer did not: {letter}"
+    return f"somebody who mends and replays {named}: {letter}"
 
 
 def _overdue(service: str, item: Mapping[str, Any]) -> Line:

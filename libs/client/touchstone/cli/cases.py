@@ -75,6 +75,10 @@ def case(
     taken = [*from_records(found, history), *steps(history, datetime.datetime.now(datetime.UTC))]
     open_lines = list(waiting_lines(services, case=id))
     silent = services.silent | dict(found["missing"])
+    if found["case"] is None and not (open_lines or silent or any(step.kind == "gap" for step in taken)):
+        silent["case"] = (
+            "certification has none, and nothing is on its way that would open it: see touchstone reconcile"
+        )
     if session.output.as_json:
         session.output.json(
             {

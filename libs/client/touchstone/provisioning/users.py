@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from touchstone.auth import keys
 from touchstone.provisioning.management import Management
 from touchstone.provisioning.provision import ProvisioningFailed, chosen
+from touchstone.reading import Unreadable, read_text
 from touchstone_contracts import topology as names
 from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.services import SERVICES
@@ -100,6 +101,8 @@ def provision_users(
             path = folder / who / "amqp"
             _make(management, user_name(prefix, who), _password(path, user_name(prefix, who)), may)
             made[user_name(prefix, who)] = str(path)
+    except Unreadable as error:
+        raise ProvisioningFailed([str(error)]) from None
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise ProvisioningFailed([f"The broker's management API cannot make users: {error}"]) from error
     return made
@@ -109,7 +112,10 @@ def _password(path: pathlib.Path, user: str) -> str:
     """The one in the file, `user:password`; else a new one, written there first."""
     keys.refuse_tracked_place(path.absolute())
     if path.exists():
-        return path.read_text(encoding="utf-8").strip().partition(":")[2]
+        kept = read_text(path).strip().partition(":")[2]
+        if not kept:
+            raise ProvisioningFailed([f"{path} is not of the form user:password; without it a new one is made."])
+        return kept
     password = secrets.token_urlsafe(32)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:

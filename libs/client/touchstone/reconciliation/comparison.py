@@ -126,9 +126,19 @@ def _unknown(snapshot: Snapshot) -> Iterator[Discrepancy]:
                 consumer,
                 "event_unknown_upstream",
                 {"event": id, "type": type_name, "producer": producer},
-                f"{consumer} handled event {id} ({type_name}), which {producer} does not know: its database was"
-                " probably put back to an older state. What it lost must be entered again, or taken back downstream.",
+                f"{consumer} handled event {id} ({type_name}), which {producer} does not know."
+                f" {_forgotten(snapshot, producer, 'enter again what it lost, or take it back downstream')}",
             )
+
+
+def _forgotten(snapshot: Snapshot, service: str, advice: str) -> str:
+    """What to do about something that a service does not know and is said to have said: it forgot, or never said it."""
+    at = snapshot.states[service].get("restored_at")  # a service of 0.1 says nothing of it
+    if at:
+        forgot = f"Its database was put back to an older state at {str(at)[:19]}: if this happened before,"
+    else:
+        forgot = "No restore of its database is noted: if it was put back without a note,"
+    return f"{forgot} {advice}; if not, it is forged, published by somebody else in its name: see the runbook first."
 
 
 def _forged(snapshot: Snapshot) -> Iterator[Discrepancy]:
@@ -228,8 +238,8 @@ _NOT_ANNOUNCED = (
     "The case of audit {audit} is decided and no event ever told so: nobody was notified. Compare outbox and backup."
 )
 _SENTENCES = {
-    "case_without_audit": "Certification has a case for audit {audit}, which assessment does not know as accepted:"
-    " assessment's database was probably put back to an older state. Have the report submitted and accepted again.",
+    "case_without_audit": "Certification has a case for audit {audit}, which assessment does not know as accepted."
+    " {forgotten}",
     "case_without_decision": "The case of audit {audit} is decided and holds no decision: its document was damaged.",
     "decision_without_certificate": "The decision on audit {audit} gave certificate {number}, and the register has no"
     " such certificate for it: restore the certificate's document from a backup.",
@@ -254,7 +264,8 @@ def _case(snapshot: Snapshot, audit_id: str, case: Mapping[str, Any]) -> Iterato
     decided, certificates = case["state"] == "decided", case["certificates"]
     numbers = ", ".join(map(str, sorted(certificates)))
     if case["state"] is not None and (audit is None or audit["accepted_at"] is None):
-        yield _about_audit("case_without_audit", audit_id)
+        advice = "have the report submitted and accepted again"
+        yield _about_audit("case_without_audit", audit_id, forgotten=_forgotten(snapshot, ASSESSMENT, advice))
     if decided and case["outcome"] is None:
         yield _about_audit("case_without_decision", audit_id)
     if case["outcome"] in CERTIFYING and case["number"] not in certificates:
