@@ -197,6 +197,16 @@ def test_the_state_names_what_is_consumed_declared_and_overdue(bus, operator, da
     assert [(row["id"], row["type"]) for row in state["overdue"]] == [(id, REGISTERED)]
 
 
+def test_the_state_says_when_the_database_was_put_back_last(operator, database):
+    before = operator("get_reconciliation_state")["restored_at"]
+    moments = [datetime.datetime(2026, 11, day, tzinfo=datetime.UTC) for day in (1, 2)]
+    database["restores"].insert_many([{"at": moment, "finished": True} for moment in moments])
+
+    after = operator("get_reconciliation_state")["restored_at"]
+
+    assert before is None and datetime.datetime.fromisoformat(after) == moments[-1]
+
+
 def test_facts_are_what_the_service_declares(bus, operator, database):
     handle(bus, database, "b-1")
 
