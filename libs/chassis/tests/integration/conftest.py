@@ -312,7 +312,6 @@ def settings(backing: Any, amqp_uri: str, database_prefix: str, issuer: Issuer) 
         "rpc_timeout_default_s": 10,
         "message_bytes_max": 100_000,
         "retry_delays_s": [1],
-        "amqp_credentials_path": None,
         "settings": {},
     }
 
