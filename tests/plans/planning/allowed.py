@@ -49,11 +49,6 @@ ALLOWED = (
         "What lapsed minutes ago and is about to be closed, or is not valid yet: few or none.",
     ),
     Allowed(
-        r"certification\.deadlines find \{_id: \{\$in: \[text\]\}\} by due_at whole",
-        SORT,
-        "The deadlines of one case: two.",
-    ),
-    Allowed(
         r"notification\.notices find .*audit_id: text\} by position whole",
         SORT,
         "The notices of one audit, in two states.",

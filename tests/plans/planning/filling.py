@@ -28,7 +28,10 @@ SETTLED: dict[str, dict[str, Any]] = {
     "deadlines": {"kind": "certificate_expiry"},
 }
 """What grows without end: it is copied rather than what is under way, of which there is always only a little."""
-MEETS_SELDOM: dict[str, dict[str, Any]] = {"announcements": {"nobody_until.arrival": "9999"}}
+MEETS_SELDOM: dict[str, dict[str, Any]] = {
+    "announcements": {"nobody_until.arrival": "9999"},
+    "notices": {"state": "failed"},
+}
 """What a tour leaves little of, and years a lot: half of the copies of others are of it."""
 NEVER_MANY = {"outbox", "deadlines"}
 """What is under way in these is always little: rows that wait for the broker, and what is due."""

@@ -71,6 +71,7 @@ class Tour:
         self.waits_for_its_member()
         self.returned_and_handed_in_again()
         self.contacts_come_late()
+        self.wrong_addresses()
         self.nobody_to_tell()
         self.an_import()
         self.another_standard()
@@ -192,12 +193,36 @@ class Tour:
         for one in (first, contact):
             self.call(REGISTRAR, "membership.set_contact", **one)
         self.told(audit_id, {one["contact_id"] for one in (*others, first, contact)})
-        # One that can be reached no more, and then again; and a notice that somebody has sent again.
+        # One that can be reached no more, and then again.
         self.call(REGISTRAR, "membership.set_contact", **contact | {"active": False})
         self.call(REGISTRAR, "membership.set_contact", **contact)
-        notices = self.scheme.register.every(OPERATOR, "notification.list_notices", audit_id=audit_id, state="sent")
-        self.call(REGISTRAR, "notification.send_notices_again", notice_id=notices[0]["notice_id"])
-        self.call(REGISTRAR, "notification.send_notices_again", contact_id=first["contact_id"], limit=1, after="2026")
+
+    def wrong_addresses(self) -> None:
+        """One is mended after the notice was sent again in vain; one stays as it is."""
+        audit_ids, contacts = [], []
+        for _ in range(2):
+            world = self.world("four majors")
+            contact = next(c for c in world.setup["contacts"] if c["party"]["kind"] == "member")
+            others = [c for c in world.setup["contacts"] if c is not contact]
+            wrong = contact | {"address": "refused@example.org"}
+            stage(self.scheme.register, World(world.case, world.setup | {"contacts": [wrong, *others]}))
+            audit_ids.append(self.accepted(world))
+            contacts.append(contact)
+            (failed,) = self.notices(audit_ids[-1], "failed")
+        self.call(REGISTRAR, "notification.send_notices_again", notice_id=failed["notice_id"])
+        again = {"contact_id": contacts[0]["contact_id"], "limit": 1, "after": "2026"}
+        self.call(REGISTRAR, "notification.send_notices_again", **again)
+        self.call(REGISTRAR, "membership.set_contact", **contacts[0])
+        eventually(
+            lambda: contacts[0]["contact_id"] in _contacts(self.notices(audit_ids[0], "sent")), within_s=WITHIN_S
+        )
+
+    def notices(self, audit_id: str, state: str) -> list[dict[str, Any]]:
+        """Those in a state, once there are some."""
+        asked = {"audit_id": audit_id, "state": state}
+        return eventually(
+            lambda: self.scheme.register.every(OPERATOR, "notification.list_notices", **asked), within_s=WITHIN_S
+        )
 
     def nobody_to_tell(self) -> None:
         """Neither for the body nor for the member, ever."""
@@ -432,6 +457,10 @@ class Tour:
         """Ids of events that the service consumes, and of one that it never met, by type."""
         wanted = self.call(OPERATOR, f"{service}.get_reconciliation_state")["consumes"]
         return {kind: [*[id for id, t in types.items() if t == kind][:20], "never-met"] for kind in wanted}
+
+
+def _contacts(notices: Iterable[Mapping[str, Any]]) -> set[str]:
+    return {notice["contact_id"] for notice in notices}
 
 
 def with_open_plans(report: dict[str, Any]) -> dict[str, Any]:

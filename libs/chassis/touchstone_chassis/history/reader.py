@@ -115,9 +115,8 @@ class EventHistory:
     def next_due(self, kinds: Sequence[str], key: str) -> datetime.datetime | None:
         """When the first job of one of these kinds falls due for `key`, if one is set."""
         ids = [f"{kind}/{key}" for kind in kinds]
-        found = self._unit.find(DEADLINES, {"_id": {"$in": ids}}, sort=[("due_at", 1)], limit=1)
-        due: datetime.datetime | None = found[0]["due_at"] if found else None
-        return due
+        found = self._unit.find(DEADLINES, {"_id": {"$in": ids}}, projection={"due_at": 1})
+        return min((document["due_at"] for document in found), default=None)
 
     def _bodies(self, collection: str, ids: Sequence[str]) -> list[dict[str, Any]]:
         return self._unit.find(collection, {"_id": {"$in": list(ids)}}, projection={"body": 1}) if ids else []

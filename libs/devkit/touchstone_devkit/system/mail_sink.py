@@ -1,5 +1,7 @@
 """An SMTP server that delivers nowhere: every message that it accepts becomes a file `<time>-<random>.eml` in a folder.
 
+What is addressed to `refused@...` it refuses for good.
+
 Needs aiosmtpd and nothing else of this package, so that it runs as a container of its own too:
 `python -m touchstone_devkit.system.mail_sink --host 0.0.0.0 --port 1025 --folder /mail`.
 """
@@ -23,6 +25,12 @@ class FolderHandler:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, _: list[str]) -> str:
+        if address.startswith("refused@"):
+            return "550 5.1.1 no such person"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         recipients = ", ".join(envelope.rcpt_tos)
