@@ -365,19 +365,36 @@ def test_an_answer_that_is_sent_to_a_method_is_parked_there_and_goes_no_further(
     assert reasons == ["no_reply_to"]
 
 
-@pytest.mark.parametrize("entrance", [e for e in ENTRANCES if e.kind != RPC], ids=str)
+def with_another_body(message: Message) -> Message:
+    return message.but(body=json.dumps(json.loads(message.body) | {"other": 1}).encode())
+
+
+@pytest.mark.parametrize("entrance", [e for e in ENTRANCES if e.kind == EVENT], ids=str)
 def test_one_id_with_two_bodies_counts_once(bench: Bench, entrance: Entrance) -> None:
     first = bench.message(entrance)
-    content = json.loads(first.body)
-    second = first.but(body=json.dumps(content | {"other": 1}).encode())
     bench.send(entrance, "the first", first)
     bench.quiet()
 
     with bench.undisturbed(contents=True):
-        outcome = bench.send(entrance, "another body under the same id", second)
+        outcome = bench.send(entrance, "another body under the same id", with_another_body(first))
         bench.quiet()
 
-    assert outcome.what in (FINE, UNHEARD)
+    assert outcome.what == FINE
+
+
+@pytest.mark.parametrize("entrance", [e for e in ENTRANCES if e.kind == COMMAND], ids=str)
+def test_another_body_under_the_id_of_a_command_is_answered_once(bench: Bench, entrance: Entrance) -> None:
+    first = fresh(bench.message(entrance))
+    bench.send(entrance, "the first", first)
+    bench.quiet()
+    outbox = f"{entrance.service}.outbox"
+    before = bench.watcher.contents()[outbox]
+
+    outcomes = [bench.send(entrance, "another body under the same id", with_another_body(first)) for _ in range(2)]
+    bench.quiet()
+
+    assert {outcome.what for outcome in outcomes} <= {FINE, UNHEARD}
+    assert bench.watcher.contents()[outbox] == before + 1
 
 
 def test_what_waits_for_a_queue_that_is_gone_holds_up_nobody_else(amqp_uri: str) -> None:
