@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import functools
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
 from touchstone_contracts.bookkeeping import INBOX, OUTBOX
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import AlreadyExists, IdempotencyConflict, Refusal
+
+_NUMBER = re.compile(r"\d+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +75,8 @@ class MessageCommand:
     def refuse(self, refusal: Refusal, refused: Callable[[Refusal], None], caller: Caller | None = None) -> str:
         """Answer with a refusal; with the very same one when it is the same for the same content."""
         sender = caller.identity if caller else ""
-        id = f"{self.message.handler}/{digest([sender, self.message.id, self.message.content, refusal.as_dict()])}"
+        same = [sender, self.message.id, self.message.content, _without_numbers(refusal)]
+        id = f"{self.message.handler}/{digest(same)}"
         try:
             _Noted(self, lambda: refused(refusal), id).run()
         except AlreadyProcessed:
@@ -81,6 +85,11 @@ class MessageCommand:
             except AlreadyExists as too_old:
                 return self.refuse(too_old, refused, caller)
         return "refused"
+
+
+def _without_numbers(refusal: Refusal) -> list[Any]:
+    """What is refused and where, in words that do not change with the clock: "expired 5 s ago"."""
+    return [refusal.code, _NUMBER.sub("", refusal.message), [[e.path, e.code] for e in refusal.errors]]
 
 
 class _Noted(Execution):
