@@ -13,6 +13,7 @@ from touchstone_chassis.handlers import execution
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.events.assessment import BodyAccredited
 from touchstone_contracts.topology import dead_letter, event_queue, retry_queue
+from touchstone_devkit.backing.replica_set import directly
 from touchstone_devkit.eventually import eventually, patience
 
 QUEUE = event_queue("toy", BodyAccredited.type_name)
@@ -30,8 +31,8 @@ def an_accreditation(body_id: str) -> dict[str, Any]:
 
 @pytest.fixture
 def way_to_the_database(settings: dict[str, Any], proxied: Any) -> Any:
-    """A proxy that the toy reaches its database through."""
-    proxy = proxied(settings["MONGO_URI"])
+    """A proxy that the toy reaches its database through: the set's own names would lead past it."""
+    proxy = proxied(directly(settings["MONGO_URI"]))
     settings["MONGO_URI"] = proxy.uri
     return proxy
 

@@ -14,6 +14,7 @@ from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.mongo.client import connect
 from touchstone_chassis.unit_of_work.committer import Committer
 from touchstone_contracts.topology import dead_letter
+from touchstone_devkit.backing.replica_set import directly
 from touchstone_devkit.eventually import patience
 
 LARGE = b"x" * 500_000
@@ -92,7 +93,7 @@ def resources_behind(settings: dict[str, Any], proxy: Any, request: Any) -> Iter
 
 @pytest.mark.parametrize("stall_at", ["handler", "commit"])
 def test_a_caller_hears_by_its_deadline_that_the_database_does_not_answer(settings, request, stall_at, monkeypatch):
-    database_proxy = request.getfixturevalue("proxied")(settings["MONGO_URI"])
+    database_proxy = request.getfixturevalue("proxied")(directly(settings["MONGO_URI"]))  # the set's names lead past it
     toy, bus, issuer = (request.getfixturevalue(name) for name in ("toy", "bus", "issuer"))
     resources = request.getfixturevalue("resources")
     with nameko.config.patch({"MONGO_URI": database_proxy.uri}):

@@ -172,6 +172,26 @@ def test_whoever_may_not_go_by_an_old_answer_has_it_written_to_each_time(monkeyp
     assert [check()[0], check()[0]] == [True, False]
 
 
+def test_what_the_driver_remembers_of_the_servers_is_forgotten_when_they_stay_away(monkeypatch: Any) -> None:
+    forgotten, elapsed_s, is_there = [], [1000.0], [True]
+    database = SimpleNamespace(client="client")
+    check = WritableDatabase(lambda: database, monotonic=lambda: elapsed_s[0], known_for_s=0)  # type: ignore[arg-type, return-value]
+    monkeypatch.setattr(check, "_write", lambda: (is_there[0], ""))
+    monkeypatch.setattr("touchstone_chassis.health.database.forget_servers", forgotten.append)
+
+    def asked_every_second(seconds: int) -> int:
+        for _ in range(seconds):
+            elapsed_s[0] += 1
+            check()
+        return len(forgotten)
+
+    assert asked_every_second(60) == 0
+    is_there[0] = False
+    assert [asked_every_second(10), asked_every_second(1), asked_every_second(10)] == [0, 1, 2]
+    is_there[0] = True
+    assert asked_every_second(60) == 2
+
+
 def test_the_core_asks_the_database_itself_whether_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[int] = []
     monkeypatch.setattr(WritableDatabase, "_write", lambda _self: (bool(written.append(1)) or True, "ok"))

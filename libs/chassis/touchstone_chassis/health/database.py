@@ -12,12 +12,14 @@ from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
 
-from touchstone_chassis.mongo.client import DURABLE, SNAPSHOT, is_transient
+from touchstone_chassis.mongo.client import forget_servers, is_transient, transact
 
 log = structlog.get_logger(__name__)
 
 DATABASE_TIMEOUT_S = 1.2
 WRITTEN_EVERY_S = 3.0
+FORGOTTEN_EVERY_S = 10.0
+"""After so long in vain it may be what the driver remembers of the servers that is in the way."""
 ASKED_EVERY_S = 60.0
 TRANSACTION_LIFETIME_MAX_S = 5
 """A transaction of a killed process keeps its keys locked for as long as the server lets it live (60 s by default)."""
@@ -38,21 +40,30 @@ class WritableDatabase:
         self._monotonic, self._known_for_s = monotonic, known_for_s
         self._known: tuple[bool, str] = (False, "not asked yet")
         self._known_until = 0.0
+        self._in_vain_since: float | None = None
 
     def __call__(self) -> tuple[bool, str]:
         if self._monotonic() >= self._known_until:
             self._known = self._write()
             self._known_until = self._monotonic() + (self._known_for_s if self._known[0] else 0)
+            self._forget_in_time(self._known[0], self._monotonic())
         return self._known
+
+    def _forget_in_time(self, written: bool, now: float) -> None:
+        if written:
+            self._in_vain_since = None
+        elif self._in_vain_since is None:
+            self._in_vain_since = now
+        elif now - self._in_vain_since >= FORGOTTEN_EVERY_S:
+            self._in_vain_since = now
+            forget_servers(self._database().client)
 
     def _write(self) -> tuple[bool, str]:
         started = self._monotonic()
         database = self._database()
         try:
-            with pymongo.timeout(DATABASE_TIMEOUT_S), database.client.start_session() as session:
-                session.with_transaction(
-                    lambda s: _insert_and_delete(database, s), read_concern=SNAPSHOT, write_concern=DURABLE
-                )
+            with pymongo.timeout(DATABASE_TIMEOUT_S):
+                transact(database, lambda session: _insert_and_delete(database, session))
         except PyMongoError as error:
             return False, f"no transaction could be committed: {type(error).__name__}"
         return True, f"committed in {(self._monotonic() - started) * 1000:.0f} ms"

@@ -12,7 +12,7 @@ import structlog
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from touchstone_chassis.mongo.client import DURABLE, LATEST, SNAPSHOT, is_transient
+from touchstone_chassis.mongo.client import LATEST, is_transient, transact
 from touchstone_chassis.mongo.server_time import machine_time
 from touchstone_chassis.observability import metrics, tracing
 from touchstone_chassis.testing.fault_points import fault_point
@@ -178,13 +178,9 @@ class Committer:
     def _transact(self, items: list[BatchItem]) -> None:
         # A duplicate key must leave the callback as an exception: the server has aborted the transaction by then, and
         # committing it would be retried for two minutes.
-        with pymongo.timeout(COMMIT_S_MAX), self._database.client.start_session() as session:
+        with pymongo.timeout(COMMIT_S_MAX):
             try:
-                session.with_transaction(
-                    lambda s: TransactionWriter(self._database, s, self._now()).write(items),
-                    read_concern=SNAPSHOT,
-                    write_concern=DURABLE,
-                )
+                transact(self._database, lambda s: TransactionWriter(self._database, s, self._now()).write(items))
             except Outdated as outdated:
                 raise outdated.failure_of(self._versions(outdated)) from None
 

@@ -202,9 +202,19 @@ def databases(
         raise ProvisioningFailed([f"{redacted(mongo_uri)}: {error}"]) from error
     try:
         with client:
+            _wait_until_it_is_primary(client, wait_s)
             yield [(topology, client[f"{prefix}_{topology.service}"]) for topology in topologies]
     except pymongo.errors.PyMongoError as error:
         raise ProvisioningFailed([f"{redacted(mongo_uri)}: {error}"]) from error
+
+
+def _wait_until_it_is_primary(client: pymongo.MongoClient, wait_s: float) -> None:
+    """Where the address says `directConnection`, the driver takes the server as it is: in its start, too."""
+    until = time.monotonic() + wait_s
+    while not client.is_primary:
+        if time.monotonic() >= until:
+            raise pymongo.errors.NotPrimaryError(f"it is no primary, nor became one within {wait_s:.0f} s")
+        time.sleep(0.2)
 
 
 def _create_indexes(database: Database, indexes: Iterable[Index]) -> list[str]:

@@ -1,6 +1,9 @@
-"""A native MongoDB replica set of one member or three, which tests can end, kill and freeze."""
+"""A native MongoDB replica set of one member or three, which tests can end, kill, freeze and keep from being a set."""
 
 import contextlib
+import dataclasses
+import signal
+from collections.abc import Iterator
 
 from pymongo import MongoClient
 from pymongo.errors import AutoReconnect, PyMongoError
@@ -15,6 +18,7 @@ from touchstone_devkit.processes.running import LocalProcess
 
 PRIMARY_TIMEOUT_S = 60
 STEPPED_DOWN_S = 10
+MAINTAINED_S_MAX = 3_600
 ANSWER_MS = 1_000
 
 
@@ -41,6 +45,35 @@ class MongoMember(Hurtable):
             socketTimeoutMS=ANSWER_MS,
         )
 
+    @contextlib.contextmanager
+    def recovering(self) -> Iterator[None]:
+        """It is in the state RECOVERING for the block, with nothing to recover. For a member that is alone."""
+        with self.client() as client:
+            client.admin.command("replSetStepDown", MAINTAINED_S_MAX, force=True)
+            client.admin.command("replSetMaintenance", 1)
+            try:
+                yield
+            finally:
+                client.admin.command("replSetMaintenance", 0)
+                client.admin.command("replSetFreeze", 0)  # it may be elected again at once
+
+    def forget_set(self) -> None:
+        """As if its files had been put back from a copy: its data is there, and it is of no set until one is initiated.
+
+        https://www.mongodb.com/docs/manual/tutorial/restore-replica-set-from-backup/
+        """
+        self.term()
+        alone = self.process.command[: self.process.command.index("--replSet")]
+        of_no_set = dataclasses.replace(self.process, name=f"{self.process.name}-of-no-set", command=alone)
+        of_no_set.stop_signal = signal.SIGTERM
+        of_no_set.start()
+        try:
+            with self.client() as client:
+                client.drop_database("local")
+        finally:
+            of_no_set.stop()
+        self.start()
+
     def _wait_until_it_has_a_state(self) -> None:
         """Primary or secondary, unless the set was not made yet, or this member alone cannot become either."""
 
@@ -66,15 +99,23 @@ class MongoMembers:
 
     def start(self) -> None:
         """Starts every member that does not run, and makes them a set the first time; then it has a primary."""
+        self.launch()
+        if not self.uri:
+            self.initiate()
+        self.primary()
+
+    def launch(self) -> None:
+        """Starts every member that does not run."""
         starting = [member for member in self.members if not member.is_running]
         for member in starting:
             member.process.launch()
         for member in starting:
             member.process.wait_until_ready()
-        if not self.uri:
-            first, *others = [member.address for member in self.members]
-            self.uri = replica_set.initiate(first, member=first, others=others)
-        self.primary()
+
+    def initiate(self) -> None:
+        """Makes them a set, which has a primary then."""
+        first, *others = [member.address for member in self.members]
+        self.uri = replica_set.initiate(first, member=first, others=others)
 
     def stop(self) -> None:
         for member in self.members:

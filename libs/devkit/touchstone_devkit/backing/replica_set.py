@@ -1,5 +1,6 @@
 """Makes mongod a replica set, as transactions need it: of one member, or of several."""
 
+import urllib.parse
 from collections.abc import Sequence
 
 from pymongo import MongoClient
@@ -36,8 +37,7 @@ def initiate(address: str, *, member: str, others: Sequence[str] = (), timeout_s
     """Initiates the set at `address` ("host:port", as we reach it) with `member` (as the server reaches itself).
 
     `others` are further members, as servers and clients reach them; the one at `address` becomes the first primary.
-    Returns the URI for clients. Open them only after this: one that was open before keeps saying that sessions are
-    not supported. Raises TimeoutError when there is no primary in time.
+    Returns the URI for clients. Raises TimeoutError when there is no primary in time.
     """
     client: MongoClient
 
@@ -49,13 +49,16 @@ def initiate(address: str, *, member: str, others: Sequence[str] = (), timeout_s
         # an error: not listening yet, or between two states
         slow = f"mongod at {address} did not become primary of {NAME}"
         awaited(is_primary, slow, timeout_s, ignoring=(PyMongoError,))
-    return _uri(address, others)
+    uri = f"mongodb://{','.join([address, *others])}/?replicaSet={NAME}"
+    # By itself a client goes by the names that the set has for its members: that of one in a container leads nowhere.
+    return uri if member == address else directly(uri)
 
 
-def _uri(address: str, others: Sequence[str]) -> str:
-    if others:
-        return f"mongodb://{','.join([address, *others])}/?replicaSet={NAME}"
-    return f"mongodb://{address}/?replicaSet={NAME}&directConnection=true"
+def directly(uri: str) -> str:
+    """For clients that are to talk with the server at this very address, whatever the set calls it."""
+    parts = urllib.parse.urlsplit(uri)
+    options = dict(urllib.parse.parse_qsl(parts.query)) | {"directConnection": "true"}
+    return urllib.parse.urlunsplit(parts._replace(query=urllib.parse.urlencode(options)))
 
 
 def _initiate_once(client: MongoClient, members: Sequence[str]) -> None:
