@@ -12,6 +12,7 @@ from pathlib import Path
 from harness import catalogue, document, infrastructure, results, running, table, targets
 
 from touchstone_devkit.backing.choosing import NoBacking
+from touchstone_devkit.backing.replica_set import directly
 from touchstone_devkit.backing.sources import Unavailable
 from touchstone_devkit.chaos.controlled import ControlledBacking
 from touchstone_devkit.processes.running import ProcessDidNotStart
@@ -113,6 +114,8 @@ def _system(servers: str) -> Iterator[System]:
                 _say(f"starting {nodes} node(s) of the broker and {members} member(s) of the database")
                 backing = ControlledBacking(broker_nodes=nodes, mongo_members=members, announce=_say)
                 stack.enter_context(backing)
+                if servers == infrastructure.DIRECT:
+                    backing.mongo_uri = directly(backing.mongo_uri)
             yield stack.enter_context(running.faulty_system(backing, _say))
         except (ProcessDidNotStart, SystemDidNotStart) as error:
             raise Unavailable(str(error)) from error

@@ -168,7 +168,9 @@ def test_a_soak_draws_from_what_its_servers_allow_and_draws_the_same_again() -> 
     assert soak.schedule(random.Random(7), 400, own) == with_servers
     assert {f.name.partition("/")[0] for f in without if not isinstance(f, cases.Case)} == {"mail", "consumer"}
     assert {f.name for f in with_servers if not isinstance(f, cases.Case)} == {
-        f.name for f in FAULTS if f.servers != "cluster" and not f.provisions and UNDER_LOAD not in f.not_in
+        f.name
+        for f in FAULTS
+        if f.servers in ("any", "one", "replicas") and not f.provisions and UNDER_LOAD not in f.not_in
     }
     assert sum(isinstance(f, cases.Case) for f in with_servers) > 100
 

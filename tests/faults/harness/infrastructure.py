@@ -16,11 +16,19 @@ MOMENTS: Mapping[str, str] = {
     BACKLOG: "a service was down, some hundreds of audits wait for it, and it has just come back",
     DEPLOY: "the services are restarted one after the other with SIGTERM, under load",
 }
-ANY, ONE, CLUSTER, REPLICAS = "any", "one", "cluster", "replicas"
-SERVERS: Mapping[str, tuple[int, int] | None] = {ANY: None, ONE: (1, 1), CLUSTER: (3, 1), REPLICAS: (1, 3)}
-"""Nodes of the broker and members of the database that the cases of a group need; None: they leave those alone."""
+ANY, ONE, LONE, DIRECT, CLUSTER, REPLICAS = "any", "one", "lone", "direct", "cluster", "replicas"
+SERVERS: Mapping[str, tuple[int, int] | None] = {
+    ANY: None,
+    ONE: (1, 1),
+    LONE: (1, 1),
+    DIRECT: (1, 1),
+    CLUSTER: (3, 1),
+    REPLICAS: (1, 3),
+}
+"""Nodes of the broker and members of the database that the cases of a group need; None: they leave those alone. To
+those of ONE it does not matter how many members there are; those of DIRECT have `directConnection` in the address."""
 
-BROKER_BACK_S, PRIMARY_LOST_S, CONSUMER_KILLED_S = 5.0, 15.0, 7.0
+BROKER_BACK_S, PRIMARY_LOST_S, DATABASE_BACK_S, CONSUMER_KILLED_S = 5.0, 15.0, 5.0, 7.0
 NOTICE_SENT = "notification.notice_sent."
 NO_FAULT = "nothing"
 
@@ -51,6 +59,13 @@ def _broker(name: str, strike: striking.Strike) -> Fault:
 
 def _database(name: str, strike: striking.Strike, recovery_s_max: float | None = PRIMARY_LOST_S) -> Fault:
     return Fault(f"database/{name}", strike, REPLICAS, recovery_s_max=recovery_s_max)
+
+
+def _of_one_member(name: str, strike: striking.Strike, recovery_s_max: float = DATABASE_BACK_S) -> list[Fault]:
+    return [
+        Fault(f"database/{servers}-{name}", strike, servers, recovery_s_max=recovery_s_max)
+        for servers in (LONE, DIRECT)
+    ]
 
 
 def _mail(name: str, strike: striking.Strike) -> Fault:
@@ -100,6 +115,9 @@ FAULTS = (
     _database("primary-stepped-down", striking.primary_stepped_down),
     _database("primary-stopped", striking.primary_stopped),
     _database("down-60s", striking.database_down, None),
+    *_of_one_member("killed", striking.member_killed),
+    *_of_one_member("recovering", striking.member_recovering),
+    *_of_one_member("initiated-late", striking.member_initiated_late, PRIMARY_LOST_S),
     _mail("term", striking.mail_ended(signal.SIGTERM)),
     _mail("kill", striking.mail_ended(signal.SIGKILL)),
     _mail("stop", striking.mail_stopped),

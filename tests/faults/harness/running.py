@@ -27,7 +27,7 @@ from touchstone_devkit.system.runner import System
 
 SETTLE_S = 180
 FAULTS_TOLD = 20
-WRITTEN_HERE = ("tests/faults/results.json", "docs/reliability.md", "docs/recovery.svg")
+WRITTEN_HERE = ("tests/faults/results.json", "docs/reliability-results.md", "docs/recovery.svg")
 """By the harness itself: they do not change what is tested."""
 
 

@@ -23,6 +23,7 @@ BROKER_DOWN_S = 5.0
 NODE_DOWN_S = 20.0
 MEMBER_DOWN_S = 20.0
 DATABASE_DOWN_S = 60.0
+LONE_DOWN_S = 10.0
 MAIL_DOWN_S = 60.0
 KILLS = 12
 READY_S = 180.0
@@ -178,6 +179,43 @@ def database_down(target: Target, blow: Blow) -> None:
     for member in mongo.members:
         member.start()
     mongo.primary()
+    blow.recover()
+
+
+def member_killed(target: Target, blow: Blow) -> None:
+    """The only one."""
+    mongo = target.backing.mongo
+    blow.strike()
+    mongo.members[0].kill()
+    target.pause(LONE_DOWN_S)
+    mongo.start()
+    blow.recover()
+
+
+def member_recovering(target: Target, blow: Blow) -> None:
+    """The only one comes back, and is neither primary nor secondary when its clients connect."""
+    mongo = target.backing.mongo
+    blow.strike()
+    mongo.members[0].kill()
+    mongo.start()
+    with mongo.members[0].recovering():
+        target.pause(LONE_DOWN_S)
+    mongo.primary()
+    blow.recover()
+
+
+def member_initiated_late(target: Target, blow: Blow) -> None:
+    """The only one comes back with its data and of no set, as from a copy of its files; later it is made one.
+
+    In the new set elections are counted anew: so there was more than one in the old one.
+    """
+    mongo = target.backing.mongo
+    mongo.step_down(for_s=1)
+    mongo.primary()
+    blow.strike()
+    mongo.members[0].forget_set()
+    target.pause(LONE_DOWN_S)
+    mongo.initiate()
     blow.recover()
 
 

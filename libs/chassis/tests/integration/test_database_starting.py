@@ -156,7 +156,7 @@ def test_a_service_that_was_there_before_its_database_is_ready_when_that_is(
 
 @each_uri()
 def test_a_set_that_was_initiated_anew_is_noticed(mongo_uri, members, member, start):
-    members.step_down()  # a later election than the first one of the set to come
+    members.step_down(for_s=1)  # a later election than the first one of the set to come
     members.primary()
     process = start(MONGO_URI=mongo_uri).until_ready()
 

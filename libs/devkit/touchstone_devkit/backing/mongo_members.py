@@ -132,9 +132,9 @@ class MongoMembers:
         found = awaited(lambda: [*filter(is_primary, self.members)], "no primary", PRIMARY_TIMEOUT_S)
         return self.members.index(found[0])
 
-    def step_down(self) -> None:
-        """The primary gives up for ten seconds. Others are elected at once; a single member elects itself again."""
+    def step_down(self, for_s: int = STEPPED_DOWN_S) -> None:
+        """The primary gives up. Others are elected at once; a single member elects itself again after that time."""
         alone = len(self.members) == 1
         client: MongoClient
         with self.members[self.primary()].client() as client, contextlib.suppress(AutoReconnect):
-            client.admin.command("replSetStepDown", STEPPED_DOWN_S, secondaryCatchUpPeriodSecs=5, force=alone)
+            client.admin.command("replSetStepDown", for_s, secondaryCatchUpPeriodSecs=min(5, for_s - 1), force=alone)
