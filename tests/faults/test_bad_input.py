@@ -278,6 +278,26 @@ def test_a_method_that_is_none_is_answered_or_parked(bench: Bench, service: str,
     assert problem("without one", mute, [parked("unknown_method"), parked("rejected")]) is None
 
 
+@pytest.mark.parametrize("arguments", [80_000, 1_300], ids=["1 MB", "16 KB"])
+def test_a_storm_of_calls_without_a_token_holds_nobody_up(bench: Bench, arguments: int) -> None:
+    public = next(e for e in ENTRANCES if e.kind == RPC and e.caller is None)
+    other = next(e for e in ENTRANCES if e.kind == RPC and e.caller and not e.changes and e.service == public.service)
+    usual = bench.send(other, "a call with a token", bench.message(other)).what
+    storm = bench.message(public, {f"k{number}": 1 for number in range(arguments)})
+    bench.quiet()
+
+    with bench.undisturbed(contents=True):
+        for number in range(100):
+            bench.wire.send(storm.but(correlation_id=str(number)))
+        outcome = bench.send(other, "a call with a token, in a storm", bench.message(other))
+        replies = [bench.wire.reply_to_call(str(number), within_s=walking.WAIT_S) for number in range(100)]
+        bench.quiet()
+
+    assert problem("a call with a token, in a storm", outcome, [FINE], usual) is None
+    assert {walking.word_of(json.loads(reply.body)) for reply in replies if reply} == {answered("malformed_request")}
+    assert None not in replies
+
+
 @pytest.mark.parametrize("entrance", one_of_each_kind(), ids=str)
 def test_a_body_of_20_mb_is_refused_by_the_broker_or_parked(bench: Bench, entrance: Entrance) -> None:
     good = bench.message(entrance)

@@ -9,7 +9,7 @@ from marshmallow.exceptions import SCHEMA
 
 from touchstone_contracts.codec import loading
 from touchstone_contracts.errors import InvalidRequest
-from touchstone_contracts.field_errors import ERRORS_MAX, field_errors
+from touchstone_contracts.field_errors import counted, field_errors, untold
 from touchstone_contracts.plain import is_plain
 
 DEPTH_MAX = 32
@@ -18,20 +18,20 @@ _Step = str | int
 
 
 def load(schema: Schema, data: Any) -> dict[str, Any]:
-    """`data` as `schema` loads it. Raises InvalidRequest with everything that is wrong, at most ERRORS_MAX faults.
+    """`data` as `schema` loads it. Raises InvalidRequest with everything that is wrong, up to ERRORS_MAX faults.
 
     Refuses as well what no schema asks about and no database can hold: lone surrogates, numbers that are not finite or
     need more than 64 bits, and nesting deeper than DEPTH_MAX.
     """
-    errors = [] if _is_storable(data) else field_errors(_unstorable(data))
-    if not errors:
+    messages = {} if _is_storable(data) else _unstorable(data)
+    if not messages:
         try:
             loaded: dict[str, Any] = loading.load(schema, data)
             return loaded
         except ValidationError as error:
-            errors = field_errors(error.normalized_messages())
-    count = "One thing is" if len(errors) == 1 else f"{len(errors)} things are"
-    raise InvalidRequest(f"{count} wrong with the request.", errors[:ERRORS_MAX])
+            messages = error.normalized_messages()
+    errors = field_errors(messages)
+    raise InvalidRequest(counted(len(errors) + untold(messages), "the request"), errors)
 
 
 def _is_storable(data: Any) -> bool:

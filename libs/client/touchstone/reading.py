@@ -5,6 +5,8 @@ import math
 import pathlib
 from typing import Any
 
+from touchstone_contracts.doubled_keys import doubled_keys, sentence
+
 DEPTH_MAX = 64
 """A service takes nothing that is nested deeper."""
 _DIGITS_MAX = 300
@@ -44,6 +46,8 @@ def json_of(text: str, named: str) -> Any:
         raise Unreadable(f"{named} is no JSON: {error}") from None
     if _is_deep(value):
         raise Unreadable(deep)
+    if faults := doubled_keys(text):
+        raise Unreadable(f"{named} can be read in two ways: {sentence(faults)}.")
     return value
 
 

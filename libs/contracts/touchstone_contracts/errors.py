@@ -132,7 +132,7 @@ class UnknownMethod(Refusal):
 
 
 class MalformedRequest(Refusal):
-    """The message is no request: not JSON, wrong content type, compressed, too large or with broken headers."""
+    """The message is no request: not JSON, a key twice, wrong content type, compressed, too large or broken headers."""
 
     code = "malformed_request"
 

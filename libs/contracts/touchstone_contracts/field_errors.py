@@ -1,5 +1,6 @@
-"""Turns what marshmallow says about an input into the field errors that a caller gets, everything at once."""
+"""Turns what marshmallow says about an input into the field errors that a caller gets, up to a limit all at once."""
 
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -9,9 +10,9 @@ from marshmallow.exceptions import SCHEMA
 
 from touchstone_contracts.errors import FieldError
 
-ERRORS_MAX = 500
-"""No more field errors are told of one input."""
-_KEY_LENGTH_MAX = 64
+ERRORS_MAX = 1000
+"""So many faults of one input are told of; of the others, how many there are."""
+_KEY_LENGTH_MAX, _PATH_LENGTH_MAX = 64, 300
 
 _CODES = [
     (re.compile(pattern), code)
@@ -31,7 +32,7 @@ _CODES = [
     )
 ]
 
-_Step = str | int
+Step = str | int
 
 
 def fault(code: str, message: str) -> ValidationError:
@@ -40,18 +41,30 @@ def fault(code: str, message: str) -> ValidationError:
 
 
 def field_errors(messages: Any) -> list[FieldError]:
-    """The faults in marshmallow's message structure, ordered by path.
+    """The faults in marshmallow's message structure, ordered by path; the first ERRORS_MAX that are met.
 
     `messages` is what ValidationError.normalized_messages() gives: nested dicts by field name or list index, `_schema`
     for the whole of an object, and texts. The codes are required, unknown_field, null, wrong_type, unknown_choice,
     too_short, too_long, wrong_length, out_of_range and invalid; where they are too coarse, `{"code": ..., "message":
     ...}` may stand in place of a text. Paths look like `items[3].colour`; the path of the whole input is empty.
     """
-    found = sorted(set(_walk(messages, ())), key=lambda fault: (_order(fault[0]), fault[1:]))
-    return [FieldError(_path(steps), code, message) for steps, code, message in found]
+    met = set(itertools.islice(_walk(messages, ()), ERRORS_MAX))
+    found = sorted(met, key=lambda fault: (_order(fault[0]), fault[1:]))
+    return [FieldError(path_of(steps), code, message) for steps, code, message in found]
 
 
-def _walk(messages: Any, steps: tuple[_Step, ...]) -> Iterator[tuple[tuple[_Step, ...], str, str]]:
+def untold(messages: Any) -> int:
+    """How many more faults there are than `field_errors` gives."""
+    return sum(1 for _ in itertools.islice(_walk(messages, ()), ERRORS_MAX, None))
+
+
+def counted(count: int, of: str) -> str:
+    """A refusal's sentence on so many faults, of which ERRORS_MAX are told: `3 things are wrong with the report.`"""
+    things = "One thing is" if count == 1 else f"{count} things are"
+    return f"{things} wrong with {of}{f'; {ERRORS_MAX} of them are told' if count > ERRORS_MAX else ''}."
+
+
+def _walk(messages: Any, steps: tuple[Step, ...]) -> Iterator[tuple[tuple[Step, ...], str, str]]:
     if isinstance(messages, str):
         yield steps, _code(messages), messages
     elif isinstance(messages, (list, tuple)):
@@ -75,11 +88,11 @@ def _code(message: str) -> str:
     return next((code for pattern, code in _CODES if pattern.match(message)), "invalid")
 
 
-def _path(steps: tuple[_Step, ...]) -> str:
+def path_of(steps: tuple[Step, ...]) -> str:
     """A caller chooses the names of unknown fields: cut what no schema of ours would name."""
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step[:_KEY_LENGTH_MAX]}" for step in steps)
-    return path.removeprefix(".")
+    return path.removeprefix(".")[:_PATH_LENGTH_MAX]
 
 
-def _order(steps: tuple[_Step, ...]) -> list[tuple[int, str]]:
+def _order(steps: tuple[Step, ...]) -> list[tuple[int, str]]:
     return [(step, "") if isinstance(step, int) else (-1, step) for step in steps]

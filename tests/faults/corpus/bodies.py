@@ -9,6 +9,8 @@ from typing import Any
 from corpus.rows import FINE, Row, answered, parked, row
 from corpus.wire import Message
 
+from touchstone_chassis.rpc.method import PUBLIC_BYTES_MAX
+
 MALFORMED = answered("malformed_request")
 MEGABYTE = 1024 * 1024
 MARKER = "/tmp/touchstone-a-pickle-was-opened"
@@ -65,6 +67,16 @@ def _inserted(name: str, text: str, call: str, queued: str) -> Row:
     return row(f"body: {name}", spoil, call=call, queued=parked(queued))
 
 
+def _doubled(name: str, members: bytes) -> Row:
+    """Two members of one name in front of an otherwise good object."""
+    return row(
+        f"body: {name}",
+        lambda m: m.but(body=b"{" + members + m.body[1:]),
+        call=MALFORMED,
+        queued=parked("doubled_key"),
+    )
+
+
 def _grown(to_bytes: int) -> Any:
     """The good object, with blanks at its end."""
     return lambda m: m.but(body=m.body + b" " * (to_bytes - len(m.body)))
@@ -102,8 +114,15 @@ BODIES = [
     _inserted("100,000 lists in each other", "[" * 100_000 + "]" * 100_000, MALFORMED, "too_deep"),
     row("body: 100,000 lists that never end", lambda m: m.but(body=b"[" * 100_000), call=MALFORMED,
         queued=(parked("too_deep"), parked("undecodable"))),
+    _inserted("an object of 201 members", "{" + ",".join(f'"{n}":1' for n in range(201)) + "}", MALFORMED, "too_many"),
+    _inserted("10,000 values", "[1" + ",1" * 9_999 + "]", MALFORMED, "too_many"),
+    _inserted("300,000 empty objects", "[{}" + ",{}" * 299_999 + "]", MALFORMED, "too_many"),
+    _doubled("a key twice", b'"more":1,"more":1,'),
+    _doubled("a key twice, once in escapes, with a colon to make up for it", rb'"more":"\u003a","\u006dore":1,'),
+    _doubled("a key twice, far inside", b'"more":[{"a":{"b":1,"b":2}}],'),
     row("body: a byte more than allowed", _grown(MEGABYTE + 1), call=MALFORMED, queued=parked("too_large")),
-    row("body: exactly as long as allowed", _grown(MEGABYTE), call=FINE, queued=FINE),
+    row("body: exactly as long as allowed with a token", _grown(MEGABYTE), call=(FINE, MALFORMED), queued=FINE),
+    row("body: exactly as long as allowed without a token", _grown(PUBLIC_BYTES_MAX), call=FINE, queued=FINE),
     *_compressed("a small body, gzip", gzip.compress(b"{}"), "application/x-gzip"),
     *_compressed("a bomb of 64 MB, gzip", gzip.compress(bytes(64 * MEGABYTE), 1), "application/x-gzip"),
     *_compressed("a bomb of 64 MB, bzip2", bz2.compress(bytes(64 * MEGABYTE), 1), "application/x-bz2"),

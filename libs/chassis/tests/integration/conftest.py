@@ -107,6 +107,7 @@ class Toy:
 
     @query(GetSchema(), roles=PUBLIC)
     def get_thing(self, request: dict, caller: Any) -> dict:
+        self.behaviour.get(request["id"], lambda: None)()
         thing = self.things.get(request["id"])
         if thing is None:
             raise NotFound(f"no thing {request['id']}")
@@ -298,6 +299,7 @@ def settings(backing: Any, amqp_uri: str, database_prefix: str, issuer: Issuer) 
         "amqp_credentials_path": None,
         **event_keys().settings("toy"),
         "unsigned_events": "refuse",
+        "amqp_credentials_path": None,
         "audience": "touchstone",
         "issuers": ["tests"],
         "sandbox": False,

@@ -129,6 +129,8 @@ BAD = {
     "a list": (b"[]", {"content_type": CLOUD}, "undecodable"),
     "a number": (b"1", {"content_type": CLOUD}, "undecodable"),
     "NaN": (b'{"a": NaN}', {"content_type": CLOUD}, "undecodable"),
+    "a key twice": (b'{"a": {"b": [{"c": 1, "\\u0063": 1}]}}', {"content_type": CLOUD}, "doubled_key"),
+    "too much": (b'{"a": [' + b"1," * 10_000 + b"1]}", {"content_type": CLOUD}, "too_many"),
     "no content type": (b"{}", {}, "content_type"),
     "wrong content type": (b"{}", {"content_type": "application/text"}, "content_type"),
     "pickle": (b"\x80\x04N.", {"content_type": "application/x-python-serialize"}, "content_type"),

@@ -8,11 +8,14 @@ import uuid
 from typing import Any
 
 import eventlet
+import pika
 import pytest
+from eventlet.semaphore import Semaphore
 
 from touchstone_chassis.handlers.idempotency import Answers
 from touchstone_chassis.handlers.resources import Resources
-from touchstone_chassis.rpc.method import Method
+from touchstone_chassis.rpc.method import PUBLIC_BYTES_MAX, Method
+from touchstone_chassis.rpc.server import RpcServer
 from touchstone_chassis.unit_of_work.committer import Committer
 from touchstone_devkit.eventually import eventually, patience
 
@@ -202,6 +205,13 @@ BAD = {
     "compression": (GOOD, {"headers": {"compression": "application/x-bz2"}}, "malformed_request"),
     "deep nesting": (b"[" * 40_000 + b"]" * 40_000, {}, "malformed_request"),
     "too large": (b" " * 200_000 + GOOD, {}, "malformed_request"),
+    "too large without a token": (b" " * PUBLIC_BYTES_MAX + GOOD, {}, "malformed_request"),
+    "too many arguments": (
+        json.dumps({"kwargs": dict.fromkeys(map(str, range(201)))}).encode(),
+        {},
+        "malformed_request",
+    ),
+    "a key twice": (b'{"args": [], "kwargs": {"id": "t-1", "\\u0069d": "t-1"}}', {}, "malformed_request"),
     "call_id_stack a string": (GOOD, {"headers": {"nameko.call_id_stack": "x"}}, "malformed_request"),
     "call_id_stack of numbers": (GOOD, {"headers": {"nameko.call_id_stack": [1]}}, "malformed_request"),
     "deadline a word": (GOOD, {"headers": {"nameko.deadline": "soon"}}, "malformed_request"),
@@ -224,6 +234,48 @@ def test_a_bad_request_is_answered_and_the_next_good_one_too(bus, subtests):
 
             assert reply["error"]["code"] == code
             assert bus.call("get_thing", id="t-1")["error"]["code"] == "not_found"
+
+
+def test_an_argument_that_stands_twice_is_named_by_its_path(bus, issuer, database):
+    key = uuid.uuid4().hex.encode()
+    body = b'{"args": [], "kwargs": {"id": "t-1", "label": {"a": [{"b": 1, "b": 2}]}, "idempotency_key": "%b"}}' % key
+
+    error = bus.ask("name_thing", body, token=issuer.token())["error"]
+
+    assert [(fault["path"], fault["code"]) for fault in error["errors"]] == [("label.a[0].b", "doubled_key")]
+    assert database["things"].count_documents({}) == 0
+
+
+def test_who_shows_no_token_where_one_is_needed_is_refused_whatever_the_body_is(bus):
+    assert bus.ask("name_thing", b"{" * 90_000)["error"]["code"] == "unauthenticated"
+
+
+def test_who_shows_a_token_may_say_more(bus, issuer):
+    answer = bus.call("get_thing", issuer.token(), id="t" * 2 * PUBLIC_BYTES_MAX)
+
+    assert answer["error"]["code"] == "not_found"
+
+
+def test_calls_without_a_token_share_a_few_places_and_all_others_go_on_beside_them(bus, issuer, toy, behaviour):
+    toy.shared_extensions[RpcServer].public_share = Semaphore(2)
+    begun, going_on = [], eventlet.event.Event()
+
+    def linger() -> None:
+        begun.append(1)
+        going_on.wait()
+
+    behaviour["slow"] = linger
+    for _ in range(6):
+        body = json.dumps({"args": [], "kwargs": {"id": "slow"}}).encode()
+        properties = pika.BasicProperties(content_type="application/json", reply_to=bus.replies)
+        bus.channel.basic_publish("nameko-rpc", "toy.get_thing", body, properties)
+
+    answer = bus.call("get_thing", issuer.token(), id="t-1")
+
+    assert answer["error"]["code"] == "not_found"
+    eventually(lambda: len(begun) == 2)
+    going_on.send()
+    eventually(lambda: len(begun) == 6)
 
 
 def test_a_request_that_cannot_be_answered_is_parked(bus):
@@ -272,6 +324,18 @@ def test_a_message_is_a_command_and_its_refusal_is_recorded(bus, issuer, databas
     assert database["things"].find_one({"_id": "m"})["cab"] == "dnv"
     assert database["things"].find_one({"_id": "m-2"})["code"] == "invalid_request"
     assert database["things"].find_one({"_id": "m-3"})["code"] == "unauthenticated"
+
+
+def test_a_message_in_which_a_key_stands_twice_is_refused_to_its_sender(bus, issuer, database):
+    headers = {"authorization": issuer.token("assessor", cab="dnv")}
+    body = b'{"id": "m", "label": "x", "label": "y"}'
+
+    bus.put("toy.intake", body, content_type="application/json", message_id="m-1", headers=headers)
+
+    refusal = eventually(lambda: database["things"].find_one())
+    assert (refusal["_id"], refusal["code"]) == ("m-1", "malformed_request")
+    parked, _ = bus.dead_letter()
+    assert parked.headers["touchstone-reason"] == "doubled_key"
 
 
 def test_the_same_message_twice_is_one_command(bus, issuer, database):

@@ -1,6 +1,7 @@
 """Guards: any bytes and headers give a JSON object or a reason, nothing else."""
 
 import json
+import time
 from typing import Any
 
 import amqp
@@ -10,7 +11,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from touchstone_chassis.consuming.decoding import BadMessage, correlation_id, decode, text_header, traceparent
+from touchstone_chassis.consuming.decoding import (
+    KEYS_MAX,
+    VALUES_MAX,
+    BadMessage,
+    correlation_id,
+    decode,
+    text_header,
+    traceparent,
+)
 from touchstone_chassis.consuming.delivery import Delivery
 
 pytestmark = pytest.mark.usefixtures("fixed_time")
@@ -18,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("fixed_time")
 
 @pytest.fixture(autouse=True, scope="module")
 def _config() -> Any:
-    with nameko.config.patch({"message_bytes_max": 10_000}):
+    with nameko.config.patch({"message_bytes_max": 100_000}):
         yield
 
 
@@ -101,7 +110,13 @@ def decoded_slowly(delivery: Delivery, content_type: str) -> Any:
         raise BadMessage("undecodable", "")
     if is_deeper(checked, 64):
         raise BadMessage("too_deep", "")
+    json.loads(body, object_pairs_hook=each_once)
     return json.loads(body, parse_int=of_64_bits)
+
+
+def each_once(members: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in members}) < len(members):
+        raise BadMessage("doubled_key", "")
 
 
 def is_deeper(value: Any, levels_max: int) -> bool:
@@ -140,18 +155,22 @@ NUMBERS = (
 TEXTS = st.text().map(json.dumps) | st.sampled_from(
     [r'"\ud800"', r'"\udc00\ud800"', r'"\ud83d\ude00"', '"\x00"', r'"\u0000"', r'"\/"', '"é"', '"']
 )
+NAMES = TEXTS | st.sampled_from(['"a"', '"b"', r'"\u0061"', '":"', r'"\u003a"', r'"\u003A"', r'"\":"', "1"])
 BODIES = st.recursive(
-    NUMBERS | TEXTS | st.sampled_from(["true", "false", "null", "NaN", "Infinity", "", " 1 ", "tru"]),
+    NUMBERS | NAMES | st.sampled_from(["true", "false", "null", "NaN", "Infinity", "", " 1 ", "tru"]),
     lambda inner: (
         st.lists(inner, max_size=4).map(lambda items: f"[{','.join(items)}]")
-        | st.lists(st.tuples(TEXTS | st.sampled_from(['"a"', '"b"', "1"]), inner), max_size=4).map(
-            lambda pairs: "{" + ", ".join(f"{key}:{value}" for key, value in pairs) + "}"
+        | st.lists(st.tuples(NAMES, st.sampled_from([":", ": ", " :"]), inner), max_size=4).map(
+            lambda members: "{" + ", ".join(map("".join, members)) + "}"
         )
     ),
 )
 
 
 @example(inside='{"a":9223372036854775808, "a":[]}', tail="")
+@example(inside=r'{"a":"\u003a", "a":"\u003a"}', tail="")
+@example(inside=r'{"a":"\u003A", "a":"\u003A"}', tail="")
+@example(inside=r'{"a" :1, "a":":", "\u0061": "\":"}', tail="")
 @given(inside=BODIES, tail=st.sampled_from(["", "", "", " \n", ",", "x", "\ufeff"]))
 @settings(max_examples=300)
 def test_every_body_is_decoded_or_refused_as_if_both_parsers_had_read_it(inside, tail):
@@ -181,8 +200,62 @@ def test_nesting_is_refused_from_the_same_level_on(levels, bottom):
         b'{"a": 1.5, "a": 1, "b": 0.00000000000000000001, "c": 1e19}',
     ],
 )
-def test_a_number_is_too_large_even_where_another_takes_its_place(body):
+def test_what_another_value_takes_the_place_of_is_not_overlooked(body):
     assert outcome(decode, body) == outcome(decoded_slowly, body)
+
+
+def test_a_key_that_stands_twice_is_named():
+    body = rb'{"kwargs": {"x": 1}, "b": [1, {"rating": "good", "note": ":", "r\u0061ting" : "bad"}]}'
+
+    with pytest.raises(BadMessage, match="more than once") as refused:
+        decode(a_delivery(body), "application/json")
+
+    assert [fault.path for fault in refused.value.faults] == ["b[1].rating"]
+
+
+@pytest.mark.parametrize("levels", [70, 900, 1020])
+def test_what_is_deep_and_taken_the_place_of_is_refused_too(levels):
+    body = f'{{"a": {"[" * levels}{"]" * levels}, "a": 1}}'.encode()
+
+    assert outcome(decode, body) in ("doubled_key", "too_deep")
+
+
+def an_object(members: int) -> str:
+    return "{" + ",".join(f'"k{number}":{number}' for number in range(members)) + "}"
+
+
+@pytest.mark.parametrize(
+    ("most", "more"),
+    [
+        (an_object(KEYS_MAX), an_object(KEYS_MAX + 1)),
+        (f'{{"a":[{an_object(KEYS_MAX)},1.5]}}', f'{{"a":[{an_object(KEYS_MAX + 1)},1.5]}}'),
+        (f'{{"a":[{",".join("1" * (VALUES_MAX - 1))}]}}', f'{{"a":[{",".join("1" * VALUES_MAX)}]}}'),
+        (
+            f'{{"a":[{",".join(["[1]"] * (VALUES_MAX // 2 - 1))}]}}',
+            f'{{"a":[{",".join(["[1]"] * (VALUES_MAX // 2))}]}}',
+        ),
+    ],
+    ids=["members", "members further inside", "items", "items further inside"],
+)
+def test_a_body_holds_so_much_and_no_more(most, more):
+    assert decode(a_delivery(most.encode()), "application/json") == json.loads(most)
+    assert outcome(decode, more.encode()) == "too_many"
+
+
+def test_a_body_that_is_far_too_large_is_refused_at_once():
+    body = an_object(80_000).encode()
+    began = time.process_time()
+
+    with nameko.config.patch({"message_bytes_max": len(body)}):
+        assert outcome(decode, body) == "too_many"
+
+    assert time.process_time() - began < 0.1
+
+
+def test_less_may_be_allowed_than_for_all_messages():
+    assert decode(a_delivery(b'{"a":1}'), "application/json", bytes_max=7) == {"a": 1}
+    with pytest.raises(BadMessage, match="8 bytes; at most 7"):
+        decode(a_delivery(b'{"a":12}'), "application/json", bytes_max=7)
 
 
 def test_a_body_whose_end_is_not_the_same_would_be_noticed():

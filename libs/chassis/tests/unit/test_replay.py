@@ -118,7 +118,9 @@ def test_an_edited_message_goes_out_as_an_event_of_its_type():
 @pytest.mark.parametrize(
     ("text", "path"),
     [
-        ("no JSON", "body."),
+        ("no JSON", "body"),
+        (json.dumps(an_event() | {"data": {f"k{number}": 1 for number in range(201)}}), "body"),
+        (json.dumps(an_event()).replace('"data": {', '"data": {"x": 1, "\\u0078": 2, '), "body.data.x"),
         (json.dumps(an_event() | {"id": "another"}), "body.id"),
         (json.dumps(an_event() | {"data": {}}), "body."),
         (json.dumps(an_event("assessment.body_accredited.v1")), "body.type"),

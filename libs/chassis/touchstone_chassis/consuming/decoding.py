@@ -2,31 +2,38 @@
 
 import json
 import re
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 from nameko import config
 
 from touchstone_chassis.consuming.delivery import Delivery
+from touchstone_contracts.doubled_keys import doubled_keys, sentence
+from touchstone_contracts.errors import FieldError
 from touchstone_contracts.plain import is_plain
 
 DEPTH_MAX = 64
+KEYS_MAX, VALUES_MAX = 200, 10_000
+"""In one object, and in all objects and lists together: several times what the largest good message holds."""
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_DIGITS_AS_ZEROS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else byte for byte in range(256))
-_TOO_LONG = b"0" * 19
-"""So many digits may be more than 64 bits; fewer are not."""
+_ESCAPED_COLON = re.compile(rb"\\u003[aA]")
 
 
 class BadMessage(Exception):
-    """The message cannot be understood, whoever tries. `reason` is a code."""
+    """The message cannot be understood, whoever tries. `reason` is a code; `faults` say where, if that can be said."""
 
-    def __init__(self, reason: str, detail: str):
+    def __init__(self, reason: str, detail: str, faults: Sequence[FieldError] = ()):
         super().__init__(detail)
-        self.reason = reason
+        self.reason, self.faults = reason, faults
 
 
-def decode(delivery: Delivery, *content_types: str) -> dict[str, Any]:
-    """The JSON object in the body. Raises BadMessage; never decompresses, never unpickles, never echoes the body."""
+def decode(delivery: Delivery, *content_types: str, bytes_max: int | None = None) -> dict[str, Any]:
+    """The JSON object in the body, of at most `bytes_max` where that is less than for all messages.
+
+    Raises BadMessage; never decompresses, never unpickles, never echoes the body.
+    """
     _check_headers(delivery)
     content_type = delivery.attribute("content_type")
     if content_type not in content_types:
@@ -36,9 +43,14 @@ def decode(delivery: Delivery, *content_types: str) -> dict[str, Any]:
     encoding = delivery.attribute("content_encoding")
     if encoding not in (None, "", "utf-8", "UTF-8", "utf8"):
         raise BadMessage("content_encoding", f"content encoding {str(encoding)[:40]!r}; expected utf-8")
-    if delivery.size > config["message_bytes_max"]:
-        raise BadMessage("too_large", f"{delivery.size} bytes; at most {config['message_bytes_max']}")
-    body = delivery.body
+    bytes_max = min(config["message_bytes_max"], bytes_max or sys.maxsize)
+    if delivery.size > bytes_max:
+        raise BadMessage("too_large", f"{delivery.size} bytes; at most {bytes_max}")
+    return json_object(delivery.body)
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in `body`, within our bounds and with no key twice. Raises BadMessage."""
     try:
         # orjson has a limit of depth of its own, refuses NaN and half characters, and never exhausts the stack.
         checked = orjson.loads(body)
@@ -48,17 +60,30 @@ def decode(delivery: Delivery, *content_types: str) -> dict[str, Any]:
         raise BadMessage("undecodable", "the body is not JSON in UTF-8, or holds half a character") from None
     if not isinstance(checked, dict):
         raise BadMessage("undecodable", "the body is not a JSON object")
-    if not _may_hold_long_number(body) and is_plain(checked, depth_max=DEPTH_MAX):
-        return checked
-    if _depth_exceeds(checked, DEPTH_MAX):
-        raise BadMessage("too_deep", "the body is nested too deeply")
-    # orjson would make a float of a number beyond 64 bits.
-    return json.loads(body, parse_int=_storable)
+    plain = is_plain(checked, depth_max=DEPTH_MAX, keys_max=KEYS_MAX, values_max=VALUES_MAX)
+    if not plain:
+        _check_bounds(checked)
+    if _may_double_keys(body, checked):
+        try:
+            faults = doubled_keys(body)
+        except RecursionError:  # within a value that another replaces
+            raise BadMessage("too_deep", "the body is nested too deeply") from None
+        if faults:
+            raise BadMessage("doubled_key", sentence(faults), faults)
+    # orjson would make a float of a number beyond 64 bits, and of what it leaves out nobody knows.
+    return checked if plain else json.loads(body, parse_int=_storable)
 
 
-def _may_hold_long_number(body: Any) -> bool:
-    """Whether digits stand in a row that may be too many, if only in a text, or under a key that comes again."""
-    return not isinstance(body, bytes) or _TOO_LONG in body.translate(_DIGITS_AS_ZEROS)
+def _may_double_keys(body: bytes, checked: dict[str, Any]) -> bool:
+    """Whether keys may stand twice; False is sure.
+
+    Outside of texts a colon follows each key. If the body has as many as what is left of it when it is written again,
+    nothing was left out, since no text has more colons then than before: unless one was escaped.
+    """
+    written = orjson.dumps(checked)
+    return written != body and (
+        written.count(b":") != body.count(b":") or (b"\\" in body and _ESCAPED_COLON.search(body) is not None)
+    )
 
 
 def _storable(digits: str) -> int:
@@ -78,19 +103,17 @@ def _check_headers(delivery: Delivery) -> None:
         raise BadMessage("headers", "nameko.call_id_stack is not a list of strings")
 
 
-def _depth_exceeds(value: Any, depth_max: int) -> bool:
-    level = [value]
-    for _ in range(depth_max):
-        level = [v for parent in level for v in _children(parent)]
+def _check_bounds(value: Any) -> None:
+    level, count = [value], 0
+    for _ in range(DEPTH_MAX):
+        count += sum(map(len, level))
+        if count > VALUES_MAX or any(isinstance(parent, dict) and len(parent) > KEYS_MAX for parent in level):
+            raise BadMessage("too_many", f"at most {KEYS_MAX} keys in an object, and {VALUES_MAX} values in all")
+        level = [v for parent in level for v in (parent.values() if isinstance(parent, dict) else parent)]
+        level = [v for v in level if isinstance(v, (dict, list))]
         if not level:
-            return False
-    return True
-
-
-def _children(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [v for v in value.values() if isinstance(v, (dict, list))]
-    return [v for v in value if isinstance(v, (dict, list))]
+            return
+    raise BadMessage("too_deep", "the body is nested too deeply")
 
 
 def text_header(delivery: Delivery, *names: str, length_max: int = 4096) -> str | None:

@@ -1,5 +1,6 @@
 """What an operator may do with a kept dead letter: replay it, edit it, discard it; no I/O."""
 
+import dataclasses
 import datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from marshmallow import ValidationError
 
 from touchstone_chassis.amqp.publisher import Outgoing, is_sendable
 from touchstone_chassis.auth.signatures import FORGED, UNSIGNED
+from touchstone_chassis.consuming.decoding import BadMessage, json_object
 from touchstone_chassis.deadletters.letter import (
     DISCARDED,
     KEPT_AS,
@@ -34,6 +36,7 @@ from touchstone_contracts.topology import event_queue
 REPLAYS_MAX = 5
 HISTORY_KEPT = datetime.timedelta(days=365)
 """How long a dead letter stays in the database after it was replayed or discarded."""
+_NO_EVENT = "The new body is no event of the type that its queue is for."
 
 Obstacle = tuple[str, str]
 """Why something cannot be done: a code and a sentence."""
@@ -119,7 +122,11 @@ def edited(
         raise IllegalTransition(f"{document['_id']} is {document['state']}; only what is parked can be edited.")
     if document["reason"] in (UNSIGNED, FORGED):
         raise IllegalTransition("Nobody vouches for it: discard it; if it is true, its producer can announce it again.")
-    new = json_of(text.encode())
+    try:
+        new = json_object(text.encode())
+    except BadMessage as bad:
+        errors = [dataclasses.replace(fault, path=f"body.{fault.path}") for fault in bad.faults]
+        raise InvalidRequest(_NO_EVENT, errors or [FieldError("body", bad.reason, str(bad))]) from None
     old = current_body(document)
     new = unmasked(new, json_of(old) if old is not None else {})
     event_type = _checked(document, new, service)
@@ -146,7 +153,7 @@ def _checked(document: dict[str, Any], new: dict[str, Any], service: str) -> str
         envelope, _ = unwrap(new, expected=REGISTRY.get(queue_type) if document["queue"] else None)
     except ValidationError as error:
         errors = field_errors({"body": error.normalized_messages()})
-        raise InvalidRequest("The new body is no event of the type that its queue is for.", errors) from None
+        raise InvalidRequest(_NO_EVENT, errors) from None
     id = document["event_id"] or document["message_id"]
     if id and envelope.id != id:
         fault = FieldError("body.id", "changed", f"The event's id must stay {id}.")

@@ -75,7 +75,7 @@ class OnMessage(RetriedEntrypoint):
             caller = self._authenticate(delivery)
         except Refusal as refusal:
             command = MessageCommand(self.resources, invocation.unit, origin, message)
-            told = refusal if bad is None else MalformedRequest(str(bad))
+            told = refusal if bad is None else MalformedRequest(str(bad), bad.faults)
             outcome = command.refuse(told, lambda refusal: refused(body, None, refusal, message.id))
         else:
             origin = dataclasses.replace(origin, by=str(caller))
@@ -85,7 +85,7 @@ class OnMessage(RetriedEntrypoint):
                 refused(body, caller, refusal, message.id)
 
             if bad is not None:
-                outcome = command.refuse(MalformedRequest(str(bad)), refuse, caller)
+                outcome = command.refuse(MalformedRequest(str(bad), bad.faults), refuse, caller)
             else:
                 outcome = command.carry_out(
                     caller, lambda: method(validation.load(self.schema, body), caller, message.id), refuse

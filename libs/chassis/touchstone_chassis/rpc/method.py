@@ -1,6 +1,7 @@
 """The entrypoints for calls: nameko's wire protocol, with deadlines, callers, repeatable commands and one error."""
 
 import contextlib
+import dataclasses
 import re
 import time
 import uuid
@@ -26,6 +27,8 @@ from touchstone_contracts.errors import DeadlineExceeded, InternalError, Invalid
 
 log = structlog.get_logger(__name__)
 
+PUBLIC_BYTES_MAX = 16 * 1024
+"""Of a body that comes without a token: many times what a question about the public register needs."""
 _MILLISECONDS = re.compile(r"[0-9]{1,19}")
 NO_REPLY_TO = "no_reply_to"
 _FAILED = "The service failed; its log has the details under the correlation id."
@@ -60,9 +63,11 @@ class Method(RetriedEntrypoint):
         try:
             result = self._answer(invocation, delivery, method)
         except BadMessage as bad:
-            error = MalformedRequest(str(bad))
+            # A caller knows its arguments, not what they are wrapped in.
+            faults = [dataclasses.replace(fault, path=fault.path.removeprefix("kwargs.")) for fault in bad.faults]
+            error = MalformedRequest(str(bad), faults)
         except Refusal as refusal:
-            error = refusal
+            error = refusal.with_traceback(None)  # which holds the request in memory, until the answer has gone out
         except Exception as failure:
             log.error("call_failed", method=self.method_name, error=type(failure).__name__, exc_info=failure)
             error = InternalError(_FAILED)
@@ -81,16 +86,19 @@ class Method(RetriedEntrypoint):
             invocation.subject.ack()
 
     def _answer(self, invocation: Invocation, delivery: Delivery, method: Callable[..., Any]) -> bytes:
-        arguments = _arguments(decode(delivery, "application/json"))
         until = _deadline(delivery)
         if (late_s := time.time() - until) > 0:
             raise DeadlineExceeded(
                 f"The deadline passed {late_s:.1f} s before anything was done, by this service's clock."
             )
+        # A body costs more than a token: who shows none has little to say.
         caller = authenticate(self.resources, text_header(delivery, "nameko.authorization"), self.roles)
+        body = decode(delivery, "application/json", bytes_max=PUBLIC_BYTES_MAX if caller is None else None)
+        arguments = _arguments(body)
         call = Call(self.method_name, self.schema, arguments, caller, until)
         if not self.changes:
-            return QueryExecution(self.resources, invocation.unit, call, method).run()
+            with self.server.public_share if caller is None else contextlib.nullcontext():
+                return QueryExecution(self.resources, invocation.unit, call, method).run()
         assert caller is not None  # a command is never public
         origin = Origin(
             correlation_id(delivery) or uuid.uuid4().hex,

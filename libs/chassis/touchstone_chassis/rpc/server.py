@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from eventlet.semaphore import Semaphore
 from nameko.extensions import SharedExtension
 
 from touchstone_chassis.consuming.decoding import BadMessage
@@ -10,6 +11,8 @@ from touchstone_chassis.handlers.resources import Resources
 from touchstone_chassis.rpc.replies import ReplyPublisher, reply_to_of
 from touchstone_contracts.errors import UnknownMethod
 from touchstone_contracts.topology import rpc_queue
+
+PUBLIC_AT_ONCE = 8
 
 
 class RpcServer(SharedExtension):
@@ -20,6 +23,8 @@ class RpcServer(SharedExtension):
 
     def __init__(self) -> None:
         self._methods: dict[str, Callable[[Delivery], None]] = {}
+        self.public_share = Semaphore(PUBLIC_AT_ONCE)
+        """What calls without a token are at work with, however many come: all else goes on beside them."""
 
     def setup(self) -> None:
         self.resources.consumer.register(rpc_queue(self.resources.service), self._route, calls=True)

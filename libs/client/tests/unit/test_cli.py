@@ -222,6 +222,8 @@ def test_notices_are_sent_again_by_their_ids_or_all_of_a_contact_page_by_page():
         ("certificate", "abc"),
         ("call", "s", "m", "--args", "{"),
         ("call", "s", "m", "--args", "[]"),
+        ("call", "s", "m", "--args", '{"a": 1, "a": 1}'),
+        ("call", "s", "m", "--args", "[" * 100_000),
         ("call", "s", "m", "--args", "@/no/such/file"),
         ("nonsense",),
         ("accept", "a", "--no-such-option"),

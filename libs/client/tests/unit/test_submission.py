@@ -44,12 +44,22 @@ def test_the_key_comes_from_the_content_and_not_from_the_files_name_or_layout(tm
     assert first.idempotency_key() != other.idempotency_key()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "7", '{"report": 1}', '{"report": {}, "history": []}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "7", '{"report": 1}', '{"report": {}, "history": []}', "[" * 100_000]
+)
 def test_what_is_no_report_is_refused_with_the_files_name(tmp_path: pathlib.Path, content: str):
     path = tmp_path / "broken.json"
     path.write_text(content)
 
     with pytest.raises(ReportUnreadable, match=r"broken\.json"):
+        read(path)
+
+
+def test_a_key_that_stands_twice_is_named(tmp_path: pathlib.Path):
+    path = tmp_path / "broken.json"
+    path.write_text('{"report": {"findings": [{"rating": "good", "rating": "bad"}]}}')
+
+    with pytest.raises(ReportUnreadable, match=r"broken\.json.*: report\.findings\[0\]\.rating"):
         read(path)
 
 

@@ -20,7 +20,7 @@ from assessment.schemas.report_parsing import ParsedReport, parse_history, parse
 from assessment.storage.accreditation import Auditors, Bodies
 from assessment.storage.audits import Audits
 from touchstone_contracts.errors import FieldError, InvalidReport
-from touchstone_contracts.field_errors import ERRORS_MAX
+from touchstone_contracts.field_errors import ERRORS_MAX, counted
 from touchstone_contracts.values import History
 
 
@@ -112,7 +112,7 @@ def _validated(
     )
     wrong = parsed.with_content_faults(faults(parsed.content, facts)) + wrong_besides
     if wrong:
-        raise _invalid(wrong)
+        raise _invalid(wrong, parsed.untold)
     assert standard is not None and body is not None
     summary = summarise(parsed.content, standard)
     return ValidReport(
@@ -148,7 +148,6 @@ def _history_faults(history: History, today: datetime.date) -> list[FieldError]:
     return wrong
 
 
-def _invalid(faults: list[FieldError]) -> InvalidReport:
-    """The refusal that lists every fault, at most ERRORS_MAX of them."""
-    count = "One thing is" if len(faults) == 1 else f"{len(faults)} things are"
-    return InvalidReport(f"{count} wrong with the report.", faults[:ERRORS_MAX])
+def _invalid(faults: list[FieldError], untold: int = 0) -> InvalidReport:
+    """The refusal that lists every fault, at most ERRORS_MAX of them; `untold`: how many more there are."""
+    return InvalidReport(counted(len(faults) + untold, "the report"), faults[:ERRORS_MAX])

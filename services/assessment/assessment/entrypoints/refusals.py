@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from assessment.schemas.report_parsing import parse_report
+from assessment.schemas.report_parsing import report_id_of
 from touchstone_contracts.errors import FieldError, Refusal
 from touchstone_contracts.events.assessment import AuditReportRefused
 from touchstone_contracts.values import Problem
@@ -14,7 +14,7 @@ def refused(body: Any, body_id: str | None, refusal: Refusal, message_id: str) -
     faults = refusal.errors or (FieldError("", refusal.code, refusal.message),)
     return AuditReportRefused(
         submission_id=message_id,
-        report_id=parse_report(report).text("report_id"),
+        report_id=report_id_of(report),
         body_id=body_id,
         code=refusal.code,
         problems=[Problem(path=fault.path, code=fault.code, message=fault.message) for fault in faults],

@@ -8,7 +8,7 @@ from marshmallow import Schema, ValidationError
 from assessment.schemas.report import HistorySchema, ReportSchema
 from touchstone_contracts.codec import loading
 from touchstone_contracts.errors import FieldError
-from touchstone_contracts.field_errors import field_errors
+from touchstone_contracts.field_errors import field_errors, untold
 from touchstone_contracts.values import History
 
 _REPORT = ReportSchema()
@@ -17,10 +17,11 @@ _HISTORY = HistorySchema()
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ParsedReport:
-    """A report as far as it could be read, and what is wrong with its form."""
+    """A report as far as it could be read, and what is wrong with its form; of `untold` more faults only the number."""
 
     content: dict[str, Any]
     faults: list[FieldError]
+    untold: int = 0
 
     def text(self, *names: str) -> str | None:
         """A text in the report by its path, or None where it is missing or unreadable."""
@@ -34,12 +35,25 @@ class ParsedReport:
         if any(fault.path == "" for fault in self.faults) and not self.content:
             return self.faults
         wrong = {fault.path for fault in self.faults}
-        return self.faults + [fault for fault in faults if not _speaks_of(fault.path, wrong)]
+        said = wrong | {part for path in wrong for part in _beginnings(path, ".")}
+        return self.faults + [
+            fault for fault in faults if fault.path not in said and wrong.isdisjoint(_beginnings(fault.path, ".["))
+        ]
 
 
 def parse_report(report: Any) -> ParsedReport:
     """The report as far as it can be read. Takes anything that JSON can hold; raises nothing."""
     return _parsed(_REPORT, report)
+
+
+def report_id_of(report: Any) -> str | None:
+    """The report's id, where it can be read; nothing else is looked at, since the sender may be nobody."""
+    given = report.get("report_id") if isinstance(report, dict) else None
+    try:
+        id: str | None = _REPORT.fields["report_id"].deserialize(given)
+    except ValidationError:
+        return None
+    return id
 
 
 def parse_history(history: Any) -> tuple[History | None, list[FieldError]]:
@@ -55,10 +69,10 @@ def _parsed(schema: Schema, value: Any) -> ParsedReport:
         return ParsedReport(content=dict(loading.load(schema, value)), faults=[])
     except ValidationError as error:
         content = error.valid_data if isinstance(error.valid_data, dict) else {}
-        return ParsedReport(content=content, faults=field_errors(error.normalized_messages()))
+        messages = error.normalized_messages()
+        return ParsedReport(content=content, faults=field_errors(messages), untold=untold(messages))
 
 
-def _speaks_of(path: str, wrong: set[str]) -> bool:
-    return any(
-        path == known or path.startswith((f"{known}.", f"{known}[")) or known.startswith(f"{path}.") for known in wrong
-    )
+def _beginnings(path: str, ends: str) -> list[str]:
+    """What stands in a path before each of the characters `ends`."""
+    return [path[:place] for place, character in enumerate(path) if character in ends]

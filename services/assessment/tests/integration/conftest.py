@@ -94,11 +94,12 @@ class Line:
 
     def hand_in(self, body: Any, *, message_id: str, token: str | None) -> None:
         """Put a message on the intake queue."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"authorization": token} if token else {}
         properties = pika.BasicProperties(
             message_id=message_id, content_type="application/json", headers=headers, delivery_mode=2
         )
-        self._channel.basic_publish("", INTAKE, json.dumps(body).encode(), properties, mandatory=True)
+        self._channel.basic_publish("", INTAKE, raw, properties, mandatory=True)
 
     def heard(self, event: Any) -> dict[str, Any]:
         """The next event of this kind; waits for it."""

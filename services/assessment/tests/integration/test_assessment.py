@@ -1,5 +1,6 @@
 """Assessment on a real broker and database: calls, messages, events, and who may see what."""
 
+import json
 from typing import Any
 
 import pytest
@@ -237,6 +238,18 @@ def test_a_report_by_message_that_is_not_taken_is_answered_by_an_event(
     heard = accredited.heard(AuditReportRefused)
     assert (heard["subject"], heard["data"]["body_id"], heard["data"]["code"]) == ("m-1", "dnv", code)
     assert len(heard["data"]["problems"]) == problems
+
+
+def test_a_rating_that_stands_twice_is_named_in_the_answer_to_a_message(
+    accredited: Any, issuer: Any, report: dict[str, Any]
+) -> None:
+    body = json.dumps({"report": report}).replace('"rating":', '"rating": "major_nonconformity", "rating":', 1)
+
+    accredited.hand_in(body.encode(), message_id="m-1", token=issuer.assessor())
+
+    heard = accredited.heard(AuditReportRefused)["data"]
+    assert (heard["code"], heard["body_id"]) == ("malformed_request", "dnv")
+    assert [problem["path"] for problem in heard["problems"]] == ["report.findings[0].rating"]
 
 
 @pytest.mark.parametrize("role", [None, "secretariat"])

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from assessment.schemas.report_parsing import ParsedReport, parse_report, report_id_of
 from touchstone_contracts.errors import FieldError, Refusal
+from touchstone_contracts.field_errors import ERRORS_MAX
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30)
 WORDS = st.sampled_from(
@@ -112,5 +114,28 @@ def test_a_spoilt_history_is_a_list_of_faults(tolerant: Any, a_report: Any, hist
 def test_what_is_far_too_large_is_refused_in_a_short_answer(office: Any, report: Any) -> None:
     faults = outcome(office, report)
 
-    assert 0 < len(faults) <= 500
+    assert 0 < len(faults) <= ERRORS_MAX
     assert sum(len(fault.message) + len(fault.path) for fault in faults) < 100_000
+
+
+@pytest.mark.parametrize("report", [None, [], {}, *({"report_id": id} for id in ("R-1", "", "r d", 7, None, ["R-1"]))])
+def test_the_id_of_a_report_is_read_by_itself_as_it_is_with_all_else(report: Any) -> None:
+    assert report_id_of(report) == parse_report(report).text("report_id")
+
+
+PATHS = st.lists(st.sampled_from(["a", "b", "[1]", ".", ".a"]), max_size=4).map("".join)
+
+
+@given(form=st.lists(PATHS, max_size=4), content=st.lists(PATHS, max_size=4))
+def test_of_a_place_whose_form_is_wrong_nothing_more_is_said(form: list[str], content: list[str]) -> None:
+    parsed = ParsedReport(content={"read": 1}, faults=[FieldError(path, "form", "") for path in form])
+
+    told = parsed.with_content_faults([FieldError(path, "content", "") for path in content])
+
+    def is_said(path: str) -> bool:
+        return any(
+            path == wrong or path.startswith((f"{wrong}.", f"{wrong}[")) or wrong.startswith(f"{path}.")
+            for wrong in form
+        )
+
+    assert [fault.path for fault in told] == form + [path for path in content if not is_said(path)]
