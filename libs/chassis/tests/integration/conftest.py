@@ -299,7 +299,6 @@ def settings(backing: Any, amqp_uri: str, database_prefix: str, issuer: Issuer) 
         "amqp_credentials_path": None,
         **event_keys().settings("toy"),
         "unsigned_events": "refuse",
-        "amqp_credentials_path": None,
         "audience": "touchstone",
         "issuers": ["tests"],
         "sandbox": False,
