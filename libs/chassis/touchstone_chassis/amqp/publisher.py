@@ -39,7 +39,7 @@ class ConfirmTimeout(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Outgoing:
-    """One message. `properties` are AMQP's by py-amqp's names; `tag` is unique within a window."""
+    """One message. `properties` are AMQP's by py-amqp's names; in a window no other message has the same `tag`."""
 
     exchange: str
     routing_key: str
