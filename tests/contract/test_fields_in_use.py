@@ -52,7 +52,7 @@ def bare(where: str, field: fields.Field) -> bool:
 
 
 FORMS = sorted(forms(), key=lambda form: form[0])
-LOOKED_UP = ("(ids)", "(id)", "(keys)", "(kind)", "(filter)", "(after)", "(case_id)", "(notice_id)", "(contact_id)")
+LOOKED_UP = ("(ids)", "(id)", "(keys)", "(kind)", "(filter)", "(after)", "(case_id)", "(notice_id)")
 """Names of what is there already, whoever named it: they are looked up as they are, and kept nowhere."""
 JSON_TEXT = ("(body)",)
 

@@ -5,6 +5,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from notification.domain.notices.notice import NoticeState
+from touchstone_contracts.fields import identifier
 from touchstone_contracts.values import PartyKind
 
 _ID = validate.Length(1, 200)
@@ -33,7 +34,7 @@ class SendNoticesAgain(Schema):
     """`notice_id`, or `contact_id` for what did not go out to that contact, page by page."""
 
     notice_id = fields.String(load_default=None, allow_none=True, validate=_ID)
-    contact_id = fields.String(load_default=None, allow_none=True, validate=_ID)
+    contact_id = identifier(load_default=None, allow_none=True)
     limit = fields.Integer(load_default=50, strict=True, validate=validate.Range(1, 200))
     after = fields.String(load_default=None, allow_none=True, validate=_ID)
 

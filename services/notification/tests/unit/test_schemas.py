@@ -95,7 +95,7 @@ def test_a_question_of_the_wrong_form_is_refused(request_: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize(
-    "request_", [{}, {"notice_id": "n", "contact_id": "c"}, {"notice_id": ""}, {"contact_id": "c", "limit": 0}]
+    "request_", [{}, {"notice_id": "n", "contact_id": "cc"}, {"notice_id": ""}, {"contact_id": "cc", "limit": 0}]
 )
 def test_what_is_to_be_sent_again_is_named_in_one_way(request_: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
