@@ -371,18 +371,19 @@ def test_nonsense_in_a_retry_queue_comes_back_and_is_parked(bench: Bench, subtes
             assert reason in ("undecodable", "no_reply_to", "unknown_method")
 
 
-def test_an_answer_that_is_sent_to_a_method_is_parked_there_and_goes_no_further(bench: Bench) -> None:
+def test_a_call_whose_answer_would_be_a_call_is_parked_and_goes_no_further(bench: Bench) -> None:
     entrance = next(e for e in ENTRANCES if e.kind == RPC and e.caller is None)
     other = next(e for e in ENTRANCES if e.kind == RPC and e.service != entrance.service)
     bench.quiet()
 
     with bench.undisturbed(contents=True):
         since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=10)
-        known = len(bench.watcher.parked(other, since))
+        known, elsewhere = (len(bench.watcher.parked(each, since)) for each in (entrance, other))
         bench.wire.send(bench.message(entrance).but(reply_to=other.routing_key))
-        reasons = eventually(lambda: bench.watcher.parked(other, since)[known:], within_s=NOISE)
+        reasons = eventually(lambda: bench.watcher.parked(entrance, since)[known:], within_s=NOISE)
 
     assert reasons == ["no_reply_to"]
+    assert len(bench.watcher.parked(other, since)) == elsewhere
 
 
 def with_another_body(message: Message) -> Message:
