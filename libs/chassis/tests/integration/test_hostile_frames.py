@@ -13,6 +13,7 @@ from touchstone_chassis.amqp import connections
 from touchstone_contracts.events.assessment import BodyAccredited
 from touchstone_contracts.topology import dead_letter, event_queue
 from touchstone_devkit.eventually import eventually
+from touchstone_testing.event_keys import event_keys
 
 QUEUE = event_queue("toy", BodyAccredited.type_name)
 
@@ -106,9 +107,9 @@ def test_a_retry_makes_no_copies_whatever_the_sender_wished(bus, database, behav
 
     behaviour["b-1"] = fail_once
     bystander, event = "listener.membership.organisation_registered.v1", _an_accreditation("b-1")
-    wish = {"content_type": "application/cloudevents+json", "message_id": event["id"], "headers": {"CC": [bystander]}}
+    headers = {"CC": [bystander]} | event_keys().headers("assessment", json.dumps(event).encode())
 
-    bus.put(QUEUE, event, **wish)
+    bus.put(QUEUE, event, content_type="application/cloudevents+json", message_id=event["id"], headers=headers)
 
     assert eventually(lambda: database["things"].find_one({"_id": "b-1"}))
     heard = [json.loads(body)["type"] for _, body in iter(lambda: bus.take(bystander), None)]
