@@ -107,7 +107,7 @@ def unwrap(message: Any, *, expected: type | None = None) -> tuple[Envelope, Any
     event_class: Any = REGISTRY.get(envelope.type)
     if event_class is None or (expected is not None and event_class is not expected):
         raise ValidationError({"type": [f"{envelope.type!r} is not what this queue is for."]})
-    return envelope, event_class.schema.load(data)
+    return envelope, loading.load(event_class.schema, data)
 
 
 def amqp_properties(*, id: str, type: str, correlation_id: str) -> dict[str, str]:

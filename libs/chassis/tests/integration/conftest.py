@@ -171,7 +171,8 @@ class Bus:
         """What has an event's content type is signed by its producer, unless it has headers of its own."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         if properties.get("content_type") == CONTENT_TYPE:
-            properties.setdefault("headers", event_keys().headers("assessment", raw))
+            producer = body["type"].partition(".")[0] if isinstance(body, dict) else "assessment"
+            properties.setdefault("headers", event_keys().headers(producer, raw))
         self.channel.basic_publish("", queue, raw, pika.BasicProperties(**properties), mandatory=True)
 
     def publish_event(self, message: dict) -> None:

@@ -1,6 +1,7 @@
 """Many large bodies at once: each is parked or handled, and few of them are in memory at a time."""
 
 import datetime
+import gc
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,8 @@ class Toy(OperatorApi):
         pass
 """
 QUEUE = event_queue("process", BodyAccredited.type_name)
+QUEUE_OF_TOY = event_queue("toy", BodyAccredited.type_name)
+CLOUD, JSON = "application/cloudevents+json", "application/json"
 MEGABYTES_MAX = 200
 
 
@@ -96,7 +99,7 @@ def an_accreditation(body_id: str) -> dict[str, Any]:
 
 
 def test_what_there_is_no_room_for_is_handled_later_and_no_call_waits_for_it(
-    small_rooms, bus, behaviour, runs, database, resources
+    small_rooms, bus, issuer, behaviour, runs, database, resources
 ):
     go_on = eventlet.event.Event()
     ids = [f"b-{number}" for number in range(20)]
@@ -105,20 +108,90 @@ def test_what_there_is_no_room_for_is_handled_later_and_no_call_waits_for_it(
         bus.publish_event(an_accreditation(id))
     eventually(lambda: len(runs) == 2)
 
-    answers = [bus.call("get_thing", id="nothing", padding="x" * 90_000)["error"]["code"] for _ in range(4)]
+    large = {"id": "nothing", "padding": "x" * 90_000}
+    answers = [bus.call("get_thing", issuer.token(), **large)["error"]["code"] for _ in range(4)]
     begun = len(runs)
     go_on.send()
 
     assert (begun, answers) == (2, ["invalid_request"] * 4)
     eventually(lambda: database["things"].count_documents({"count": 1}) == len(ids), within_s=15)
-    eventually(lambda: bus.count(event_queue("toy", BodyAccredited.type_name)) == 0)
+    eventually(lambda: bus.count(QUEUE_OF_TOY) == 0)
     assert bus.count(dead_letter("toy")) == 0
     eventually(lambda: {room.taken for room in resources.consumer.channels._rooms.values()} == {0})
 
 
+def put(queue: str, body: bytes, content_type: str, **properties: Any) -> Any:
+    return lambda bus, token: bus.put(
+        queue,
+        body,
+        content_type=content_type,
+        headers={"authorization": token},
+        **{name: value() for name, value in properties.items()},
+    )
+
+
+def call(method: str, **arguments: Any) -> Any:
+    return lambda bus, token: bus.call(
+        method, token, **{name: value() if callable(value) else value for name, value in arguments.items()}
+    )
+
+
+def an_id() -> str:
+    return uuid.uuid4().hex
+
+
+HANDLED = {
+    "an event": lambda bus, _token: bus.publish_event(an_accreditation(an_id())),
+    "a query": call("get_thing", id="x"),
+    "a command": call("name_thing", idempotency_key=an_id, id=an_id, label=an_id),
+    "a call that is no JSON": lambda bus, _token: bus.ask("get_thing", b"{"),
+    "a call of another form": call("get_thing", id="x", more=1),
+    "a call that is refused": call("remind", idempotency_key=an_id),
+    "a call without a token": lambda bus, _token: bus.call("remind", idempotency_key="k", id="x"),
+    "a method that is none": call("no_method"),
+    "an event that is no JSON": put(QUEUE_OF_TOY, b"{", CLOUD),
+    "an event of another form": put(QUEUE_OF_TOY, b"{}", CLOUD),
+    "an event that fails": lambda bus, _token: bus.publish_event(an_accreditation("failing")),
+    "a message that is no JSON": put("toy.intake", b"{", JSON, message_id=an_id),
+    "a message without an id": put("toy.intake", b"{}", JSON),
+    "a message that is refused": put("toy.intake", b"{}", JSON, message_id=an_id),
+    "a message without a token": lambda bus, _token: bus.put(
+        "toy.intake", b"{}", content_type=JSON, message_id=an_id()
+    ),
+}
+
+
+@pytest.fixture
+def without_collections() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.parametrize("case", HANDLED)
+def test_what_was_handled_or_refused_leaves_memory_at_once(
+    without_collections, bus, behaviour, resources, issuer, case
+):
+    def fail() -> None:
+        raise ValueError
+
+    behaviour["failing"] = fail
+    role = {"cab": "dnv"} if "message" in case else {}
+
+    for _ in range(6):
+        HANDLED[case](bus, issuer.token("assessor" if role else "secretariat", **role))
+
+    channels = resources.consumer.channels
+    eventually(lambda: sum(bus.count(queue) for queue in (QUEUE_OF_TOY, "rpc-toy", "toy.intake")) == 0)
+    eventually(lambda: channels.in_flight == 0)
+    # What was handed on last is known to whoever waits for the next.
+    eventually(lambda: len([thing for thing in gc.get_objects() if type(thing) is bodies.Received]) <= 2, within_s=2)
+
+
 @pytest.mark.parametrize("routing_key", [b"toy.\xff\xfe", b"toy.get_thing"], ids=["no UTF-8", "properties unreadable"])
 def test_what_is_thrown_out_before_it_is_handed_on_takes_no_room_for_ever(
-    small_rooms, bus, settings, resources, routing_key
+    small_rooms, bus, issuer, settings, resources, routing_key
 ):
     class Unreadable(amqp.Message):
         def _serialize_properties(self) -> bytes:
@@ -130,6 +203,7 @@ def test_what_is_thrown_out_before_it_is_handed_on_takes_no_room_for_ever(
         channel._basic_publish(Unreadable(b"x" * 90_000), "nameko-rpc", routing_key)
 
     eventually(lambda: bus.count(dead_letter("toy")) == 4)
-    assert bus.call("get_thing", id="nothing", padding="x" * 90_000)["error"]["code"] == "invalid_request"
+    large = {"id": "nothing", "padding": "x" * 90_000}
+    assert bus.call("get_thing", issuer.token(), **large)["error"]["code"] == "invalid_request"
     assert {room.taken for room in resources.consumer.channels._rooms.values()} == {0}
     connection.close()

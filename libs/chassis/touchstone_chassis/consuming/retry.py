@@ -63,6 +63,14 @@ class _Deferrals(NamedTuple):
     changes: int
 
 
+def let_go(error: BaseException | None) -> None:
+    """Forget where an error that was dealt with came from. Its traceback knows the frames and they know it: in such a
+    circle all that is made of a message, however large, would stay in memory until garbage is looked for."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__context__
+
+
 class RetryPolicy(SharedExtension):
     """Retries with backoff, then gives up. A message leaves its queue only when the broker has it elsewhere."""
 
@@ -85,6 +93,7 @@ class RetryPolicy(SharedExtension):
 
     def retry_or_dead_letter(self, delivery: Delivery, error: BaseException) -> str:
         """Try again after the next delay; after the last one, give up. A database that is away counts as no try."""
+        let_go(error)
         if is_transient(error):
             self.circuit_breaker().probe().wait()
             return self.defer(delivery, error)
@@ -129,6 +138,8 @@ class RetryPolicy(SharedExtension):
         service = self._service
         now = datetime.datetime.now(datetime.UTC).isoformat()
         text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        if not isinstance(error, str):
+            let_go(error)
         headers = {
             "touchstone-reason": reason,
             "touchstone-error": text[:1000],

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from touchstone_chassis.consuming.retry import let_go
 from touchstone_chassis.handlers.execution import Execution
 from touchstone_chassis.handlers.idempotency import Asked, digest
 from touchstone_chassis.handlers.resources import Resources
@@ -74,6 +75,7 @@ class MessageCommand:
 
     def refuse(self, refusal: Refusal, refused: Callable[[Refusal], None], caller: Caller | None = None) -> str:
         """Answer with a refusal; with the very same one when it is the same for the same content."""
+        let_go(refusal)
         sender = caller.identity if caller else ""
         same = [sender, self.message.id, self.message.content, _without_numbers(refusal)]
         id = f"{self.message.handler}/{digest(same)}"

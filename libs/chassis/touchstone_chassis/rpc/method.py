@@ -14,6 +14,7 @@ from nameko import config
 
 from touchstone_chassis.consuming.decoding import BadMessage, correlation_id, decode, text_header, traceparent
 from touchstone_chassis.consuming.delivery import Delivery
+from touchstone_chassis.consuming.retry import let_go
 from touchstone_chassis.handlers.authorization import authenticate, checked_roles
 from touchstone_chassis.handlers.commands import Call, CommandExecution, QueryExecution
 from touchstone_chassis.handlers.entrypoint import Invocation, RetriedEntrypoint, handled_by
@@ -71,6 +72,7 @@ class Method(RetriedEntrypoint):
         except Exception as failure:
             log.error("call_failed", method=self.method_name, error=type(failure).__name__, exc_info=failure)
             error = InternalError(_FAILED)
+        let_go(error)
         fault_point("rpc_reply")
         self.server.replies.send(delivery, result, error)
         fault_point("rpc_ack")

@@ -24,6 +24,7 @@ from touchstone_contracts.topology import (
     Index,
     ServiceTopology,
     dead_letter,
+    own_queues,
     retry_queue,
     returned,
     work_queue_arguments,
@@ -92,7 +93,8 @@ def test_what_was_provisioned_deviates_nowhere(look, backing):
 def test_a_queue_with_other_arguments_is_told_and_left_as_it_is(look, channel, change, found, wanted):
     channel.queue_delete(QUEUE)
     channel.queue_declare(QUEUE, durable=True, arguments=WANTED | change)
-    channel.queue_bind(QUEUE, returned("yard"), QUEUE)
+    for exchange, routing_key in ((returned("yard"), QUEUE), (own_queues("yard"), QUEUE), (QUEUE, "")):
+        channel.queue_bind(QUEUE, exchange, routing_key)
 
     assert told(look()) == {f"queue {QUEUE}": (found, wanted, CHANGE_A_QUEUE)}
     channel.queue_declare(QUEUE, durable=True, arguments=WANTED | change)  # it is as it was

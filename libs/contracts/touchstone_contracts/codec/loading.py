@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from marshmallow import EXCLUDE, RAISE, Schema
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError
 from marshmallow.decorators import POST_DUMP, POST_LOAD, PRE_DUMP, VALIDATES_SCHEMA
 from marshmallow.fields import Field
 from marshmallow.schema import SchemaOpts
@@ -48,7 +48,13 @@ UNSURE: Any = _Unsure()
 def load(schema: Schema, data: Any) -> Any:
     """What `schema.load(data)` returns or raises."""
     loaded = load_if_sure(schema, data)
-    return schema.load(data) if loaded is UNSURE else loaded
+    if loaded is not UNSURE:
+        return loaded
+    try:
+        return schema.load(data)
+    except ValidationError as error:
+        # marshmallow's frames know their error, and it them: in that circle they would keep what was to be loaded.
+        raise error.with_traceback(None) from None
 
 
 def load_if_sure(schema: Schema, data: Any) -> Any:
