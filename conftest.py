@@ -10,7 +10,9 @@ import os
 import pytest
 from hypothesis import settings
 
-settings.register_profile("touchstone", deadline=None)  # a slow machine is no finding
+from touchstone_testing.examples import examples
+
+settings.register_profile("touchstone", max_examples=examples(100), deadline=None)  # a slow machine is no finding
 settings.load_profile("touchstone")
 
 pytest_plugins = ["touchstone_devkit.pytest_plugin", "touchstone_testing.clock_guard"]

@@ -1,8 +1,8 @@
 """Nothing is lost and nothing doubled, whatever order, repetition and trouble the bus and the processes meet.
 
 A hypothesis state machine over the four services' own handlers on databases in memory, joined by a bus that loses,
-repeats and reorders (`tests/model/simulation`). `make check` runs EXAMPLES examples of STEPS steps;
-`TOUCHSTONE_MODEL_EXAMPLES=5000 TOUCHSTONE_MODEL_STEPS=50` asks for more.
+repeats and reorders (`tests/model/simulation`). `make test` runs EXAMPLES examples of STEPS steps, `make check` some of
+them; `TOUCHSTONE_MODEL_EXAMPLES=5000 TOUCHSTONE_MODEL_STEPS=50` asks for more.
 """
 
 import os
@@ -12,9 +12,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 from simulation.machine import Scheme
 
+from touchstone_testing.examples import examples
+
 pytestmark = pytest.mark.usefixtures("fixed_time")
 
-EXAMPLES = int(os.environ.get("TOUCHSTONE_MODEL_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("TOUCHSTONE_MODEL_EXAMPLES", examples(100)))
 STEPS = int(os.environ.get("TOUCHSTONE_MODEL_STEPS", "30"))
 
 

@@ -21,6 +21,7 @@ from touchstone_chassis.consuming.decoding import (
     traceparent,
 )
 from touchstone_chassis.consuming.delivery import Delivery
+from touchstone_testing.examples import examples
 
 pytestmark = pytest.mark.usefixtures("fixed_time")
 
@@ -172,7 +173,7 @@ BODIES = st.recursive(
 @example(inside=r'{"a":"\u003A", "a":"\u003A"}', tail="")
 @example(inside=r'{"a" :1, "a":":", "\u0061": "\":"}', tail="")
 @given(inside=BODIES, tail=st.sampled_from(["", "", "", " \n", ",", "x", "\ufeff"]))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_every_body_is_decoded_or_refused_as_if_both_parsers_had_read_it(inside, tail):
     for text in (inside + tail, f'{{"a": {inside}, "b": [1, {inside}]}}{tail}'):
         body = text.encode("utf-8", "surrogatepass")

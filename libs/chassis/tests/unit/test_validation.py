@@ -12,6 +12,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 from touchstone_chassis.validation import DEPTH_MAX, _is_storable, _unstorable, load
 from touchstone_contracts.errors import FieldError, InvalidRequest
 from touchstone_contracts.field_errors import ERRORS_MAX, field_errors
+from touchstone_testing.examples import examples
 
 
 class Colour(enum.Enum):
@@ -176,7 +177,7 @@ VALUES = st.recursive(
 
 
 @given(free=VALUES, known=st.sampled_from([{}, {"id": "ab"}, {"id": "\ud800"}, {"id": "ab", "size": 3, "tags": ["a"]}]))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_whoever_looks_quickly_sees_nothing_else(free: Any, known: dict[str, Any]) -> None:
     for data in (free, {**known, "free": free}, {**known, "leaves": free}):
         assert not (_is_storable(data) and _unstorable(data))

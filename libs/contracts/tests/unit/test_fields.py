@@ -14,6 +14,7 @@ from touchstone_contracts.codec.source import Same, function_of
 from touchstone_contracts.field_errors import field_errors
 from touchstone_contracts.fields import Bounded, Code, Country, Matching, Text, Truth, identifier
 from touchstone_contracts.moments import Day, Moment
+from touchstone_testing.examples import examples
 
 FIELDS = {
     "text": Text(8),
@@ -66,7 +67,7 @@ def quickly(field: fields.Field, value: Any) -> Any:
 
 @pytest.mark.parametrize("name", FIELDS)
 @given(value=VALUES)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_a_field_that_is_sure_has_loaded_what_it_loads(name: str, value: Any) -> None:
     field = FIELDS[name]
 

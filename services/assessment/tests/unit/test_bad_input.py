@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from assessment.schemas.report_parsing import ParsedReport, parse_report, report_id_of
 from touchstone_contracts.errors import FieldError, Refusal
 from touchstone_contracts.field_errors import ERRORS_MAX
+from touchstone_testing.examples import examples
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30)
 WORDS = st.sampled_from(
@@ -72,7 +73,7 @@ def tolerant(office: Any) -> Any:
     return office
 
 
-FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @FUZZ

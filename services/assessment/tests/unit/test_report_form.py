@@ -14,6 +14,7 @@ from assessment.schemas.report import HistorySchema, ReportSchema
 from assessment.schemas.report_hash import report_hash
 from assessment.schemas.report_parsing import parse_report
 from touchstone_contracts.codec import loading
+from touchstone_testing.examples import examples
 
 CHARACTERS = [chr(point) for point in range(sys.maxunicode + 1)]
 
@@ -65,7 +66,7 @@ def outcome(hashing: Any, content: Any) -> Any:
 
 
 @given(content=st.dictionaries(st.text(), JSON, max_size=5))
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_the_hash_is_that_of_the_canonical_form(content: dict[str, Any]) -> None:
     assert outcome(report_hash, content) == outcome(hashed, content)
 

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from touchstone_contracts.values import PlanState
+from touchstone_testing.examples import examples
 
 STEPS = ("activated", "suspended", "reinstated", "accepted", "rejected", "approved", "mandate", "deadlines")
 
@@ -43,7 +44,7 @@ def play(office: Any, events: dict[str, tuple[Any, int]], steps: list[str]) -> N
     order=st.permutations([step for step in STEPS if step != "deadlines"]),
     extra=st.lists(st.tuples(st.integers(0, 12), st.sampled_from(STEPS)), max_size=12),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_order_with_every_repetition_ends_in_the_same_one_certificate(
     new_office: Any, build: Any, rating: str, row: str, level: str, order: list[str], extra: list[tuple[int, str]]
 ) -> None:
@@ -61,7 +62,7 @@ def test_every_order_with_every_repetition_ends_in_the_same_one_certificate(
 
 
 @given(order=st.permutations(["activated", "accepted", "rejected", "mandate"]))
-@settings(max_examples=24, deadline=None)
+@settings(max_examples=examples(24), deadline=None)
 def test_every_order_ends_in_the_same_refusal_when_the_plan_stays_rejected(
     new_office: Any, build: Any, order: list[str]
 ) -> None:
@@ -76,7 +77,7 @@ def test_every_order_ends_in_the_same_refusal_when_the_plan_stays_rejected(
 
 
 @given(order=st.permutations(["a", "b", "activated", "mandate", "deadlines"]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_of_two_audits_of_the_same_scope_one_is_certified_and_one_is_held(
     new_office: Any, build: Any, order: list[str]
 ) -> None:

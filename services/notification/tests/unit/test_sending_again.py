@@ -18,6 +18,7 @@ from notification.domain.notices.notice import OUTDATED, NoticeState
 from notification.schemas.notices import SendNoticesAgain
 from touchstone_contracts.envelope import unwrap
 from touchstone_contracts.errors import IllegalTransition, NotFound
+from touchstone_testing.examples import examples
 
 DAY = datetime.timedelta(days=1)
 PERSON = "qatalum-sustainability"
@@ -325,7 +326,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_whatever_happens_on_the_way_everything_goes_out_once_the_address_is_right(
     new_bench: Callable[[], Any], steps: list[str]

@@ -11,6 +11,7 @@ from touchstone_contracts.envelope import Envelope
 from touchstone_contracts.events.certification import CertificateExpired, CertificateIssued
 from touchstone_contracts.events.membership import ContactChanged
 from touchstone_contracts.values import Level, Party, PartyKind, Place, Standard
+from touchstone_testing.examples import examples
 
 DAY = datetime.datetime(2026, 3, 5, tzinfo=datetime.UTC)
 MEMBER = Party(kind=PartyKind.MEMBER, id="qatalum")
@@ -326,7 +327,7 @@ def expected(messages: list[Message]) -> set[tuple[str, str]]:
     return result
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(world=worlds(), data=st.data())
 def test_any_order_and_doubling_of_events_gives_the_same_set_of_notices(
     new_bench: Callable[[], Any], world: list[Message], data: st.DataObject
@@ -340,7 +341,7 @@ def test_any_order_and_doubling_of_events_gives_the_same_set_of_notices(
     assert len({(n["about"], n["contact_id"]) for n in bench.notices()}) == len(bench.notices())
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(world=worlds(), data=st.data())
 def test_nobody_is_ever_mailed_twice_and_whoever_must_be_told_is_unless_inactive_by_then(
     new_bench: Callable[[], Any], world: list[Message], data: st.DataObject
