@@ -167,14 +167,14 @@ def _now() -> str:
 
 
 def commit() -> str:
-    """The commit that is checked out, with a `+` when the tree differs from it."""
+    """Seven digits of what is checked out (git itself gives more as a repository grows), `+` when the tree differs."""
 
     def git(*arguments: str) -> str:
         done = subprocess.run(["git", *arguments], cwd=CHECKOUT, capture_output=True, text=True, check=False)
         return done.stdout.strip()
 
     changed = git("status", "--porcelain", "-uno", "--", ".", *(f":!{path}" for path in WRITTEN_HERE))
-    return git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
+    return git("rev-parse", "HEAD")[:7] + ("+" if changed else "")
 
 
 def summary(result: Result) -> str:

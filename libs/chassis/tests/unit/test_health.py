@@ -187,7 +187,7 @@ def test_what_the_driver_remembers_of_the_servers_is_forgotten_when_they_stay_aw
 
     assert asked_every_second(60) == 0
     is_there[0] = False
-    assert [asked_every_second(10), asked_every_second(1), asked_every_second(10)] == [0, 1, 2]
+    assert [asked_every_second(5), asked_every_second(1), asked_every_second(5)] == [0, 1, 2]
     is_there[0] = True
     assert asked_every_second(60) == 2
 

@@ -81,7 +81,10 @@ class Resources(SharedExtension):
     @lazy_dependency
     def background_relay(self) -> BackgroundRelay:
         return BackgroundRelay(
-            lambda: self.relay, sweep_every_s=config["sweep_interval_s"], lag_limit_s=config["outbox_lag_limit_s"]
+            lambda: self.relay,
+            sweep_every_s=config["sweep_interval_s"],
+            lag_limit_s=config["outbox_lag_limit_s"],
+            doubt=self.circuit_breaker.probe,
         )
 
     @property

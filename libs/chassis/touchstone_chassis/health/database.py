@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 DATABASE_TIMEOUT_S = 1.2
 WRITTEN_EVERY_S = 3.0
-FORGOTTEN_EVERY_S = 10.0
+FORGOTTEN_EVERY_S = 5.0
 """After so long in vain it may be what the driver remembers of the servers that is in the way."""
 ASKED_EVERY_S = 60.0
 TRANSACTION_LIFETIME_MAX_S = 5

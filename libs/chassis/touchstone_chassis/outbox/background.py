@@ -24,9 +24,11 @@ HANDED_OVER_MAX = 5_000
 class BackgroundRelay:
     """Green threads that publish; what fails in one is left to the sweep of any replica."""
 
-    def __init__(self, relay: Callable[[], Relay], *, sweep_every_s: float, lag_limit_s: float):
-        """`relay` makes it, or gives it, when it is first needed."""
-        self._relay, self._sweep_every_s, self._lag_limit_s = relay, sweep_every_s, lag_limit_s
+    def __init__(
+        self, relay: Callable[[], Relay], *, sweep_every_s: float, lag_limit_s: float, doubt: Callable[[], object]
+    ):
+        """`relay` makes it, or gives it, when it is first needed; `doubt` has the database asked whether it answers."""
+        self._relay, self._sweep_every_s, self._lag_limit_s, self._doubt = relay, sweep_every_s, lag_limit_s, doubt
         self._rows: LightQueue = LightQueue()
         self._relayed = [Event() for _ in range(RELAYS)]
         self._stop_sweeping = Event()
@@ -89,3 +91,5 @@ class BackgroundRelay:
                     pass
             except (Exception, eventlet.Timeout) as error:  # database or broker away: at the next turn
                 log.warning("sweep_failed", error=type(error).__name__)
+                if is_transient(error):  # where nothing comes in, nobody else would notice it
+                    self._doubt()

@@ -1,4 +1,5 @@
 import pika
+import pytest
 from pymongo import MongoClient
 
 from touchstone_devkit.backing.choosing import Backing
@@ -28,3 +29,12 @@ def test_the_database_commits_a_transaction_and_ends_abandoned_ones_after_five_s
         if backing.kind != "environment":
             parameter = client.admin.command("getParameter", 1, transactionLifetimeLimitSeconds=1)
             assert parameter["transactionLifetimeLimitSeconds"] == 5
+
+
+def test_a_database_on_this_machine_is_found_by_the_names_of_its_set(backing: Backing) -> None:
+    if backing.kind != "native":
+        pytest.skip("only there the set's names lead to its members")
+
+    with MongoClient(backing.mongo_uri) as client:
+        assert client.admin.command("hello")["me"] in backing.mongo_uri
+    assert "directConnection" not in backing.mongo_uri
