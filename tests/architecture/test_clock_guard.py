@@ -74,8 +74,12 @@ def test_a_read_of_the_real_clock_fails_a_unit_test_and_no_other(tmp_path: Path)
     assert f"{len(READS) + 3} passed" in other
 
 
-def test_a_thread_reads_for_the_test_that_it_began_in_and_for_no_other(tmp_path: Path) -> None:
-    module = """
+@pytest.mark.parametrize(
+    "first", ["", "import eventlet; eventlet.monkey_patch()"], ids=["real threads", "green threads"]
+)
+def test_a_thread_reads_for_the_test_that_it_began_in_and_for_no_other(tmp_path: Path, first: str) -> None:
+    module = f"""
+{first}
 import threading, time
 import pytest
 

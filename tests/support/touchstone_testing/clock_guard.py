@@ -70,7 +70,9 @@ class _Watch:
         self._of_others: set[int] = set()
 
     def begin(self) -> None:
-        self._of_others = set(sys._current_frames()) - {threading.get_ident()}
+        # Threads of the interpreter, and those that eventlet has made green, which it does not know.
+        known = {thread.ident for thread in threading.enumerate() if thread.ident is not None}
+        self._of_others = (set(sys._current_frames()) | known) - {threading.get_ident()}
         self.set, self.reads = True, []
 
     def end(self) -> str:

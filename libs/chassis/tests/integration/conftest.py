@@ -171,7 +171,7 @@ class Bus:
         """What has an event's content type is signed by its producer, unless it has headers of its own."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         if properties.get("content_type") == CONTENT_TYPE:
-            producer = body["type"].partition(".")[0] if isinstance(body, dict) else "assessment"
+            _consumer, producer, *_rest = [*queue.split("."), ""]  # `toy.assessment.body_accredited.v1`
             properties.setdefault("headers", event_keys().headers(producer, raw))
         self.channel.basic_publish("", queue, raw, pika.BasicProperties(**properties), mandatory=True)
 
