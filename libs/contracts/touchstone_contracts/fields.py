@@ -69,44 +69,38 @@ class Code(fields.String):
             raise fault("too_long", f"Must be no longer than {self._longest} characters.")
         if not value:
             raise fault("blank", "Must not be blank.")
-        if not value.isprintable():
-            raise fault("invalid_text", "Holds what cannot be printed.")
+        self._check_form(value)
         return value
 
     def quick_deserialize(self, inner: Inner) -> Same:
         return Same(self._holds)
 
     def _holds(self, value: str, bind: Bind) -> str:
-        return f"type({value}) is str and 0 < len({value}) <= {bind(self._longest)} and {value}.isprintable()"
+        return f"type({value}) is str and 0 < len({value}) <= {bind(self._longest)} and {self._has_form(value, bind)}"
+
+    def _check_form(self, value: str) -> None:
+        if not value.isprintable():
+            raise fault("invalid_text", "Holds what cannot be printed.")
+
+    def _has_form(self, value: str, bind: Bind) -> str:
+        return f"{value}.isprintable()"
 
 
-class Matching(fields.String):
+class Matching(Code):
     """A short word of a fixed form, taken as it is: it names something, and is compared."""
 
     def __init__(self, pattern: str, *, code: str, form: str, longest: int = 64, **options: Any):
-        super().__init__(**options)
+        super().__init__(longest, **options)
         self._pattern = re.compile(pattern)
         self._code = code
         self._form = form
-        self._longest = longest
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
-        if not isinstance(value, str):
-            raise fault("wrong_type", "Must be a text.")
-        if len(value) > self._longest:
-            raise fault("too_long", f"Must be no longer than {self._longest} characters.")
-        if not value:
-            raise fault("blank", "Must not be blank.")
+    def _check_form(self, value: str) -> None:
         if not self._pattern.match(value):
             raise fault(self._code, f"Must be {self._form}.")
-        return value
 
-    def quick_deserialize(self, inner: Inner) -> Same:
-        return Same(self._holds)
-
-    def _holds(self, value: str, bind: Bind) -> str:
-        length = f"type({value}) is str and 0 < len({value}) <= {bind(self._longest)}"
-        return f"{length} and {bind(self._pattern.match)}({value})"
+    def _has_form(self, value: str, bind: Bind) -> str:
+        return f"{bind(self._pattern.match)}({value})"
 
 
 class Country(fields.String):

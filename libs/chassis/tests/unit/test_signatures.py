@@ -19,6 +19,7 @@ from touchstone_contracts.services import SERVICE_OF_KEY
 from touchstone_testing.event_keys import EventKeys, event_keys
 
 BODY = b'{"id": "e-1"}'
+ANOTHER_CURVE = OKPKey.generate_key("X25519").as_dict(private=False)
 
 
 @pytest.fixture
@@ -160,6 +161,10 @@ def _private(entries: list[dict[str, Any]]) -> Any:
         (lambda entries: {"keys": [{k: v for k, v in entries[0].items() if k != SERVICE_OF_KEY}]}, "is no JWKS file"),
         (lambda entries: {"keys": [{k: v for k, v in entries[0].items() if k != "kid"}]}, "is no JWKS file"),
         (lambda entries: {"keys": []}, "holds no key"),
+        (
+            lambda entries: {"keys": [entries[0] | OKPKey.generate_key("X25519").as_dict(private=False)]},
+            "is no JWKS file",
+        ),
         (lambda entries: [], "is no JWKS file"),
         (_private, "holds a private key"),
     ],

@@ -50,7 +50,7 @@ class Signer:
         try:
             with open(path, encoding="utf-8-sig") as file:
                 stored = json.load(file)
-            return cls(OKPKey.import_key(stored), stored["kid"])
+            return cls(_ed25519(OKPKey.import_key(stored)), stored["kid"])
         except OSError as error:
             raise UnusableKeys(f"{path}: {error.strerror}") from error
         except (ValueError, TypeError, KeyError, RecursionError, JoseError) as error:
@@ -137,7 +137,14 @@ class Signatures:
 
 
 def _public(entry: dict[str, Any]) -> Any:
-    return OKPKey.import_key(entry).get_op_key("verify")
+    return _ed25519(OKPKey.import_key(entry)).get_op_key("verify")
+
+
+def _ed25519(key: OKPKey) -> OKPKey:
+    """Raises ValueError for a key of another curve, which may not even sign."""
+    if key.curve_name != "Ed25519":
+        raise ValueError(key.curve_name)
+    return key
 
 
 def _head(kid: str) -> bytes:

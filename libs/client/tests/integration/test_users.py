@@ -114,6 +114,7 @@ def forbidden_to_a_service(service: str) -> dict[str, Deed]:
         **{f"retry for {other}": publish(names.retry_queue(other, 1), "x") for other in others},
         **{f"give up for {other}": publish(names.dead_letter(other), "x") for other in others},
         **{f"put into queues of {other}": publish(names.own_queues(other), names.rpc_queue(other)) for other in others},
+        **{f"return to queues of {other}": publish(names.returned(other), names.rpc_queue(other)) for other in others},
         **{f"read calls to {other}": get(names.rpc_queue(other)) for other in others},
         **{f"read dead letters of {other}": get(names.dead_letter(other)) for other in others},
     }
@@ -135,6 +136,7 @@ def forbidden_outside(who: str) -> dict[str, Deed]:
         **{f"retry for {service}": publish(names.retry_queue(service, 1), "x") for service in SERVICES},
         **{f"give up for {service}": publish(names.dead_letter(service), "x") for service in SERVICES},
         **{f"put into queues of {service}": publish(names.own_queues(service), "x") for service in SERVICES},
+        **{f"return to queues of {service}": publish(names.returned(service), "x") for service in SERVICES},
         **{f"read calls to {service}": get(names.rpc_queue(service)) for service in SERVICES},
         **{f"read dead letters of {service}": get(names.dead_letter(service)) for service in SERVICES},
         "read what is handed in": get("assessment.intake"),
