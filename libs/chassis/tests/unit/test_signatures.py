@@ -19,7 +19,6 @@ from touchstone_contracts.services import SERVICE_OF_KEY
 from touchstone_testing.event_keys import EventKeys, event_keys
 
 BODY = b'{"id": "e-1"}'
-ANOTHER_CURVE = OKPKey.generate_key("X25519").as_dict(private=False)
 
 
 @pytest.fixture
