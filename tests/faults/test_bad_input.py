@@ -408,14 +408,14 @@ def test_another_body_under_the_id_of_a_command_is_answered_once(bench: Bench, e
     first = fresh(bench.message(entrance))
     bench.send(entrance, "the first", first)
     bench.quiet()
-    outbox = f"{entrance.service}.outbox"
-    before = bench.watcher.contents()[outbox]
+    log = f"{entrance.service}.events"
+    before = bench.watcher.contents()[log]
 
     outcomes = [bench.send(entrance, "another body under the same id", with_another_body(first)) for _ in range(2)]
     bench.quiet()
 
     assert {outcome.what for outcome in outcomes} <= {FINE, UNHEARD}
-    assert bench.watcher.contents()[outbox] == before + 1
+    assert bench.watcher.contents()[log] == before + 1
 
 
 def test_what_waits_for_a_queue_that_is_gone_holds_up_nobody_else(amqp_uri: str) -> None:

@@ -130,20 +130,13 @@ def test_a_reconciliation_that_is_killed_while_it_mends_loses_and_doubles_nothin
         mending = subprocess.Popen(
             slowly, env={**os.environ, **own_system.environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        outboxes = [collections(service, "outbox") for service in ("membership", "assessment")]
-        eventually(
-            lambda: any(
-                o.find_one({"republished": {"$exists": True}, "subject": audit_id})
-                or o.find_one(
-                    {
-                        "republished": {"$exists": True},
-                        "subject": {"$in": [c["contact_id"] for c in world.setup["contacts"]]},
-                    }
-                )
-                for o in outboxes
-            ),
-            within_s=60,
-        )
+        about = {"subject": {"$in": [audit_id, *(c["contact_id"] for c in world.setup["contacts"])]}}
+
+        def went_out_again(service: str) -> bool:
+            ids = [event["_id"] for event in collections(service, "events").find(about)]
+            return bool(collections(service, "republications").find_one({"event_id": {"$in": ids}}))
+
+        eventually(lambda: any(map(went_out_again, ("membership", "assessment"))), within_s=60)
 
         mending.send_signal(signal.SIGKILL)
         mending.wait()
@@ -187,6 +180,13 @@ class Falsifier:
         self._undo.append(lambda: collection.delete_one({"_id": copied["_id"]}))
         return str(copied["_id"])
 
+    def put_back_into_the_outbox(self, service: str, id: str, changes: dict[str, Any]) -> None:
+        event = self._collections(service, "events").find_one({"_id": id})
+        self.remove(service, "events", {"_id": id})
+        outbox = self._collections(service, "outbox")
+        outbox.insert_one(event | changes)
+        self._undo.append(lambda: outbox.delete_one({"_id": id}))
+
     def undo(self) -> None:
         for step in reversed(self._undo):
             step()
@@ -204,17 +204,16 @@ EARLIER = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
 
 
 def issue_of(collections: Callable[[str, str], Any], audit_id: str) -> dict[str, Any]:
-    """The outbox row of the certificate that came of an audit."""
+    """The event that told of the certificate that came of an audit."""
     certificates = collections("certification", "certificates")
     certificate = eventually(lambda: certificates.find_one({"audit_id": audit_id}), within_s=30)
-    row: dict[str, Any] = collections("certification", "outbox").find_one(
-        {"subject": certificate["_id"], "type": ISSUED}
-    )
-    return row
+    about = {"subject": certificate["_id"], "type": ISSUED}
+    event: dict[str, Any] = eventually(lambda: collections("certification", "events").find_one(about))
+    return event
 
 
 def falsehoods() -> dict[str, Callable[[Falsifier, str, dict[str, Any]], Any]]:
-    """By kind of discrepancy, what makes it: given an audit's id and the outbox row of its certificate."""
+    """By kind of discrepancy, what makes it: given an audit's id and the event of its certificate."""
     far = {"pending": True, "recorded_at": EARLIER, "next_attempt_at": LATER}
     return {
         "audit_without_case": lambda f, a, _: f.remove("certification", "cases", {"_id": a}),
@@ -228,9 +227,9 @@ def falsehoods() -> dict[str, Callable[[Falsifier, str, dict[str, Any]], Any]]:
         "certificate_without_decision": lambda f, a, _: f.change(
             "certification", "cases", {"_id": a}, **{"decision.certificate_number": None, "decision.outcome": "refused"}
         ),
-        "decision_announced_twice": lambda f, a, e: f.copy("certification", "outbox", {"_id": e["_id"]}),
-        "decision_not_announced": lambda f, a, e: f.remove("certification", "outbox", {"_id": e["_id"]}),
-        "event_unknown_upstream": lambda f, a, e: f.remove("certification", "outbox", {"_id": e["_id"]}),
+        "decision_announced_twice": lambda f, a, e: f.copy("certification", "events", {"_id": e["_id"]}),
+        "decision_not_announced": lambda f, a, e: f.remove("certification", "events", {"_id": e["_id"]}),
+        "event_unknown_upstream": lambda f, a, e: f.remove("certification", "events", {"_id": e["_id"]}),
         "deadline_missing": lambda f, a, e: f.remove("certification", "deadlines", {"key": e["subject"]}),
         "event_not_processed": lambda f, a, e: f.remove("notification", "inbox", {"_id": {"$regex": f"/{e['_id']}$"}}),
         "event_without_announcement": lambda f, a, e: f.remove("notification", "announcements", {"_id": e["_id"]}),
@@ -238,9 +237,9 @@ def falsehoods() -> dict[str, Callable[[Falsifier, str, dict[str, Any]], Any]]:
         "notices_doubled": lambda f, a, e: f.copy(
             "notification", "notices", {"about": e["_id"]}, about="another event", position=f"copy-{a}"
         ),
-        "event_not_published": lambda f, a, e: f.change("certification", "outbox", {"_id": e["_id"]}, **far),
-        "sequence_gap": lambda f, a, _: f.change("assessment", "outbox", about(a, ACCEPTED), sequence=4),
-        "version_announced_twice": lambda f, a, _: f.copy("assessment", "outbox", about(a, SUBMITTED)),
+        "event_not_published": lambda f, a, e: f.put_back_into_the_outbox("certification", e["_id"], far),
+        "sequence_gap": lambda f, a, _: f.change("assessment", "events", about(a, ACCEPTED), sequence=4),
+        "version_announced_twice": lambda f, a, _: f.copy("assessment", "events", about(a, SUBMITTED)),
     }
 
 

@@ -15,6 +15,7 @@ What the service needs of broker and database follows from the class: `ToyServic
 
 from typing import Any
 
+from touchstone_chassis.backfill.api import BackfillApi
 from touchstone_chassis.deadletters.api import DeadLetterApi
 from touchstone_chassis.handlers.entrypoint import entrypoints_of
 from touchstone_chassis.handlers.events import OnEvent, on_event
@@ -25,13 +26,14 @@ from touchstone_chassis.history.api import HistoryApi
 from touchstone_chassis.mongo.clock import DomainClock
 from touchstone_chassis.pagination import page
 from touchstone_chassis.reconciliation.api import ReconciliationApi
-from touchstone_chassis.reconciliation.ledger import Due, ReconciliationDeclarations, missing_jobs
+from touchstone_chassis.reconciliation.ledger import Due, PresentState, ReconciliationDeclarations, missing_jobs
 from touchstone_chassis.rpc.method import command, query
 from touchstone_chassis.runtime.settings import Settings
 from touchstone_chassis.scheduling.entrypoint import on_job
 from touchstone_chassis.scheduling.job_queue import Job
 from touchstone_chassis.testing.fault_points import declare as declare_fault_points
 from touchstone_chassis.testing.fault_points import fault_point
+from touchstone_chassis.unit_of_work.announced import find_events
 from touchstone_chassis.unit_of_work.unit import UnitOfWork
 from touchstone_contracts.topology import Index, ServiceTopology
 
@@ -42,6 +44,7 @@ __all__ = [
     "Index",
     "Job",
     "OperatorApi",
+    "PresentState",
     "ReconciliationDeclarations",
     "Settings",
     "Stored",
@@ -49,6 +52,7 @@ __all__ = [
     "command",
     "declare_fault_points",
     "fault_point",
+    "find_events",
     "missing_jobs",
     "on_event",
     "on_job",
@@ -58,7 +62,7 @@ __all__ = [
 ]
 
 
-class OperatorApi(HistoryApi, DeadLetterApi, ReconciliationApi):
+class OperatorApi(HistoryApi, DeadLetterApi, ReconciliationApi, BackfillApi):
     """What an operator may ask of every service, and what every service has: health, clock, and a topology.
 
     A service says in `indexes` what its own collections need, in `migrations` how documents come up to a schema

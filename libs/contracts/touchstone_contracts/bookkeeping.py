@@ -5,13 +5,19 @@ Field names are the contract between who provisions and the chassis that reads a
 (a partial index cannot say "is null"); `due_at` is when a deadline falls due. A dead letter has a
 `state`, and is listed by it and one of the other filters, oldest `parked_at` first. Whoever follows a case finds
 events by `subject`, by `causation_id` and by `recorded_at`, and their dead letters by `event_id`.
-Collections `leases` and `migrations` are small and are read by `_id` only; `restores` has a document for each restore.
+`events` is the log: it only grows, an event is inserted once and never changed. That it went out once more stands
+beside it, in `republications`; how many of each type there are, in `event_counts`, which is read by `_id` only.
+Collections `leases`, `migrations` and `backfills` are small and are read by `_id` only; `restores` has a document for
+each restore.
 """
 
 from touchstone_contracts.topology import Index
 
 INBOX = "inbox"
 OUTBOX = "outbox"
+EVENTS = "events"
+EVENT_COUNTS = "event_counts"
+REPUBLICATIONS = "republications"
 IDEMPOTENCY = "idempotency"
 DEADLINES = "deadlines"
 LEASES = "leases"
@@ -20,6 +26,7 @@ DEAD_LETTERS = "dead_letters"
 DEAD_LETTER_PARTS = "dead_letter_parts"
 STARTS = "starts"
 RESTORES = "restores"
+BACKFILLS = "backfills"
 
 HALF_RESTORED = {"finished": False, "superseded_by": None}
 """Finds in `restores` what was begun, has not come to its end, and was not made good by a later one."""
@@ -37,6 +44,10 @@ BOOKKEEPING_INDEXES = (
     Index(collection=OUTBOX, keys=[("recorded_at", 1), ("_id", 1)]),
     Index(collection=OUTBOX, keys=[("subject", 1), ("recorded_at", 1)]),
     Index(collection=OUTBOX, keys=[("causation_id", 1), ("recorded_at", 1)]),
+    Index(collection=EVENTS, keys=[("recorded_at", 1), ("_id", 1)]),
+    Index(collection=EVENTS, keys=[("subject", 1), ("sequence", 1), ("_id", 1)]),
+    Index(collection=EVENTS, keys=[("causation_id", 1), ("recorded_at", 1)]),
+    Index(collection=REPUBLICATIONS, keys=[("event_id", 1), ("published_at", 1)]),
     Index(collection=IDEMPOTENCY, keys=[("expires_at", 1)], expire_after_s=0),
     Index(collection=DEADLINES, keys=[("due_at", 1)]),
     Index(collection=DEAD_LETTERS, keys=[("state", 1), *_PARKED_ORDER]),

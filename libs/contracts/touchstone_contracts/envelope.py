@@ -13,6 +13,8 @@ from touchstone_contracts.registry import REGISTRY
 CONTENT_TYPE = "application/cloudevents+json"
 SIGNATURE = "touchstone-signature"
 """The header in which an event's signature travels: a compact JWS over the digests of what was signed together."""
+BACKFILL = "touchstone-backfill"
+"""The header of an event out of its producer's log, sent to one consumer: by which run it came."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

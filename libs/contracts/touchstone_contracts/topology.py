@@ -26,6 +26,11 @@ def event_queue(consumer: str, type_name: str) -> str:
     return f"{consumer}.{type_name}"
 
 
+def backfill_key(consumer: str, event: Any) -> str:
+    """By which an event out of the log reaches one consumer, and no other."""
+    return f"backfill.{consumer}.{event.routing_key}"
+
+
 def own_queues(service: str) -> str:
     """Direct exchange by which a service, and nobody else, puts something into one of its own queues."""
     return f"{service}.queues"

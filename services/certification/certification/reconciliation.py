@@ -7,7 +7,7 @@ from typing import Any
 from certification.domain.cases.case import CaseState
 from certification.storage.certificates import certificate_of
 from certification.storage.jobs import EXPIRY, PLAN_DUE, expiry_due, hold_ends
-from touchstone_chassis.api import Due, ReconciliationDeclarations, missing_jobs
+from touchstone_chassis.api import Due, ReconciliationDeclarations, find_events, missing_jobs
 from touchstone_contracts.events.certification import CertificateIssued, CertificationRefused
 from touchstone_contracts.versions import versions
 
@@ -58,8 +58,8 @@ def _add_announcements(unit: Any, found: dict[str, dict[str, Any]], audits: dict
     """A decision is told by the certificate that was issued, or by the refusal of the case."""
     deciding: list[Any] = [CertificateIssued, CertificationRefused]
     types = [version.type_name for event in deciding for version in versions(event)]
-    about = {"subject": {"$in": [*found, *audits]}, "type": {"$in": types}, "properties": {"$exists": False}}
-    for row in unit.find("outbox", about, projection={"subject": 1}):
+    about = {"subject": {"$in": [*found, *audits]}, "type": {"$in": types}}
+    for row in find_events(unit, about, projection={"subject": 1}):
         found[audits.get(row["subject"], row["subject"])]["announced"].append(row["_id"])
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from membership.storage.contacts import CONTACTS, Contacts
 from membership.storage.unit_of_work import Unit
-from touchstone_chassis.api import ReconciliationDeclarations
+from touchstone_chassis.api import PresentState, ReconciliationDeclarations
 from touchstone_contracts.events.membership import (
     ContactChanged,
     MembershipActivated,
@@ -27,11 +27,17 @@ def present_contact(unit: Unit, contact_id: str) -> tuple[ContactChanged, int] |
     return (contact.told(), contact.version) if contact else None
 
 
+def contact_ids(unit: Unit, after: str, limit: int) -> list[str]:
+    behind = {"_id": {"$gt": after}}
+    found = unit.find(CONTACTS, behind, sort=[("_id", 1)], limit=limit, projection={"_id": 1})
+    return [document["_id"] for document in found]
+
+
 DECLARATIONS = ReconciliationDeclarations(
     facts={"contacts": contact_versions},
     announced_in_full=[
         [OrganisationRegistered, MembershipActivated, MembershipSuspended, MembershipReinstated],
         [ContactChanged],
     ],
-    present={ContactChanged: present_contact},
+    present={ContactChanged: PresentState(of=present_contact, ids=contact_ids)},
 )

@@ -29,12 +29,12 @@ ALLOWED = (
         "One document for each restore of the database, read once when a service starts.",
     ),
     Allowed(
-        r"\w+\.outbox find \{_id: \{\$in: \[text\]\}.* by recorded_at.*",
+        r"\w+\.(outbox|events) find \{_id: \{\$in: \[text\]\}.* by recorded_at.*",
         SORT,
         "Found by 500 ids at most that the caller named, and no more than these are sorted.",
     ),
     Allowed(
-        r"\w+\.outbox find .*(subject|causation_id): \{\$in: \[text\]\}.* by recorded_at.*",
+        r"\w+\.(outbox|events) find .*(subject|causation_id): \{\$in: \[text\]\}.* by recorded_at.*",
         SORT,
         "The events of 500 aggregates or causes at most that the caller named: each has a few.",
     ),

@@ -251,7 +251,7 @@ class Tour:
 
     def another_standard(self) -> None:
         """An audit by the Chain of Custody standard, as assessment would announce it."""
-        rows = self.documents("assessment", "outbox")
+        rows = self.documents("assessment", "events")
         accepted = next(json.loads(row["body"]) for row in rows if row["type"] == ACCEPTED)
         data = accepted["data"] | {"audit_id": "another-standard", "standard": {"code": "CoC", "version": "2.0"}}
         event = accepted | {"id": uuid.uuid4().hex, "subject": "another-standard", "data": data}
@@ -360,15 +360,15 @@ class Tour:
 
     def left_in_the_outbox(self) -> None:
         """Rows as a crash leaves them, and one that no queue takes: the sweep finds them."""
-        announced = {"body": {"$exists": True}, "properties": {"$exists": False}}
+        announced = {"body": {"$exists": True}}
         with self.scheme.observer() as observer:
             outboxes = [observer.collection(service, "outbox") for service in SERVICES]
-            rows = [outbox.find_one(announced) for outbox in outboxes]
-            for outbox, row in zip(outboxes, rows, strict=True):
-                self._is_swept(outbox, row or next(filter(None, rows)))  # some service may announce nothing
+            events = [observer.collection(service, "events").find_one(announced) for service in SERVICES]
+            for outbox, event in zip(outboxes, events, strict=True):
+                self._is_swept(outbox, event or next(filter(None, events)))  # some service may announce nothing
 
     def _is_swept(self, outbox: Any, row: dict[str, Any]) -> None:
-        overdue = {"pending": True, "next_attempt_at": datetime.datetime.now(datetime.UTC)}
+        overdue = {"pending": True, "next_attempt_at": datetime.datetime.now(datetime.UTC), "attempts": 0}
         outbox.replace_one({"_id": row["_id"]}, row | overdue, upsert=True)
         eventually(lambda: outbox.count_documents({"pending": True}) == 0, within_s=WITHIN_S)
         outbox.insert_one(row | overdue | {"_id": "lost", "exchange": "no.such.exchange", "attempts": 0})
@@ -427,7 +427,7 @@ class Tour:
         world, audit_id = self.finished
         case = self.call(SECRETARIAT, "certification.get_case", case_id=audit_id)
         notices = self.call(OPERATOR, "notification.list_notices", audit_id=audit_id)["items"]
-        rows = {service: self.documents(service, "outbox")[:200] for service in SERVICES}
+        rows = {service: self.documents(service, "events")[:200] for service in SERVICES}
         types = {row["_id"]: row["type"] for found in rows.values() for row in found}
         return Places(
             world=world,

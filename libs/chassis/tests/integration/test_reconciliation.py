@@ -10,7 +10,7 @@ import pytest
 
 from touchstone_chassis.deadletters.api import DeadLetterApi
 from touchstone_chassis.reconciliation.api import ReconciliationApi
-from touchstone_chassis.reconciliation.ledger import ReconciliationDeclarations, missing_jobs
+from touchstone_chassis.reconciliation.ledger import PresentState, ReconciliationDeclarations, missing_jobs
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.events.assessment import BodyAccredited
 from touchstone_contracts.events.membership import OrganisationRegistered
@@ -45,7 +45,7 @@ class Comparing(ReconciliationApi, DeadLetterApi):
         facts={"labels": labels},
         announced_in_full=[[OrganisationRegistered]],
         deadlines={"reminder": due_reminder},
-        present={OrganisationRegistered: present_thing},
+        present={OrganisationRegistered: PresentState(of=present_thing, ids=lambda _unit, _after, _limit: [])},
     )
 
 
@@ -78,8 +78,14 @@ def handle(bus: Any, database: Any, body_id: str) -> str:
     """Have the toy handle an event; the id of the event that it announced."""
     accredit(bus, body_id)
     assert eventually(lambda: bus.take(HEARD))
-    row = eventually(lambda: database["outbox"].find_one({"subject": body_id, "pending": False}))
+    row = eventually(lambda: database["events"].find_one({"subject": body_id}))
     return str(row["_id"])
+
+
+def put_back_into_the_outbox(database: Any, id: str, **changes: Any) -> None:
+    """As if the broker had not confirmed it yet."""
+    row = database["events"].find_one_and_delete({"_id": id})
+    database["outbox"].insert_one(row | {"pending": True} | changes)
 
 
 def test_what_was_handled_is_listed_page_by_page(bus, operator, database):
@@ -142,17 +148,17 @@ def test_a_queue_that_is_not_there_is_told(bus, operator):
 
 def test_an_event_goes_out_again_with_its_id_and_it_is_recorded_who_wanted_it(bus, operator, database, resources):
     id = handle(bus, database, "b-1")
-    database["outbox"].update_one(
+    database["events"].update_one(
         {"_id": id}, {"$set": {"recorded_at": datetime.datetime.now() - datetime.timedelta(9)}}
     )
 
     done = operator("republish_events", ids=[id, "unknown"], why="the queue was deleted")
     properties, body = eventually(lambda: bus.take(HEARD))
 
-    row = eventually(lambda: database["outbox"].find_one({"_id": id, "pending": False}))
+    mark = eventually(lambda: database["republications"].find_one({"event_id": id}))
     assert done["republished"] == [id] and done["refused"][0]["code"] == "not_found"
     assert properties.message_id == id and b"b-1" in body
-    (action,) = row["republished"]
+    (action,) = mark["why"]
     assert (action["who"], action["why"]) == ("operator-1 (operator, tests)", "the queue was deleted")
     assert resources.background_relay.check_lag()[0]
 
@@ -160,8 +166,8 @@ def test_an_event_goes_out_again_with_its_id_and_it_is_recorded_who_wanted_it(bu
 def test_an_event_that_waits_or_is_too_old_is_not_published_again(bus, operator, database):
     waiting, old = handle(bus, database, "b-1"), handle(bus, database, "b-2")
     far = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
-    database["outbox"].update_one({"_id": waiting}, {"$set": {"pending": True, "next_attempt_at": far}})
-    database["outbox"].update_one({"_id": old}, {"$set": {"recorded_at": far - datetime.timedelta(days=57)}})
+    put_back_into_the_outbox(database, waiting, next_attempt_at=far)
+    database["events"].update_one({"_id": old}, {"$set": {"recorded_at": far - datetime.timedelta(days=57)}})
 
     refused = operator("republish_events", ids=[waiting, old], why="x")["refused"]
 
@@ -171,13 +177,14 @@ def test_an_event_that_waits_or_is_too_old_is_not_published_again(bus, operator,
 def test_an_event_whose_body_had_to_leave_tells_the_present_state(bus, operator, database, monkeypatch):
     monkeypatch.setattr(OrganisationRegistered, "personal", True)
     id = handle(bus, database, "b-1")
-    gone = database["outbox"].find_one({"_id": id})
+    gone = database["events"].find_one({"_id": id})
     database["things"].update_one({"_id": "b-1"}, {"$set": {"label": "renamed"}})
 
     done = operator("republish_events", ids=[id], why="lost")
     properties, body = eventually(lambda: bus.take(HEARD))
 
-    again = eventually(lambda: database["outbox"].find_one({"_id": id, "pending": False}))
+    eventually(lambda: database["republications"].find_one({"event_id": id}))
+    again = database["events"].find_one({"_id": id})
     assert done["republished"] == [id] and properties.message_id == id and b"renamed" in body
     assert "body" not in gone and "body" not in again
     assert gone["time"].encode() in body
@@ -187,8 +194,7 @@ def test_the_state_names_what_is_consumed_declared_and_overdue(bus, operator, da
     id = handle(bus, database, "b-1")
     long_ago = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
     later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
-    late = {"pending": True, "recorded_at": long_ago, "next_attempt_at": later}
-    database["outbox"].update_one({"_id": id}, {"$set": late})
+    put_back_into_the_outbox(database, id, recorded_at=long_ago, next_attempt_at=later)
 
     state = operator("get_reconciliation_state", overdue_s=60)
 

@@ -11,7 +11,7 @@ from touchstone_chassis.reconciliation.ledger import Ledger, ReconciliationDecla
 from touchstone_chassis.unit_of_work.committer import Committer
 from touchstone_chassis.unit_of_work.transaction import CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
-from touchstone_contracts.bookkeeping import OUTBOX
+from touchstone_contracts.bookkeeping import EVENTS, OUTBOX
 from touchstone_contracts.callers import Caller
 from touchstone_testing.event_keys import unsigned
 from touchstone_testing.memory_mongo import MemoryDatabase
@@ -54,7 +54,7 @@ def test_however_many_events_are_named_their_rows_are_read_at_once(count: int) -
     done = republish(database, *ids)
 
     assert done == {"republished": ids, "refused": []}
-    assert database.reads == [OUTBOX]
+    assert database.reads == [OUTBOX, EVENTS]
     rows = database[OUTBOX].find({})
     assert [(row["_id"], row["pending"], row["waits_since"]) for row in rows] == [(id, True, NOW) for id in ids]
 

@@ -18,7 +18,8 @@ from touchstone_chassis.observability import metrics, tracing
 from touchstone_chassis.testing.fault_points import fault_point
 from touchstone_chassis.unit_of_work.transaction import AlreadyProcessed, CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin
-from touchstone_contracts.envelope import CONTENT_TYPE, SIGNATURE, Envelope, unwrap
+from touchstone_contracts.bookkeeping import DEAD_LETTERS
+from touchstone_contracts.envelope import BACKFILL, CONTENT_TYPE, SIGNATURE, Envelope, unwrap
 from touchstone_contracts.errors import Refusal
 from touchstone_contracts.topology import event_queue
 from touchstone_contracts.versions import upcast, versions
@@ -50,14 +51,58 @@ class EventExecution(Execution):
         return CompletionRecord(inbox=self.inbox_key, retries=self._retries)
 
 
+class BackfilledExecution(EventExecution):
+    """An event out of its producer's log: what only keeps a copy takes it, whether it knew it or not.
+
+    Any other handler does nothing: what the event led to is over. It is noted as handled, so that nobody sends it again
+    as lost, unless a dead letter of it waits, which somebody may still replay.
+    """
+
+    def __init__(self, *given: Any, run: str, copies: bool):
+        super().__init__(*given)
+        self._live_key, self._run, self._copies = self.inbox_key, run, copies
+        self.inbox_key = backfilled_key(self._live_key, run)
+        self._known = False
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except AlreadyProcessed as known:
+            if str(known) != self._live_key:
+                raise
+            self._known = True
+            super().run()
+
+    def attempt(self) -> None:
+        if self._copies:
+            super().attempt()
+        elif self.unit.find_one(DEAD_LETTERS, {"event_id": self._envelope.id}, {"_id": 1}):
+            self._known = True
+
+    def completion(self, _result: None) -> CompletionRecord:
+        live_key = None if self._known else self._live_key
+        return CompletionRecord(inbox=self.inbox_key, about={"backfill": self._run}, former_id=live_key)
+
+
+def backfilled_key(live_key: str, run: str) -> str:
+    """Under which the inbox knows what a run of a backfill brought, beside what came by itself."""
+    handler, _, id = live_key.partition("/")
+    return f"{handler}/{run}/{id}"
+
+
 class OnEvent(RetriedEntrypoint):
     """Handles some event types, in whichever version one comes. Queues are named from classes, not from the method."""
 
     def __init__(
-        self, *event_classes: Any, handler: str | None = None, formerly: Mapping[Any, str] | None = None, **kwargs: Any
+        self,
+        *event_classes: Any,
+        handler: str | None = None,
+        formerly: Mapping[Any, str] | None = None,
+        copies: bool = False,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.event_classes = event_classes
+        self.event_classes, self.copies = event_classes, copies
         self._handler, self._formerly = handler, dict(formerly or {})
 
     def handler_of(self, event_class: Any) -> str:
@@ -104,7 +149,7 @@ class OnEvent(RetriedEntrypoint):
             event = upcast(event, newest)
         except Exception as error:  # it would fail each time: a release with another upcaster, or an edit, mends it
             return policy.dead_letter(delivery, "upcast", error)
-        execution = EventExecution(invocation, method, event, envelope, self.handler_of(newest))
+        execution = self._execution(invocation, method, event, envelope, self.handler_of(newest))
         try:
             execution.run()
         except AlreadyProcessed:
@@ -117,6 +162,12 @@ class OnEvent(RetriedEntrypoint):
         fault_point("before_ack")
         delivery.ack()
         return "handled"
+
+    def _execution(self, invocation: Invocation, *given: Any) -> EventExecution:
+        run = text_header(invocation.subject, BACKFILL, length_max=100)
+        if run is None:
+            return EventExecution(invocation, *given)
+        return BackfilledExecution(invocation, *given, run=run, copies=self.copies)
 
     def _check_signature(self, delivery: Delivery, version: Any) -> None:
         """Its producer has signed an event, or we ourselves what an operator has edited. Raises NotSigned."""
@@ -148,12 +199,17 @@ def handlers_of(service: type) -> dict[str, str]:
 
 
 def on_event(
-    *event_classes: Any, handler: str | None = None, formerly: Mapping[Any, str] | None = None
+    *event_classes: Any,
+    handler: str | None = None,
+    formerly: Mapping[Any, str] | None = None,
+    copies: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Handle events of these classes: the method gets the typed event and its Envelope.
 
     What comes in an older version is brought up to the class that is named here. `handler` is the durable name by which
     the inbox knows what was handled: it outlives the method's name, which it is by default, and every version.
-    `formerly` gives, by class, the name under which another method handled that class before.
+    `formerly` gives, by class, the name under which another method handled that class before. `copies` says that the
+    method does nothing but keep what the event says, so that it may run again for an event out of the producer's log;
+    without it, such an event is noted and nothing else.
     """
-    return handled_by(OnEvent(*event_classes, handler=handler, formerly=formerly))
+    return handled_by(OnEvent(*event_classes, handler=handler, formerly=formerly, copies=copies))

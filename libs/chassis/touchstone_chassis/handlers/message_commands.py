@@ -11,6 +11,7 @@ from touchstone_chassis.consuming.retry import let_go
 from touchstone_chassis.handlers.execution import Execution
 from touchstone_chassis.handlers.idempotency import Asked, digest
 from touchstone_chassis.handlers.resources import Resources
+from touchstone_chassis.unit_of_work.announced import find_events
 from touchstone_chassis.unit_of_work.outbox_rows import sent_again
 from touchstone_chassis.unit_of_work.transaction import SURE_FOR, AlreadyProcessed, Clash, CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
@@ -140,7 +141,7 @@ class _AnsweredAgain(Execution):
         return document is not None
 
     def _announce(self, events: Sequence[str], now: datetime.datetime) -> None:
-        rows = self.unit.find(OUTBOX, {"_id": {"$in": list(events)}}) if events else []
+        rows = find_events(self.unit, {"_id": {"$in": list(events)}}) if events else []
         if len(rows) < len(events) or any(not row.get("body") or now - row["recorded_at"] > SURE_FOR for row in rows):
             raise AlreadyExists("This was answered before, too long ago for the answer to be announced again.")
         for row in rows:  # one that still waits may just have gone out, and not be marked yet

@@ -23,6 +23,7 @@ from touchstone_chassis.mongo.client import Mongo
 from touchstone_chassis.mongo.clock import clock_for
 from touchstone_chassis.mongo.server_time import DatabaseTime
 from touchstone_chassis.outbox.background import BackgroundRelay
+from touchstone_chassis.outbox.event_log import EventLog
 from touchstone_chassis.outbox.relay import Relay
 from touchstone_chassis.unit_of_work.committer import Committer
 from touchstone_chassis.unit_of_work.dataloader import DataLoader
@@ -76,12 +77,17 @@ class Resources(SharedExtension):
             config["AMQP_URI"], confirm_timeout_s=config["confirm_timeout_s"], name="touchstone relay"
         )
         self._publisher = publisher
-        return Relay(self.mongo.database, publisher, self.signer.sign, self.time.now)
+        return Relay(self.mongo.database, publisher, self.signer.sign, self.background_relay.confirmed, self.time.now)
+
+    @lazy_dependency
+    def event_log(self) -> EventLog:
+        return EventLog(self.mongo.database, self.signer.sign, self.time.now)
 
     @lazy_dependency
     def background_relay(self) -> BackgroundRelay:
         return BackgroundRelay(
             lambda: self.relay,
+            lambda: self.event_log,
             sweep_every_s=config["sweep_interval_s"],
             lag_limit_s=config["outbox_lag_limit_s"],
             doubt=self.circuit_breaker.probe,

@@ -55,7 +55,7 @@ class HistoryApi:
 
     @query(FindEvents(), roles=FOLLOWERS)
     def find_events(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """Events of this service: when recorded and published, by which cause, and what they say. Kept 60 days."""
+        """Events of this service: when recorded and published, by which cause, and what they say. Kept for good."""
         found, after = self.event_history.events(request)
         return {"items": found, "next": after}
 

@@ -8,8 +8,9 @@ from touchstone_chassis.deadletters.letter import PARKED, json_of
 from touchstone_chassis.deadletters.status import about, waiting_replays
 from touchstone_chassis.observability.redaction import masked
 from touchstone_chassis.pagination import behind, cursor_of, read_cursor
+from touchstone_chassis.unit_of_work.announced import find_events
 from touchstone_chassis.unit_of_work.unit import UnitOfWork
-from touchstone_contracts.bookkeeping import DEAD_LETTERS, DEADLINES, INBOX, OUTBOX
+from touchstone_contracts.bookkeeping import DEAD_LETTERS, DEADLINES, INBOX, OUTBOX, REPUBLICATIONS
 from touchstone_contracts.registry import known
 
 UNDER_WAY = datetime.timedelta(seconds=10)
@@ -34,7 +35,7 @@ _OF_A_DEAD_LETTER = (
 
 
 class EventHistory:
-    """Reads outbox, inbox, dead letters and jobs; changes nothing."""
+    """Reads outbox, event log, inbox, dead letters and jobs; changes nothing."""
 
     def __init__(self, unit: UnitOfWork):
         self._unit = unit
@@ -47,9 +48,17 @@ class EventHistory:
         projection = dict.fromkeys(_OF_A_ROW, 1) | ({} if "since" in request else {"body": 1})
         limit = request["limit"]
         order = [("recorded_at", 1), ("_id", 1)]
-        found = self._unit.find(OUTBOX, _criteria(request), sort=order, limit=limit + 1, projection=projection)
+        found = find_events(self._unit, _criteria(request), sort=order, limit=limit + 1, projection=projection)
+        self._published_last(found)
         page = found[:limit]
         return [_event(row) for row in page], cursor_of(page[-1], "recorded_at") if len(found) > limit else None
+
+    def _published_last(self, events: Iterable[dict[str, Any]]) -> None:
+        """The log says when an event went out first; what went out once more is noted beside it."""
+        by_id = {event["_id"]: event for event in events}
+        again = self._unit.find(REPUBLICATIONS, {"event_id": {"$in": list(by_id)}}) if by_id else []
+        for mark in sorted(again, key=lambda mark: mark["published_at"]):
+            by_id[mark["event_id"]] |= {"published_at": mark["published_at"]}
 
     def processed(self, service: str, handlers: Iterable[str], ids: Sequence[str]) -> list[dict[str, Any]]:
         """When each handler was done with each of these events, as far as it is."""
@@ -142,8 +151,7 @@ def _told(letter: Mapping[str, Any], body: bytes | None) -> dict[str, Any]:
 
 
 def _criteria(request: Mapping[str, Any]) -> dict[str, Any]:
-    # A replay, and the copy of an event in an older version, has properties of its own: it is no event beside it.
-    found: dict[str, Any] = {"properties": {"$exists": False}}
+    found: dict[str, Any] = {}
     for field, name in (("_id", "ids"), ("subject", "subjects"), ("causation_id", "caused_by"), ("type", "types")):
         if name in request:
             found[field] = {"$in": request[name]}

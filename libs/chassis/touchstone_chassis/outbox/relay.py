@@ -8,7 +8,6 @@ from typing import Any
 import orjson
 import structlog
 from opentelemetry.trace import Link, SpanKind
-from pymongo import UpdateOne
 from pymongo.database import Database
 
 from touchstone_chassis.amqp.publisher import ConfirmingPublisher, Outcome, Outgoing
@@ -17,7 +16,7 @@ from touchstone_chassis.mongo.server_time import machine_time
 from touchstone_chassis.observability import metrics, tracing
 from touchstone_chassis.outbox.lease import Lease
 from touchstone_chassis.testing.fault_points import fault_point
-from touchstone_chassis.unit_of_work.outbox_rows import OUTBOX_KEPT
+from touchstone_chassis.unit_of_work.outbox_rows import RELAY_GRACE
 from touchstone_contracts.envelope import SIGNATURE, amqp_properties
 from touchstone_contracts.topology import own_queues
 
@@ -29,24 +28,26 @@ COUNTED_MAX = 1_000
 
 
 class Relay:
-    """Moves outbox rows to the broker. Knows no framework: whoever runs it calls `publish` and `sweep`."""
+    """Publishes outbox rows. Knows no framework: whoever runs it calls `publish` and `sweep`."""
 
     def __init__(
         self,
         database: Database,
         publisher: ConfirmingPublisher,
         sign: Callable[[Sequence[bytes]], Iterable[str]],
+        confirmed: Callable[[Sequence[dict[str, Any]]], object],
         now: Callable[[], datetime.datetime] = machine_time,
     ):
-        """`sign` is for what the release before wrote; `now` must be the same for all replicas."""
-        self._sign, self._now = sign, now
+        """`sign` is for what the release before wrote; `confirmed` gets what may leave the outbox; `now` must be the
+        same for all replicas."""
+        self._sign, self._confirmed, self._now = sign, confirmed, now
         self._outbox = database["outbox"]
         self._marks = self._outbox.with_options(write_concern=RELAXED)
         self._publisher = publisher
         self._lease = Lease(database, "outbox-sweep", now)
 
     def publish(self, rows: Sequence[dict[str, Any]]) -> int:
-        """Publish `rows` in windows and mark what the broker confirmed. What it did not take stays for the sweep.
+        """Publish `rows` in windows and hand on what the broker confirmed. What it did not take stays for the sweep.
 
         Gives how many were confirmed.
         """
@@ -66,8 +67,7 @@ class Relay:
             tracing.event("confirmed")
             for outcome in outcomes:
                 metrics.PUBLISHED.labels(outcome=outcome.value).inc()
-            self._mark_published([r for r, o in zip(window, outcomes, strict=True) if o is Outcome.CONFIRMED])
-        fault_point("relay_mark")
+            self._confirmed([r for r, o in zip(window, outcomes, strict=True) if o is Outcome.CONFIRMED])
         self._try_again_soon([r for r, o in zip(window, outcomes, strict=True) if o is Outcome.UNKNOWN])
         for row, outcome in zip(window, outcomes, strict=True):
             if outcome not in (Outcome.CONFIRMED, Outcome.UNKNOWN):
@@ -80,6 +80,9 @@ class Relay:
         if self._outbox.find_one(due, {"_id": 1}) is None or not self._lease.take():
             return 0
         rows = list(self._outbox.find(due, sort=[("next_attempt_at", 1)], limit=WINDOW_MAX))
+        if rows:  # not at the next sweep again, while they are on their way into the log
+            taken = {"_id": {"$in": [row["_id"] for row in rows]}}
+            self._marks.update_many(taken, {"$set": {"next_attempt_at": self._now() + RELAY_GRACE}})
         if rows and not self.publish(rows):
             self._lease.give_back()  # perhaps another replica reaches the broker
             return 0
@@ -117,20 +120,6 @@ class Relay:
         exchange = row["exchange"] or own_queues(row["routing_key"].partition(".")[0])
         return Outgoing(exchange, row["routing_key"], row["body"], row["_id"], properties, headers)
 
-    def _mark_published(self, rows: Sequence[dict[str, Any]]) -> None:
-        now = self._now()
-        done = {"pending": False, "published_at": now, "expires_at": now + OUTBOX_KEPT}
-        # A copy, or what is no event of ours, is kept elsewhere.
-        leaving = [r["_id"] for r in rows if "properties" in r]
-        personal = [r for r in rows if r["personal"] and "properties" not in r]
-        others = [r["_id"] for r in rows if not (r["personal"] or "properties" in r)]
-        if leaving:
-            self._marks.delete_many({"_id": {"$in": leaving}})
-        if personal:  # contact addresses leave with the confirm; that there was an event stays
-            self._marks.bulk_write([_without_body(row, done) for row in personal], ordered=False)
-        if others:
-            self._marks.update_many({"_id": {"$in": others}}, {"$set": done})
-
     def _try_again_soon(self, rows: Sequence[dict[str, Any]]) -> None:
         """An absent broker is no fault of the rows: one line and one write for all, and another try at each sweep."""
         if rows:
@@ -148,11 +137,6 @@ class Relay:
         log.warning("event_not_published", event_type=row["type"], event_id=row["_id"], outcome=outcome.value)
         again = self._later(min(BACKOFF_S_MAX, 2 ** min(row["attempts"], 6))) | {"last_outcome": outcome.value}
         self._marks.update_one({"_id": row["_id"]}, {"$set": again, "$inc": {"attempts": 1}})
-
-
-def _without_body(row: dict[str, Any], done: dict[str, Any]) -> UpdateOne:
-    happened_at = {"time": orjson.loads(row["body"])["time"]}
-    return UpdateOne({"_id": row["_id"]}, {"$set": done | happened_at, "$unset": {"body": "", "signature": ""}})
 
 
 def _link(message: Outgoing) -> Link:

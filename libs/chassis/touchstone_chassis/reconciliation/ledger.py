@@ -16,6 +16,7 @@ from touchstone_chassis.deadletters.letter import PARKED
 from touchstone_chassis.deadletters.replay import Obstacle
 from touchstone_chassis.deadletters.status import DeadLetterStatus, statuses_of
 from touchstone_chassis.pagination import cursor_of, read_cursor
+from touchstone_chassis.unit_of_work.announced import find_events
 from touchstone_chassis.unit_of_work.outbox_rows import sent_again
 from touchstone_chassis.unit_of_work.transaction import INBOX_KEPT, SURE_FOR
 from touchstone_chassis.unit_of_work.unit import UnitOfWork, job_id
@@ -30,7 +31,17 @@ BROKER_WAIT_S = 4.0
 Due = tuple[datetime.datetime, dict[str, Any]]
 """When a job falls due, and its payload."""
 
-_OURS = {"properties": {"$exists": False}}  # what an operator sent back is no event of ours
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PresentState:
+    """How a service tells again what aggregates of one kind are now.
+
+    `of`: the event that tells the state of the one with this id, and the version of that state; `ids`: up to so many
+    ids, in order, behind this one.
+    """
+
+    of: Callable[[UnitOfWork, str], tuple[Any, int] | None]
+    ids: Callable[[UnitOfWork, str, int], list[str]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,13 +51,13 @@ class ReconciliationDeclarations:
     `facts`: by name, what is known of the things with these keys. `announced_in_full`: groups of event classes that
     together announce every version of one kind of aggregate. `deadlines`: by kind, when the deadline of this key ought
     to fall due, or None when it ought not to be there; its handler must do nothing where nothing is left to do.
-    `present`: by event class, the event that tells an aggregate's present state, and the version of that state.
+    `present`: by event class, how an aggregate's present state is told by such an event.
     """
 
     facts: Mapping[str, Callable[[UnitOfWork, Sequence[str]], list[dict[str, Any]]]]
     announced_in_full: Sequence[Sequence[Any]] = ()
     deadlines: Mapping[str, Callable[[UnitOfWork, str], Due | None]] = dataclasses.field(default_factory=dict)
-    present: Mapping[Any, Callable[[UnitOfWork, str], tuple[Any, int] | None]] = dataclasses.field(default_factory=dict)
+    present: Mapping[Any, PresentState] = dataclasses.field(default_factory=dict)
 
 
 class Ledger:
@@ -99,11 +110,12 @@ class Ledger:
         lasting = {"$gte": beginning} | ({"$lt": _end_of(until)} if until else {})
         rows = self._unit.find(INBOX, {"expires_at": lasting}, sort=[("expires_at", 1)], limit=limit + 1)
         page = rows[:limit]
+        handled = [row for row in page if "backfill" not in row]  # out of a log: nothing came of it here
         types: dict[str, dict[str, str]] = {}
         for type_name, (_, handler) in self.handlers.items():
             types.setdefault(handler, {}).setdefault(type_name.partition(".")[0], type_name)  # the newest version
         items = []
-        for row in page:
+        for row in handled:
             handler, _, id = row["_id"].removeprefix(f"{self.service}.").partition("/")
             items += [{"id": id, "type": name, "at": row["at"]} for name in types.get(handler, {}).values()]
         return items, cursor_of(page[-1], "expires_at") if len(rows) > limit else None
@@ -138,13 +150,13 @@ class Ledger:
         self, ids: Sequence[str], *, who: str, why: str, now: datetime.datetime
     ) -> list[tuple[str, Obstacle | None]]:
         """Let events go out once more, with their ids; or say of each why not."""
-        rows = {row["_id"]: row for row in self._unit.find(OUTBOX, {"_id": {"$in": list(ids)}, **_OURS})}
+        rows = {row["_id"]: row for row in find_events(self._unit, {"_id": {"$in": list(ids)}})}
         return [(id, self._send_again(id, rows.get(id), {"at": now, "who": who, "why": why})) for id in ids]
 
     def _send_again(self, id: str, row: dict[str, Any] | None, action: dict[str, Any]) -> Obstacle | None:
         now = action["at"]
         if row is None:
-            return "not_found", f"{self.service} has no event {id} (they are kept for 60 days)."
+            return "not_found", f"{self.service} has no event {id}."
         if row["pending"]:
             return "pending", "It waits for the broker as it is."
         if now - row["recorded_at"] > SURE_FOR:
@@ -160,13 +172,13 @@ class Ledger:
 
     def _present_body(self, row: dict[str, Any]) -> bytes | None:
         """A body for an event whose own had to leave: what its subject is now, as of when it became so."""
-        teller = self.declared.present.get(REGISTRY.get(row["type"]))
-        told = teller(self._unit, row["subject"]) if teller else None
+        present = self.declared.present.get(REGISTRY.get(row["type"]))
+        told = present.of(self._unit, row["subject"]) if present else None
         if told is None:
             return None
         event, version = told
         about = {"subject": row["subject"], "type": row["type"]}
-        newest = self._unit.find(OUTBOX, about, sort=[("recorded_at", -1)], limit=1)[0]
+        newest = find_events(self._unit, about, sort=[("recorded_at", -1)], limit=1)[0]
         message = wrap(
             event,
             id=row["_id"],

@@ -29,8 +29,8 @@ POINTS = [
     "before_ack",  # a message was handled and is not acknowledged
     "relay_claim",  # events were taken for publishing
     "relay_publish",  # they were sent, and the broker has not confirmed
-    "relay_confirm",  # the broker has answered; the outbox does not say so
-    "relay_mark",  # the outbox says so
+    "relay_confirm",  # the broker has answered; the log does not say so
+    "relay_mark",  # they left the outbox for the log
     "rpc_commit",  # a command has run and is not committed
     "rpc_reply",  # a call is done and not answered
     "rpc_ack",  # it is answered, the request not acknowledged

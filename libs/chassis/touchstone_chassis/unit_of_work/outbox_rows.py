@@ -10,7 +10,6 @@ from touchstone_contracts.envelope import amqp_properties, wrap
 from touchstone_contracts.topology import events_exchange
 from touchstone_contracts.versions import older_copies
 
-OUTBOX_KEPT = datetime.timedelta(days=60)
 RELAY_GRACE = datetime.timedelta(seconds=5)
 """How long the committing process has for publishing a row before a sweep takes it."""
 
@@ -69,7 +68,7 @@ def sent_again(row: dict[str, Any], now: datetime.datetime) -> dict[str, Any]:
 def _copy(row: dict[str, Any]) -> dict[str, Any]:
     """The row of an event in an older version: with an id of its own, and the properties that name the event's id.
 
-    It leaves the outbox once it is published; the row of the event itself stays as long as any other.
+    It leaves the outbox once it is published, and the log keeps the event itself.
     """
     properties = amqp_properties(id=row["_id"], type=row["type"], correlation_id=row["correlation_id"])
     return row | {"_id": f"{row['_id']}/{row['type']}", "properties": properties, "headers": {}}

@@ -13,7 +13,7 @@ from rich.progress import track
 from touchstone.auth import keys, tokens
 from touchstone.cases import submission
 from touchstone.cases.case_file import case_file
-from touchstone.cli import backup, cases, dead_letters, notices, provision, reconcile
+from touchstone.cli import backfill, backup, cases, dead_letters, notices, provision, reconcile
 from touchstone.cli.case_views import show_case_file
 from touchstone.cli.context import (
     ANSWER_IS_NO,
@@ -50,6 +50,7 @@ app.add_typer(cases.app, name="cases")
 app.add_typer(notices.app, name="notices")
 app.command(name="case")(cases.case)
 app.command(name="reconcile")(reconcile.command)
+app.command("backfill")(backfill.command)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("provision")(provision.provision)

@@ -91,6 +91,10 @@ def _add_service(plan: BrokerPlan, topology: ServiceTopology) -> None:
             exchange=names.events_exchange(event.producer),
             routing_key=event.routing_key,
         )
+        out_of_the_log = names.backfill_key(service, event)
+        plan.bindings[
+            Binding(names.events_exchange(event.producer), names.event_queue(service, event.type_name), out_of_the_log)
+        ] = None
     for queue in topology.queues:  # behind an exchange of the same name, to which outsiders may write
         plan.exchanges[queue] = Exchange(queue, "fanout")
         plan.add_work_queue(service, queue, exchange=queue)

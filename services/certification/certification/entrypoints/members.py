@@ -16,16 +16,16 @@ class MemberEntrypoints:
     members = Stored(Members)
     jobs = Stored(Jobs)
 
-    @on_event(MembershipActivated, handler="note_activation")
+    @on_event(MembershipActivated, handler="note_activation", copies=True)
     def note_activation(self, event: MembershipActivated, envelope: Envelope) -> None:
         self.members.keep_activation(profile_of(event), membership_status_of(event), envelope.sequence)
         self.jobs.wake({"member_id": event.member_id}, at=self.clock.now())
 
-    @on_event(MembershipSuspended, handler="note_suspension")
+    @on_event(MembershipSuspended, handler="note_suspension", copies=True)
     def note_suspension(self, event: MembershipSuspended, envelope: Envelope) -> None:
         self._keep(membership_status_of(event), envelope.sequence)
 
-    @on_event(MembershipReinstated, handler="note_reinstatement")
+    @on_event(MembershipReinstated, handler="note_reinstatement", copies=True)
     def note_reinstatement(self, event: MembershipReinstated, envelope: Envelope) -> None:
         self._keep(membership_status_of(event), envelope.sequence)
 

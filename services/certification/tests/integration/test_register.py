@@ -64,7 +64,7 @@ def test_an_audit_waits_for_its_member_and_its_mandate(neighbours: Any, build: A
     eventually(lambda: neighbours.state("body.r-1") == "decided")
     (issued,) = eventually(neighbours.events)
     assert isinstance(issued, CertificateIssued)
-    assert neighbours.database["outbox"].find_one()["correlation_id"] == "test"
+    assert eventually(neighbours.database["events"].find_one)["correlation_id"] == "test"
 
 
 def test_forty_audits_at_once_get_forty_numbers_and_none_is_lost(neighbours: Any, build: Any) -> None:

@@ -20,7 +20,7 @@ class ContactEntrypoints:
     jobs = Stored(Jobs)
     contact_catch_up = Stored(ContactCatchUp)
 
-    @on_event(ContactChanged, handler="learn_contact")
+    @on_event(ContactChanged, handler="learn_contact", copies=True)
     def learn_contact(self, event: ContactChanged, envelope: Envelope) -> None:
         known = self.contacts.get(event.contact_id)
         contact = learn(known, contact_of(event, envelope))

@@ -1,0 +1,1 @@
+"""Backfill: a consumer is given what its producers ever announced, out of their event logs."""

@@ -1,0 +1,1 @@
+"""Backfill: has producers send what they ever announced to one consumer."""
