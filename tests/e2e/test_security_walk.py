@@ -20,6 +20,7 @@ from touchstone_chassis.handlers.messages import OnMessage
 from touchstone_chassis.rpc.method import Method
 from touchstone_contracts import roles
 from touchstone_contracts.errors import Refusal
+from touchstone_contracts.registry import REGISTRY
 from touchstone_devkit.demo.register import SECRETARIAT, Speaker, assessor, member
 from touchstone_devkit.demo.scheme import Scheme
 from touchstone_devkit.demo.worlds import World, stage
@@ -210,6 +211,12 @@ def answer_to(scheme: Scheme, message_id: str) -> str:
     return str(eventually(answer, within_s=TIMEOUT_S))
 
 
+def announced_by(service: str) -> list[str]:
+    """An event type of the service's, if it has one."""
+    own = sorted(name for name in REGISTRY if name.startswith(f"{service}."))
+    return own[:1] or ["nobody.said_this.v1"]
+
+
 def arguments_of(world: World) -> dict[str, dict[str, Any]]:
     """For each command, arguments with which somebody who may would change something."""
     setup, report = world.setup, world.report()
@@ -226,6 +233,9 @@ def arguments_of(world: World) -> dict[str, dict[str, Any]]:
             "edit_dead_letter": {"id": "no-such-letter", "body": "{}", "why": "Walked by."},
             "republish_events": {"ids": ["no-such-event"], "why": "Walked by."},
             "restore_deadlines": {"kind": "no_such_kind", "keys": ["no-such-key"], "why": "Walked by."},
+            "begin_backfill": {"consumer": "no-such-service", "types": announced_by(service)},
+            "continue_backfill": {"consumer": "nobody", "run": "no-such-run"},
+            "settle_counts": {"producer": "nobody", "boundary": "00", "counts": {}},
         }.items()
     }
     return of_every_service | {
@@ -288,6 +298,7 @@ def test_the_same_command_is_well_formed_for_somebody_who_may(
         "assessment.register_auditor",
         "assessment.submit_audit_report",
         "assessment.import_audit_report",
+        "notification.begin_backfill",  # it announces nothing
     )
     assert code in (None, "not_found") or (needs_what_is_not_there and code in ("invalid_request", "invalid_report"))
 

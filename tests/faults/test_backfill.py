@@ -1,20 +1,25 @@
 """A service that lost its copies, or all it had, is filled from its producers' logs; nothing is done twice."""
 
 import contextlib
+import datetime
 import hashlib
 import json
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pika
 import pytest
 from bson import encode
 from harness.workload import a_report, small_world
 from pymongo import MongoClient
 
+from touchstone.provisioning.provision import provision
 from touchstone_devkit.demo.quiet import wait_until_quiet
-from touchstone_devkit.demo.register import SECRETARIAT
+from touchstone_devkit.demo.register import OPERATOR, SECRETARIAT
 from touchstone_devkit.demo.scheme import Scheme
-from touchstone_devkit.demo.worlds import stage
+from touchstone_devkit.demo.worlds import World, stage
+from touchstone_devkit.eventually import eventually
 from touchstone_devkit.system.runner import System
 
 COPIES = {"certification": ("member_standings", "member_profiles"), "notification": ("contacts",)}
@@ -55,10 +60,26 @@ def backfill(system: System, consumer: str) -> dict[str, Any]:
     return told
 
 
-def some_audits(scheme: Scheme, count: int) -> None:
+def freshness(scheme: Scheme, consumer: str) -> dict[str, dict[str, Any]]:
+    """By producer, how far the consumer is with it."""
+    told = scheme.register.call(OPERATOR, f"{consumer}.get_freshness")
+    return {producer["producer"]: producer for producer in told["producers"]}
+
+
+def in_step(scheme: Scheme, consumer: str, *, since: datetime.datetime) -> bool:
+    """Whether all that its producers had committed by then is handled there."""
+    moments = [producer["in_step_at"] for producer in freshness(scheme, consumer).values()]
+    return all(moment and datetime.datetime.fromisoformat(moment) > since for moment in moments)
+
+
+def staged(scheme: Scheme) -> World:
     world = small_world()
     stage(scheme.register, world)
-    for number in range(count):
+    return world
+
+
+def some_audits(scheme: Scheme, world: World, count: int, *, first: int = 0) -> None:
+    for number in range(first, first + count):
         report, _outcome = a_report(world, number)
         handed_in = scheme.register.call(world.body, "assessment.submit_audit_report", report=report)
         scheme.register.call(SECRETARIAT, "assessment.accept_audit_report", audit_id=handed_in["audit_id"])
@@ -67,7 +88,7 @@ def some_audits(scheme: Scheme, count: int) -> None:
 def test_copies_that_were_dropped_come_back_as_they_were_and_nothing_happens_again(
     own_system: System, scheme: Scheme
 ) -> None:
-    some_audits(scheme, 2)
+    some_audits(scheme, staged(scheme), 2)
     be_quiet(own_system)
     with databases(own_system) as collections:
         copies = [collections(service, name) for service, names in COPIES.items() for name in names]
@@ -91,19 +112,66 @@ def test_copies_that_were_dropped_come_back_as_they_were_and_nothing_happens_aga
     assert own_system.run("touchstone", "reconcile", "--role", "operator", "--grace", "0").returncode == 0
 
 
+def test_a_consumer_is_in_step_when_it_has_handled_all_that_was_committed_and_says_what_it_lacks(
+    own_system: System, scheme: Scheme
+) -> None:
+    world = staged(scheme)
+    some_audits(scheme, world, 3)
+    now = datetime.datetime.now(datetime.UTC)
+    for consumer in COPIES:
+        eventually(lambda consumer=consumer: in_step(scheme, consumer, since=now), within_s=20)
+    own_system.processes["certification"].signal(signal.SIGSTOP)
+    try:
+        some_audits(scheme, world, 2, first=3)
+    finally:
+        own_system.processes["certification"].signal(signal.SIGCONT)
+    later = datetime.datetime.now(datetime.UTC)
+
+    for consumer in COPIES:
+        eventually(lambda consumer=consumer: in_step(scheme, consumer, since=later), within_s=20)
+
+    assert all(
+        producer["counted"] and not producer["lacking"] for producer in freshness(scheme, "notification").values()
+    )
+    be_quiet(own_system)
+
+
+def test_an_event_that_was_lost_on_its_way_is_lacking_until_it_comes_again(own_system: System, scheme: Scheme) -> None:
+    world = staged(scheme)
+    be_quiet(own_system)
+    queue = "certification.assessment.audit_accepted.v1"
+    with pika.BlockingConnection(pika.URLParameters(own_system.amqp_uri)) as connection:
+        connection.channel().queue_delete(queue)
+    some_audits(scheme, world, 1)
+    provision(own_system.amqp_uri, own_system.mongo_uri, own_system.database_prefix)
+    own_system.wait_until_ready()
+
+    lacking = eventually(lambda: freshness(scheme, "certification")["assessment"]["behind_since"], within_s=30)
+    told = freshness(scheme, "certification")["assessment"]
+    mended = own_system.run("touchstone", "reconcile", "--role", "operator", "--grace", "0", "--mend")
+
+    assert lacking and told["lacking"] == {"assessment.audit_accepted": 1}, told
+    now = datetime.datetime.now(datetime.UTC)
+    assert mended.returncode == 0, mended.stdout
+    eventually(lambda: in_step(scheme, "certification", since=now), within_s=30)
+    be_quiet(own_system)
+
+
 def test_a_service_that_lost_everything_knows_again_what_it_copies_and_tells_nobody_a_second_time(
     own_system: System, scheme: Scheme
 ) -> None:
-    some_audits(scheme, 2)
+    some_audits(scheme, staged(scheme), 2)
     be_quiet(own_system)
     mails = len(list(own_system.mail_folder.glob("*.eml")))
     with databases(own_system) as collections:
         contacts = hash_of(collections("notification", "contacts"))
-        for name in ("contacts", "announcements", "notices", "inbox", "deadlines", "events", "outbox"):
+        for name in ("contacts", "announcements", "notices", "inbox", "deadlines", "handled_counts", "heartbeats"):
             collections("notification", name).delete_many({})
         own_system.restart("notification")
 
         backfill(own_system, "notification")
+        now = datetime.datetime.now(datetime.UTC)
+        eventually(lambda: in_step(scheme, "notification", since=now), within_s=30)
         reconciled = own_system.run("touchstone", "reconcile", "--role", "operator", "--grace", "0", "--mend")
         be_quiet(own_system)
 

@@ -22,6 +22,7 @@ from touchstone_chassis.handlers.events import OnEvent, on_event
 from touchstone_chassis.handlers.messages import OnMessage, on_message
 from touchstone_chassis.handlers.stored import Stored
 from touchstone_chassis.health.server import Health
+from touchstone_chassis.heartbeat.api import FreshnessApi
 from touchstone_chassis.history.api import HistoryApi
 from touchstone_chassis.mongo.clock import DomainClock
 from touchstone_chassis.pagination import page
@@ -62,7 +63,7 @@ __all__ = [
 ]
 
 
-class OperatorApi(HistoryApi, DeadLetterApi, ReconciliationApi, BackfillApi):
+class OperatorApi(HistoryApi, DeadLetterApi, ReconciliationApi, BackfillApi, FreshnessApi):
     """What an operator may ask of every service, and what every service has: health, clock, and a topology.
 
     A service says in `indexes` what its own collections need, in `migrations` how documents come up to a schema

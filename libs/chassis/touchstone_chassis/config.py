@@ -243,6 +243,7 @@ class ConfigSchema(Schema):
     confirm_timeout_s = _positive(_Seconds, 5)
     sweep_interval_s = _positive(_Seconds, 1)
     outbox_lag_limit_s = _positive(_Seconds, 60)
+    in_step_limit_s = _positive(_Seconds, 60)
     log_level = fields.String(load_default="info", validate=validate.OneOf(_LOG_LEVELS))
     rpc_timeout_default_s = _positive(_Seconds, 30)
     message_bytes_max = _positive(_Whole, 1_048_576)

@@ -7,8 +7,9 @@ Field names are the contract between who provisions and the chassis that reads a
 events by `subject`, by `causation_id` and by `recorded_at`, and their dead letters by `event_id`.
 `events` is the log: it only grows, an event is inserted once and never changed. That it went out once more stands
 beside it, in `republications`; how many of each type there are, in `event_counts`, which is read by `_id` only.
-Collections `leases`, `migrations` and `backfills` are small and are read by `_id` only; `restores` has a document for
-each restore.
+Collections `leases`, `migrations`, `backfills`, `heartbeats` and `handled_counts` are small and are read whole or by
+`_id`; `restores` has a document for each restore.
+`counted` is false in the inbox for an event that was handled and is not among the `handled_counts` yet.
 """
 
 from touchstone_contracts.topology import Index
@@ -27,6 +28,8 @@ DEAD_LETTER_PARTS = "dead_letter_parts"
 STARTS = "starts"
 RESTORES = "restores"
 BACKFILLS = "backfills"
+HEARTBEATS = "heartbeats"
+HANDLED_COUNTS = "handled_counts"
 
 HALF_RESTORED = {"finished": False, "superseded_by": None}
 """Finds in `restores` what was begun, has not come to its end, and was not made good by a later one."""
@@ -39,6 +42,7 @@ _PARKED_ORDER = (("parked_at", 1), ("_id", 1))
 
 BOOKKEEPING_INDEXES = (
     Index(collection=INBOX, keys=[("expires_at", 1)], expire_after_s=0),
+    Index(collection=INBOX, keys=[("counted", 1)], partial={"counted": False}),
     Index(collection=OUTBOX, keys=[("pending", 1), ("next_attempt_at", 1)], partial={"pending": True}),
     Index(collection=OUTBOX, keys=[("expires_at", 1)], expire_after_s=0),
     Index(collection=OUTBOX, keys=[("recorded_at", 1), ("_id", 1)]),

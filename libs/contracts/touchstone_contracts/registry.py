@@ -90,6 +90,11 @@ def event(
     return register
 
 
+def name_of(type_name: str) -> str:
+    """An event's name without its version, `<service>.<noun_verb_past>`."""
+    return type_name.rpartition(".v")[0] or type_name
+
+
 def known(type_name: str | None) -> Any:
     """The registered class of that type; of a version that is not known here, the class of one that is; else None."""
     name = (type_name or "").rpartition(".v")[0]

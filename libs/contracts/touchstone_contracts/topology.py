@@ -17,6 +17,21 @@ def events_exchange(service: str) -> str:
     return f"{service}.events"
 
 
+def heartbeats(service: str) -> str:
+    """Fanout exchange by which a producer says how many events it has committed."""
+    return f"{service}.heartbeats"
+
+
+def heartbeats_queue_arguments() -> dict[str, Any]:
+    """Only the newest count, and what is a minute old is of no use."""
+    return {"x-queue-type": "quorum", "x-max-length": 100, "x-overflow": "drop-head", "x-message-ttl": 60_000}
+
+
+def heard_from(service: str) -> str:
+    """The queue in which a consumer hears the heartbeats of its producers."""
+    return f"{service}.heard"
+
+
 def unconsumed(service: str) -> str:
     """Alternate exchange of a service's events, and the bounded queue behind it: what nobody consumes yet."""
     return f"{service}.unconsumed"

@@ -12,6 +12,7 @@ CANARY = "quetzal-7391"
 PLAUSIBLE: list[Any] = [
     *("aud-7f3a", "qatalum", "dnv", "secretariat", "certificate-195", "dnv.qatalum-2022-01"),
     *("PS", "3.0", "QA", "*", "PT", "SML", "CST", "en", "pt-BR", "email", "9.1", "parked", "certification"),
+    *("assessment.audit_accepted", "assessment.audit_accepted.v1"),
     *("person@example.org", "A. Person", "For the corpus.", "https://example.org/a"),
     *("2022-01-15", "2026-01-01", "2026-12-31", "2026-03-05T09:00:00+00:00"),
     *(1, 2, 50, 195, 10_001, 0.5, 60, True, False),

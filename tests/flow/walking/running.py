@@ -28,6 +28,8 @@ RECORDER = Path(__file__).with_name("recorder")
 SERVICES = sorted(path.parent.name for path in CHECKOUT.glob("services/*/pyproject.toml"))
 PACKAGES = ["touchstone_chassis", "touchstone_contracts", *SERVICES]
 CASE = "a minor, plan approved"
+COUNTS = ("event_counts", "handled_counts")
+"""What is written when it may be: the move into the log, and the tally of what was handled."""
 IDLE_S = 15
 """Longer than every loop in the background takes to come round."""
 SETTLED_S = 1.5
@@ -189,6 +191,8 @@ def _steps(recorded: dict[str, list[Call]], times: dict[str, float], writes: lis
     for name, (service, _kind, _by) in STEPS.items():
         since, until = spans.get(name, (times["acceptance"], end))
         own = [write for write in writes if write.service == service and since <= write.at < until]
+        beside = {write.transaction for write in own if write.collection in COUNTS}
+        own = [write for write in own if write.transaction not in beside]
         transactions: dict[Any, set[str]] = {}
         for write in own:
             transactions.setdefault(write.transaction, set()).add(write.collection)

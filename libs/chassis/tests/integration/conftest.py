@@ -311,6 +311,7 @@ def settings(backing: Any, amqp_uri: str, database_prefix: str, issuer: Issuer) 
         "confirm_timeout_s": 5,
         "sweep_interval_s": 0.2,
         "outbox_lag_limit_s": 60,
+        "in_step_limit_s": 60,
         "rpc_timeout_default_s": 10,
         "message_bytes_max": 100_000,
         "retry_delays_s": [1],

@@ -70,6 +70,7 @@ def test_what_the_file_leaves_out_has_its_default(folder: Path) -> None:
         "confirm_timeout_s": 5,
         "sweep_interval_s": 1,
         "outbox_lag_limit_s": 60,
+        "in_step_limit_s": 60,
         "log_level": "info",
         "rpc_timeout_default_s": 30,
         "message_bytes_max": 1_048_576,

@@ -13,7 +13,7 @@ from touchstone_chassis.mongo.server_time import RealTime
 from touchstone_chassis.reconciliation.ledger import queue_lengths
 from touchstone_chassis.rpc.method import command, query
 from touchstone_chassis.rpc.requests import name_field
-from touchstone_chassis.unit_of_work.ids import new_id
+from touchstone_chassis.unit_of_work.ids import first_id_at, new_id
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import InvalidRequest
 from touchstone_contracts.fields import Matching, identifier
@@ -78,7 +78,9 @@ class BackfillApi:
         foreign = [name for name in types if getattr(REGISTRY.get(name), "producer", None) != self.name]
         if foreign:
             raise InvalidRequest(f"{self.name} announces no {', '.join(foreign)}.")
-        return _told(self.backfill.begin(request["consumer"], types, new_id(), self.real_time.now()))
+        now = self.real_time.now()
+        boundary = first_id_at(now.timestamp())
+        return _told(self.backfill.begin(request["consumer"], types, new_id(), boundary, now))
 
     @command(ContinueBackfill(), roles=(OPERATOR,))
     def continue_backfill(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
@@ -124,6 +126,7 @@ def _told(run: dict[str, Any]) -> dict[str, Any]:
         "run": run["run"],
         "total": run["total"],
         "sent": run["sent"],
+        "boundary": run["boundary"],
         "began_at": run["began_at"],
         "done": run["position"] is None,
     }

@@ -53,7 +53,9 @@ class Backfill:
         found = self._unit.find(INBOX, {"_id": {"$in": list(keys)}}, projection={"_id": 1}) if keys else []
         return set(keys.values()) - {keys[document["_id"]] for document in found}
 
-    def begin(self, consumer: str, types: Sequence[str], run: str, now: datetime.datetime) -> dict[str, Any]:
+    def begin(
+        self, consumer: str, types: Sequence[str], run: str, boundary: str, now: datetime.datetime
+    ) -> dict[str, Any]:
         """The run that is under way for these types; else a new one, which goes by the name `run`."""
         known = self.get(consumer)
         if known and known["position"] is not None and known["types"] == list(types):
@@ -66,6 +68,7 @@ class Backfill:
             "position": {"of": LOG, "behind": None},
             "total": self._announced(types),
             "sent": 0,
+            "boundary": boundary,
             "began_at": now,
         }
         self._unit.save(BACKFILLS, begun)

@@ -21,6 +21,7 @@ from touchstone_chassis.unit_of_work.unit import Origin
 from touchstone_contracts.bookkeeping import DEAD_LETTERS
 from touchstone_contracts.envelope import BACKFILL, CONTENT_TYPE, SIGNATURE, Envelope, unwrap
 from touchstone_contracts.errors import Refusal
+from touchstone_contracts.registry import name_of
 from touchstone_contracts.topology import event_queue
 from touchstone_contracts.versions import upcast, versions
 
@@ -48,7 +49,8 @@ class EventExecution(Execution):
         self._method(self._event, self._envelope)
 
     def completion(self, _result: None) -> CompletionRecord:
-        return CompletionRecord(inbox=self.inbox_key, retries=self._retries)
+        noted = {"event": name_of(self._envelope.type), "counted": False}
+        return CompletionRecord(inbox=self.inbox_key, retries=self._retries, about=noted)
 
 
 class BackfilledExecution(EventExecution):
@@ -81,7 +83,8 @@ class BackfilledExecution(EventExecution):
 
     def completion(self, _result: None) -> CompletionRecord:
         live_key = None if self._known else self._live_key
-        return CompletionRecord(inbox=self.inbox_key, about={"backfill": self._run}, former_id=live_key)
+        noted = {"event": name_of(self._envelope.type), "backfill": self._run}
+        return CompletionRecord(inbox=self.inbox_key, about=noted, former_id=live_key)
 
 
 def backfilled_key(live_key: str, run: str) -> str:

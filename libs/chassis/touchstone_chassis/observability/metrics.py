@@ -23,6 +23,12 @@ RPC_REQUESTS = Counter(
 )
 OUTBOX_PENDING = Gauge("touchstone_outbox_pending", "Committed events that the broker has not confirmed yet.")
 OUTBOX_OLDEST_AGE_S = Gauge("touchstone_outbox_oldest_age_seconds", "Age of the oldest unconfirmed event.")
+IN_STEP_AGE_S = Gauge(
+    "touchstone_in_step_age_seconds", "Since when not everything of a producer is known to be handled.", ["producer"]
+)
+EVENTS_LACKING = Gauge(
+    "touchstone_events_lacking", "Events that a producer has committed and that are not handled here.", ["producer"]
+)
 PUBLISHED = Counter("touchstone_published", "Events handed to the broker, by its answer.", ["outcome"])
 COMMIT_GROUP = Histogram(
     "touchstone_commit_group_size", "Units of work in one transaction.", buckets=(1, 2, 4, 8, 16, 32, 64)

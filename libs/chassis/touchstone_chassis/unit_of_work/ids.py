@@ -13,6 +13,11 @@ def new_id() -> str:
     return f"{milliseconds << 80 | _VERSION_7 | _VARIANT | secrets.randbits(76) & _RANDOM_BITS:032x}"
 
 
+def first_id_at(seconds: float) -> str:
+    """What is below all ids that are made from that moment (unix time) on, and above those made before."""
+    return f"{int(seconds * 1000) << 80:032x}"
+
+
 def is_ours(id: str) -> bool:
     """Whether `new_id` may have made it. The release before made others, and who counts events counts none of those."""
     return len(id) == 32 and id[12] == "7"

@@ -14,7 +14,7 @@ def test_a_service_gets_its_events_dead_letter_retry_and_rpc_places():
     retries = {f"certification.retry.{delay_s}s.q2" for delay_s in RETRY_DELAYS_S}
     fanouts = {"certification.unconsumed", "certification.dead-letter"} | retries
     direct = {"certification.queues", "certification.returned"}
-    assert set(plan.exchanges) == {"nameko-rpc", "certification.events"} | direct | fanouts
+    assert set(plan.exchanges) == {"nameko-rpc", "certification.events", "certification.heartbeats"} | direct | fanouts
     assert set(plan.queues) == {"rpc-certification"} | fanouts
     assert {Binding(name, name) for name in fanouts} < set(plan.bindings)
     assert Binding("nameko-rpc", "rpc-certification", "certification.*") in plan.bindings
@@ -75,3 +75,21 @@ def test_every_binding_names_an_exchange_and_a_queue_of_the_plan():
 
     assert {binding.exchange for binding in plan.bindings} <= set(plan.exchanges)
     assert {binding.queue for binding in plan.bindings} <= set(plan.queues)
+
+
+def test_a_consumer_hears_the_heartbeats_of_its_producers_in_one_short_queue():
+    plan = broker_plan([ServiceTopology(service="certification", consumes=[AuditAccepted, MembershipActivated])])
+
+    heard = {binding.exchange for binding in plan.bindings if binding.queue == "certification.heard"}
+    assert heard == {"assessment.heartbeats", "membership.heartbeats"}
+    assert plan.queues["certification.heard"].arguments["x-max-length"] == 100
+
+
+def test_what_comes_out_of_a_log_reaches_its_consumer_alone():
+    plan = broker_plan([ServiceTopology(service=name, consumes=[AuditAccepted]) for name in ("a", "b")])
+
+    bound = {binding.queue: binding.routing_key for binding in plan.bindings if "backfill" in binding.routing_key}
+    assert bound == {
+        "a.assessment.audit_accepted.v1": "backfill.a.audit_accepted.v1",
+        "b.assessment.audit_accepted.v1": "backfill.b.audit_accepted.v1",
+    }

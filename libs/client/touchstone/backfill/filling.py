@@ -13,6 +13,9 @@ LOOKED_EVERY_S = 0.2
 GIVEN_UP_AFTER_S = 60.0
 """A page of which nothing more is handled for so long is left: its dead letters say why."""
 
+SURE_AFTER_S = 15.0
+"""What got its id before the backfill began is committed by then, or never will be."""
+
 Ask = Callable[..., Any]
 """Calls a method: `ask(service, method, **arguments)`."""
 
@@ -30,6 +33,7 @@ class Producer:
     run: str
     total: int
     sent: int
+    boundary: str
     done: bool = False
 
 
@@ -48,16 +52,16 @@ class Filled:
 def backfill(
     ask: Ask, consumer: str, *, rate_per_s: float, wait_s: float, progress: Callable[[Producer], None]
 ) -> Filled:
-    """Send every producer's history to `consumer`, and return when it is handled.
+    """Send every producer's history to `consumer`, and return when it is handled, and counted as handled.
 
     Killed at any moment, another call goes on behind the last page that was sent. Raises NotReady when the consumer has
     not caught up with its queues within `wait_s`, and what `ask` raises.
     """
     consumed = caught_up(ask, consumer, wait_s)
-    filled = Filled()
+    filled, begun_at = Filled(), time.monotonic()
     for name, types in sorted(consumed.items()):
         begun = ask(name, "begin_backfill", consumer=consumer, types=types)
-        producer = Producer(name, begun["run"], begun["total"], begun["sent"], begun["done"])
+        producer = Producer(name, begun["run"], begun["total"], begun["sent"], begun["boundary"], begun["done"])
         filled.producers.append(producer)
         progress(producer)
         waiting: collections.deque[dict[str, list[str]]] = collections.deque()
@@ -69,6 +73,10 @@ def backfill(
         for events in waiting:
             filled.left += _not_handled(ask, consumer, producer.run, events)
     caught_up(ask, consumer, wait_s)
+    time.sleep(max(0.0, begun_at + SURE_AFTER_S - time.monotonic()))
+    for producer in filled.producers:
+        counted = ask(producer.name, "count_events", boundary=producer.boundary)["counts"]
+        ask(consumer, "settle_counts", producer=producer.name, boundary=producer.boundary, counts=counted)
     return filled
 
 

@@ -82,8 +82,8 @@ def _add_service(plan: BrokerPlan, topology: ServiceTopology) -> None:
     for delay_s in names.RETRY_DELAYS_S:
         plan.add_fanout(names.retry_queue(service, delay_s), names.retry_queue_arguments(service, delay_s))
     plan.add_work_queue(service, names.rpc_queue(service), exchange=names.RPC_EXCHANGE, routing_key=f"{service}.*")
-    event: Any
-    for event in topology.receives:
+    receives: tuple[Any, ...] = topology.receives
+    for event in receives:
         _add_producer(plan, event.producer)
         plan.add_work_queue(
             service,
@@ -95,6 +95,10 @@ def _add_service(plan: BrokerPlan, topology: ServiceTopology) -> None:
         plan.bindings[
             Binding(names.events_exchange(event.producer), names.event_queue(service, event.type_name), out_of_the_log)
         ] = None
+    if receives:
+        plan.queues[names.heard_from(service)] = Queue(names.heard_from(service), names.heartbeats_queue_arguments())
+    for producer in sorted({event.producer for event in receives}):
+        plan.bindings[Binding(names.heartbeats(producer), names.heard_from(service))] = None
     for queue in topology.queues:  # behind an exchange of the same name, to which outsiders may write
         plan.exchanges[queue] = Exchange(queue, "fanout")
         plan.add_work_queue(service, queue, exchange=queue)
@@ -103,5 +107,6 @@ def _add_service(plan: BrokerPlan, topology: ServiceTopology) -> None:
 def _add_producer(plan: BrokerPlan, service: str) -> None:
     unconsumed = names.unconsumed(service)
     plan.add_fanout(unconsumed, _UNCONSUMED_ARGUMENTS)
+    plan.exchanges[names.heartbeats(service)] = Exchange(names.heartbeats(service), "fanout")
     events = names.events_exchange(service)
     plan.exchanges[events] = Exchange(events, "topic", {"alternate-exchange": unconsumed})

@@ -42,8 +42,9 @@ def service_rights(topology: ServiceTopology) -> Rights:
     """A service reads its own queues; it writes its own exchanges, and answers to whoever called."""
     service = topology.service
     writes = [names.RPC_EXCHANGE, names.events_exchange(service), names.own_queues(service), names.dead_letter(service)]
+    writes += [names.heartbeats(service)]
     writes += [names.retry_queue(service, delay_s) for delay_s in names.RETRY_DELAYS_S]
-    reads = [names.rpc_queue(service), names.dead_letter(service), *topology.queues]
+    reads = [names.rpc_queue(service), names.dead_letter(service), names.heard_from(service), *topology.queues]
     reads += [names.event_queue(service, event.type_name) for event in topology.receives]  # type: ignore[attr-defined]
     return Rights(NOTHING, _one_of(writes), _one_of(reads), ((names.RPC_EXCHANGE, _NO_CALL, NOTHING),))
 

@@ -1,0 +1,212 @@
+"""Sends a service's heartbeats, hears those of its producers, and knows whether it has handled all that they count."""
+
+import contextlib
+import datetime
+import functools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import eventlet
+import orjson
+import structlog
+from eventlet.event import Event
+from marshmallow import EXCLUDE, Schema, ValidationError, fields
+from nameko import config
+from nameko.extensions import SharedExtension
+from pymongo.errors import DuplicateKeyError
+
+from touchstone_chassis.amqp.publisher import ConfirmingPublisher, Outgoing
+from touchstone_chassis.auth.signatures import NotSigned
+from touchstone_chassis.consuming.decoding import BadMessage, json_object, text_header
+from touchstone_chassis.consuming.delivery import Delivery
+from touchstone_chassis.handlers.events import handlers_of
+from touchstone_chassis.handlers.resources import Resources
+from touchstone_chassis.heartbeat import counts
+from touchstone_chassis.heartbeat.standing import Heartbeat, Standing, standings
+from touchstone_chassis.lazy import lazy_dependency
+from touchstone_chassis.observability import metrics
+from touchstone_chassis.outbox.lease import Lease
+from touchstone_contracts.bookkeeping import DEAD_LETTERS, HEARTBEATS, INBOX
+from touchstone_contracts.envelope import SIGNATURE
+from touchstone_contracts.moments import Moment
+from touchstone_contracts.registry import name_of
+from touchstone_contracts.topology import heard_from, heartbeats
+
+log = structlog.get_logger(__name__)
+
+EVERY_S = 2.0
+TRANSIENT = 1
+"""AMQP's delivery mode of what need not outlive the broker."""
+
+
+class _Body(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+    producer = fields.String(required=True)
+    at = Moment(required=True)
+    counts = fields.Dict(keys=fields.String(), values=fields.Integer(strict=True), required=True)
+
+
+class Heartbeats(SharedExtension):
+    """Of one service: as a producer it says what it has committed, as a consumer it compares."""
+
+    resources = Resources()
+
+    def __init__(self) -> None:
+        self.standings: dict[str, Standing] = {}
+        self.parked: dict[str, int] = {}
+        self.settled: set[str] = set()
+        """Producers whose events are all counted here: from the first one on, or since a backfill."""
+        self._stopped = Event()
+
+    @lazy_dependency
+    def handlers(self) -> Mapping[str, str]:
+        found: dict[str, str] = handlers_of(self.container.service_cls)
+        return found
+
+    @lazy_dependency
+    def publisher(self) -> ConfirmingPublisher:
+        return ConfirmingPublisher(
+            config["AMQP_URI"], confirm_timeout_s=config["confirm_timeout_s"], name="touchstone heartbeat"
+        )
+
+    def setup(self) -> None:
+        self.standings = standings(map(name_of, self.handlers))
+        if self.standings:
+            self.resources.consumer.register(heard_from(self.resources.service), self._take)
+            self.resources.checks.add("in_step", self.check)
+
+    def start(self) -> None:
+        self.container.spawn_managed_thread(self._run, identifier="heartbeat")
+
+    def stop(self) -> None:
+        if not self._stopped.ready():
+            self._stopped.send()
+        if "publisher" in self.__dict__:
+            self.publisher.close()
+
+    def check(self) -> tuple[bool, str]:
+        """For readiness: fails when events are lacking for long, and nothing that is parked explains it."""
+        behind = [s for s in self.standings.values() if s.lacking and s.behind_since]
+        if not behind:
+            return True, "; ".join(map(self._sentence, self.standings.values()))
+        now, limit = self.resources.time.now(), datetime.timedelta(seconds=config["in_step_limit_s"])
+        late = [s for s in behind if s.producer in self.settled and s.behind_since and now - s.behind_since > limit]
+        unexplained = [s for s in late if any(n > self.parked.get(name, 0) for name, n in s.lacking.items())]
+        return not unexplained, "; ".join(map(self._sentence, behind))
+
+    def _sentence(self, standing: Standing) -> str:
+        if standing.heard_at is None:
+            return f"{standing.producer}: not heard yet"
+        if standing.producer not in self.settled:
+            return f"{standing.producer}: not counted before a backfill, runbook fill-a-service"
+        if not standing.lacking or standing.behind_since is None:
+            return f"{standing.producer}: in step at {standing.in_step_at or standing.heard_at:%H:%M:%S}"
+        lacking = ", ".join(
+            f"{count} {name}" + (f" ({self.parked[name]} parked)" if self.parked.get(name) else "")
+            for name, count in sorted(standing.lacking.items())
+        )
+        return f"{standing.producer}: not in step since {standing.behind_since:%H:%M:%S}, lacks {lacking}"
+
+    def _run(self) -> None:
+        while not self._stopped.ready():
+            for act in (self._beat, self._tally, self._look):
+                try:
+                    act()
+                except (Exception, eventlet.Timeout) as error:  # broker or database away: at the next turn
+                    log.info("heartbeat_missed", act=act.__name__, error=type(error).__name__)
+            with eventlet.Timeout(EVERY_S, False):
+                self._stopped.wait()
+
+    def _beat(self) -> None:
+        service = self.resources.service
+        counted = counts.committed(self.resources.mongo.database)
+        at = self.resources.time.now().isoformat()
+        body = orjson.dumps({"producer": service, "at": at, "counts": counted})
+        (signature,) = self.resources.signer.sign([body])
+        properties = {"content_type": "application/json", "delivery_mode": TRANSIENT}
+        beat = Outgoing(heartbeats(service), "", body, "heartbeat", properties, {SIGNATURE: signature})
+        self.publisher.publish([beat])
+
+    def _tally(self) -> None:
+        """What is due is tallied by one replica."""
+        if not self.standings or not self._lease.take():
+            return
+        database = self.resources.mongo.database
+        while counts.tally(database, self.handlers, self.resources.service) >= counts.TALLIED_AT_ONCE:
+            eventlet.sleep(0)
+
+    @lazy_dependency
+    def _lease(self) -> Lease:
+        return Lease(self.resources.mongo.database, "tally", self.resources.time.now)
+
+    def _look(self) -> None:
+        if not self.standings:
+            return
+        database, now = self.resources.mongo.database, self.resources.time.now()
+        heard = list(database[HEARTBEATS].find())
+        handled = counts.handled(database)
+        self.settled = {document["_id"] for document in heard if document["settled"]}
+        for document in heard:
+            if document["_id"] in self.standings:
+                self.standings[document["_id"]].look(Heartbeat.stored(document), handled)
+        behind = any(standing.lacking for standing in self.standings.values())
+        self.parked = _parked(database) if behind else {}
+        for standing in self.standings.values():
+            since = standing.in_step_at
+            age_s = (now - since).total_seconds() if since else float("inf")
+            metrics.IN_STEP_AGE_S.labels(producer=standing.producer).set(age_s)
+            metrics.EVENTS_LACKING.labels(producer=standing.producer).set(sum(standing.lacking.values()))
+
+    def _take(self, delivery: Delivery) -> None:
+        self.container.spawn_managed_thread(functools.partial(self._hear, delivery), identifier="hear")
+
+    def _hear(self, delivery: Delivery) -> None:
+        """Heartbeats are not kept: one that cannot be read, or comes while the database is away, is forgotten."""
+        try:
+            beat = _Body().load(json_object(delivery.body))
+            if beat["producer"] in self.standings:
+                signature = text_header(delivery, SIGNATURE)
+                self.resources.signatures.check(signature, delivery.body, (beat["producer"],))
+                self._note(beat)
+        except (BadMessage, NotSigned, ValidationError) as error:
+            log.warning("heartbeat_not_taken", error=type(error).__name__)
+        except Exception as error:
+            log.info("heartbeat_not_noted", error=type(error).__name__)
+        finally:
+            delivery.ack()
+            self.resources.consumer.release(delivery)
+
+    def _note(self, beat: dict[str, Any]) -> None:
+        names = self.standings[beat["producer"]].names
+        noted = {
+            "at": beat["at"].astimezone(datetime.UTC),
+            "counts": [[name, beat["counts"].get(name, 0)] for name in names],
+        }
+        known = self.resources.mongo.database[HEARTBEATS]
+        older = {"_id": beat["producer"], "at": {"$lt": noted["at"]}}
+        if known.update_one(older, {"$set": noted}).matched_count or known.find_one({"_id": beat["producer"]}):
+            return
+        with contextlib.suppress(DuplicateKeyError):  # another replica heard one at this moment
+            known.insert_one({"_id": beat["producer"], **noted, "settled": self._counts_all(names)})
+
+    def _counts_all(self, names: Any) -> bool:
+        """Whether nothing was handled here by the release before, which did not count."""
+        handlers = {handler for type_name, handler in self.handlers.items() if name_of(type_name) in names}
+        keys = "|".join(re.escape(f"{self.resources.service}.{handler}/") for handler in sorted(handlers))
+        uncounted = {"_id": {"$regex": f"^({keys})"}, "counted": {"$exists": False}}
+        return self.resources.mongo.database[INBOX].find_one(uncounted, {"_id": 1}) is None
+
+
+def _parked(database: Any) -> dict[str, int]:
+    """How many events of each name are dead letters that somebody has still to see to."""
+    found = database[DEAD_LETTERS].aggregate(
+        [{"$match": {"state": "parked"}}, {"$group": {"_id": "$event_type", "n": {"$sum": 1}}}]
+    )
+    counted: dict[str, int] = {}
+    for group in found:
+        if group["_id"]:
+            counted[name_of(group["_id"])] = counted.get(name_of(group["_id"]), 0) + group["n"]
+    return counted
