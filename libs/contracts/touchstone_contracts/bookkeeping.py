@@ -9,7 +9,7 @@ events by `subject`, by `causation_id` and by `recorded_at`, and their dead lett
 beside it, in `republications`; how many of each type there are, in `event_counts`, which is read by `_id` only.
 Collections `leases`, `migrations`, `backfills`, `heartbeats` and `handled_counts` are small and are read whole or by
 `_id`; `restores` has a document for each restore.
-`counted` is false in the inbox for an event that was handled and is not among the `handled_counts` yet.
+`counted` is false for what was handled (inbox) or discarded (dead letters) and is not among the `handled_counts` yet.
 """
 
 from touchstone_contracts.topology import Index
@@ -47,7 +47,6 @@ BOOKKEEPING_INDEXES = (
     Index(collection=OUTBOX, keys=[("expires_at", 1)], expire_after_s=0),
     Index(collection=OUTBOX, keys=[("recorded_at", 1), ("_id", 1)]),
     Index(collection=OUTBOX, keys=[("subject", 1), ("recorded_at", 1)]),
-    Index(collection=OUTBOX, keys=[("causation_id", 1), ("recorded_at", 1)]),
     Index(collection=EVENTS, keys=[("recorded_at", 1), ("_id", 1)]),
     Index(collection=EVENTS, keys=[("subject", 1), ("sequence", 1), ("_id", 1)]),
     Index(collection=EVENTS, keys=[("causation_id", 1), ("recorded_at", 1)]),
@@ -58,6 +57,7 @@ BOOKKEEPING_INDEXES = (
     Index(collection=DEAD_LETTERS, keys=[("state", 1), ("queue", 1), *_PARKED_ORDER]),
     Index(collection=DEAD_LETTERS, keys=[("state", 1), ("event_type", 1), *_PARKED_ORDER]),
     Index(collection=DEAD_LETTERS, keys=[("state", 1), ("reason", 1), *_PARKED_ORDER]),
+    Index(collection=DEAD_LETTERS, keys=[("counted", 1)], partial={"counted": False}),
     Index(collection=DEAD_LETTERS, keys=[("event_id", 1)]),
     Index(collection=DEAD_LETTERS, keys=[("message_id", 1)]),
     Index(collection=DEAD_LETTERS, keys=[("expires_at", 1)], expire_after_s=0),

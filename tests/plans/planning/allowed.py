@@ -29,6 +29,26 @@ ALLOWED = (
         "One document for each restore of the database, read once when a service starts.",
     ),
     Allowed(
+        r"\w+\.(event_counts|handled_counts|heartbeats) find \{\} whole",
+        SCAN,
+        "One document for each type of event, or for each producer: all of them are wanted.",
+    ),
+    Allowed(
+        r"\w+\.(events|outbox) aggregate \[\{\$match: \{_id: \{\$lt: text, \$regex: text\}.*",
+        WASTE,
+        "A backfill counts once what was committed before it: the whole log.",
+    ),
+    Allowed(
+        r"\w+\.dead_letters aggregate \[\{\$match: \{state: text\}\}, \{\$group: .*",
+        WASTE,
+        "Counts what is parked, by the index alone, while a consumer lacks events: few letters wait for a person.",
+    ),
+    Allowed(
+        r"\w+\.inbox find \{_id: \{\$gte: text, \$lt: text\}\} in part",
+        ENDLESS,
+        "A backfill counts once what was handled while it went on.",
+    ),
+    Allowed(
         r"\w+\.(outbox|events) find \{_id: \{\$in: \[text\]\}.* by recorded_at.*",
         SORT,
         "Found by 500 ids at most that the caller named, and no more than these are sorted.",
@@ -39,9 +59,9 @@ ALLOWED = (
         "The events of 500 aggregates or causes at most that the caller named: each has a few.",
     ),
     Allowed(
-        r"\w+\.outbox find \{pending: True, recorded_at: \{\$lt: moment\}\} by recorded_at (whole|in part)",
-        SORT,
-        "What waits for the broker: none or little, unless the broker is away; an operator's round asks, and no audit.",
+        r"\w+\.outbox (find .*(causation_id: |pending: True, properties: ).*|aggregate .*pending: True.*)",
+        WASTE,
+        "What waits for the broker: none or little, unless it is away; another index would cost each event a write.",
     ),
     Allowed(
         r"certification\.certificates find \{(expires_on: .* open: True.*|issued_on: \{\$gt.*)\} by number whole",

@@ -114,5 +114,9 @@ def _arguments(places: Places, service: str) -> dict[str, list[dict[str, Any]]]:
         "get_reconciliation_state": _all_of({"overdue_s": 1}),
         "list_processed_events": _all_of({"since": since, "limit": 1}, until=until),
         "list_unprocessed_events": [{"events": places.consumed[service] or {"no.such_event.v1": ["none"]}}],
+        "get_backfill_target": _all_of(),
+        "list_not_backfilled": [{"run": "r-1", "events": places.consumed[service] or {"no.such_event.v1": ["none"]}}],
+        "count_events": _all_of({"boundary": "f0"}),
+        "get_freshness": _all_of(),
         "list_facts": [{"name": name, "keys": keys} for name, keys in places.facts.get(service, {}).items()],
     }

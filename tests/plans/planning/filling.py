@@ -34,8 +34,16 @@ MEETS_SELDOM: dict[str, dict[str, Any]] = {
 """What a tour leaves little of, and years a lot: half of the copies of others are of it."""
 NEVER_MANY = {"outbox", "deadlines"}
 """What is under way in these is always little: rows that wait for the broker, and what is due."""
+WAITING = {
+    "pending": True,
+    "attempts": 0,
+    "next_attempt_at": datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1),
+}
 BOUNDED = {
+    "backfills": "one document for each consumer",
     "event_counts": "one document for each type of event",
+    "handled_counts": "one document for each event that is handled",
+    "heartbeats": "one document for each producer",
     "leases": "one document for each job that runs alone",
     "sequences": "one document for each sequence of numbers",
     "mandates": "what the Secretariat signs by hand, a handful a year",
@@ -70,6 +78,9 @@ class Growing:
     def _patterns(self, service: str, name: str, regime: str) -> list[dict[str, Any]]:
         others = [other for other in self._sources if other != service]
         collections = [self._client[self._sources[one]][name] for one in (service, *others)]
+        if name == "outbox":  # empty but for moments; with the broker away it would hold what the log holds
+            logs = [self._client[self._sources[one]]["events"] for one in (service, *others)]
+            return [event | WAITING for event in _first_found(logs, {})]
         if regime == ONE_MEMBER or name in NEVER_MANY:
             return _first_found(collections, SETTLED.get(name, {})) or _first_found(collections, {})
         usual = _first_found(collections, {})

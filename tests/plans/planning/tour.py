@@ -19,6 +19,7 @@ from touchstone_chassis.mongo import clock
 from touchstone_contracts.envelope import CONTENT_TYPE
 from touchstone_contracts.errors import InvalidRequest, NotFound
 from touchstone_contracts.events.assessment import AuditAccepted
+from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.topology import dead_letter, event_queue
 from touchstone_devkit.demo.quiet import wait_until_quiet
 from touchstone_devkit.demo.register import OPERATOR, REGISTRAR, SECRETARIAT, Speaker
@@ -78,6 +79,7 @@ class Tour:
         self.by_message()
         self.dead_letters()
         self.reconciled()
+        self.filled()
         self.be_quiet()
 
     def be_quiet(self) -> None:
@@ -326,6 +328,21 @@ class Tour:
             ids = [item["id"] for item in items[:3]] or ["none"]
             self.call(OPERATOR, f"{service}.republish_events", ids=ids, **why)
         self.restore_deadlines()
+
+    def filled(self) -> None:
+        """The two that keep copies, from their producers' logs; and each log, sent to nobody."""
+        for consumer in ("certification", "notification"):
+            done = self.system.run("touchstone", "backfill", consumer, "--json", "--role", "operator")
+            assert done.returncode == 0, done.stdout + done.stderr
+        for service in SERVICES:
+            types = [name for name in sorted(REGISTRY) if name.startswith(f"{service}.")]
+            begun = self.call(OPERATOR, f"{service}.begin_backfill", consumer="nobody", types=types)
+            run = {"consumer": "nobody", "run": begun["run"], "limit": 1}
+            for _ in range(3):
+                self.call(OPERATOR, f"{service}.continue_backfill", **run)
+            counts = self.call(OPERATOR, f"{service}.count_events", boundary=begun["boundary"])["counts"]
+            settled = {"producer": service, "boundary": begun["boundary"], "counts": counts}
+            self.call(OPERATOR, f"{service}.settle_counts", **settled)
 
     def restore_deadlines(self) -> None:
         """Where there is one, and where there is none."""

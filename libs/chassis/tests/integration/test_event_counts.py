@@ -42,7 +42,8 @@ def tallied(database: Any) -> dict[str, int]:
 
 
 def letter(id: str, state: str) -> dict[str, Any]:
-    return {"_id": f"letter-{id}", "event_id": id, "event_type": TYPE, "state": state}
+    found = {"_id": f"letter-{id}", "event_id": id, "event_type": TYPE, "state": state}
+    return found | ({"counted": False} if state == "discarded" else {})
 
 
 def test_what_waits_and_what_is_logged_is_committed_and_what_goes_out_once_more_counts_once(database: Any) -> None:
@@ -55,7 +56,7 @@ def test_what_waits_and_what_is_logged_is_committed_and_what_goes_out_once_more_
         {"_id": new_id(), "properties": {}},
         {"_id": "4" * 32},
     ]
-    database["outbox"].insert_many([row | {"type": TYPE} for row in rows])
+    database["outbox"].insert_many([row | {"type": TYPE, "pending": True} for row in rows])
 
     assert counts.committed(database) == {NAME: 6}
 

@@ -100,7 +100,8 @@ def replayed(
 
 
 def discarded(document: dict[str, Any], *, who: str, why: str, now: datetime.datetime) -> dict[str, Any]:
-    return _done(document, DISCARDED, action(DISCARDED, now, who=who, why=why), now)
+    """Done with: whoever compares counts what it holds as handled."""
+    return _done(document, DISCARDED, action(DISCARDED, now, who=who, why=why), now) | {"counted": False}
 
 
 def _done(document: dict[str, Any], state: str, entry: dict[str, Any], now: datetime.datetime) -> dict[str, Any]:

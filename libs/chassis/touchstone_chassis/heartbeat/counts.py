@@ -21,16 +21,21 @@ from touchstone_contracts.bookkeeping import (
 from touchstone_contracts.registry import name_of
 
 TALLIED_AT_ONCE = 1_000
+WAITING_MAX = 1_000
 _FIRST = {"properties": {"$exists": False}, "waits_since": {"$exists": False}}
 """Rows of the outbox that are in no log yet: no copies, and nothing that goes out once more."""
 
 Counts = dict[str, int]
 
 
-def committed(database: Database) -> Counts:
-    """How many events of each name the service has committed. One that is moved to the log meanwhile may count twice:
-    then whoever compares finds that one is lacking, and looks again."""
-    waiting = database[OUTBOX].find(_FIRST, {"type": 1})
+def committed(database: Database) -> Counts | None:
+    """How many events of each name the service has committed; None while more than WAITING_MAX wait for the broker.
+
+    One that is moved to the log meanwhile may count twice: whoever compares finds that one is lacking, and looks again.
+    """
+    waiting = list(database[OUTBOX].find({"pending": True, **_FIRST}, {"type": 1}, limit=WAITING_MAX + 1))
+    if len(waiting) > WAITING_MAX:
+        return None
     counted = collections.Counter(name_of(row["type"]) for row in waiting if is_ours(row["_id"]))
     for logged in database[EVENT_COUNTS].find():
         counted[name_of(logged["_id"])] += logged["count"]
@@ -60,7 +65,7 @@ def tally(database: Database, handlers: Mapping[str, str], service: str) -> int:
     `handlers`: of each event type, its handler's durable name. What was discarded counts as handled.
     """
     new = list(database[INBOX].find({"counted": False}, {"event": 1}, limit=TALLIED_AT_ONCE))
-    letters = list(database[DEAD_LETTERS].find({"state": "discarded", "counted": {"$exists": False}}, limit=100))
+    letters = list(database[DEAD_LETTERS].find({"counted": False}, limit=100))
     if not new and not letters:
         return 0
     met = _met(database, letters, handlers, service)

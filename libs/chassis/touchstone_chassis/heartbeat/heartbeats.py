@@ -123,6 +123,8 @@ class Heartbeats(SharedExtension):
     def _beat(self) -> None:
         service = self.resources.service
         counted = counts.committed(self.resources.mongo.database)
+        if counted is None:
+            return  # the broker is away, or was
         at = self.resources.time.now().isoformat()
         body = orjson.dumps({"producer": service, "at": at, "counts": counted})
         (signature,) = self.resources.signer.sign([body])
