@@ -8,6 +8,7 @@ import secrets
 import signal
 import uuid
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from typing import Any
 
@@ -331,9 +332,8 @@ class Tour:
 
     def filled(self) -> None:
         """The two that keep copies, from their producers' logs; and each log, sent to nobody."""
-        for consumer in ("certification", "notification"):
-            done = self.system.run("touchstone", "backfill", consumer, "--json", "--role", "operator")
-            assert done.returncode == 0, done.stdout + done.stderr
+        with ThreadPoolExecutor() as both:
+            list(both.map(self._fill, ("certification", "notification")))
         for service in SERVICES:
             types = [name for name in sorted(REGISTRY) if name.startswith(f"{service}.")]
             begun = self.call(OPERATOR, f"{service}.begin_backfill", consumer="nobody", types=types)
@@ -343,6 +343,10 @@ class Tour:
             counts = self.call(OPERATOR, f"{service}.count_events", boundary=begun["boundary"])["counts"]
             settled = {"producer": service, "boundary": begun["boundary"], "counts": counts}
             self.call(OPERATOR, f"{service}.settle_counts", **settled)
+
+    def _fill(self, consumer: str) -> None:
+        done = self.system.run("touchstone", "backfill", consumer, "--json", "--role", "operator")
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def restore_deadlines(self) -> None:
         """Where there is one, and where there is none."""

@@ -13,7 +13,7 @@ LOOKED_EVERY_S = 0.2
 GIVEN_UP_AFTER_S = 60.0
 """A page of which nothing more is handled for so long is left: its dead letters say why."""
 
-SURE_AFTER_S = 15.0
+SURE_AFTER_S = 10.0
 """What got its id before the backfill began is committed by then, or never will be."""
 
 Ask = Callable[..., Any]
