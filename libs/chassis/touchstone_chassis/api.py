@@ -66,10 +66,11 @@ __all__ = [
 class OperatorApi(HistoryApi, DeadLetterApi, ReconciliationApi, BackfillApi, FreshnessApi):
     """What an operator may ask of every service, and what every service has: health, clock, and a topology.
 
-    A service says in `indexes` what its own collections need, in `migrations` how documents come up to a schema
-    version, and in `reconciliation` what may be compared. It takes the rest as it is.
+    A service says in `indexes` what its own collections need, in `collections` which of them need none, in `migrations`
+    how documents come up to a schema version, and in `reconciliation` what may be compared. It takes the rest as it is.
     """
 
+    collections: tuple[str, ...] = ()
     indexes: tuple[Index, ...] = ()
     migrations: dict[int, Any] = {}
     topology: ServiceTopology
@@ -84,12 +85,13 @@ class OperatorApi(HistoryApi, DeadLetterApi, ReconciliationApi, BackfillApi, Fre
 
 
 def topology_of(service: type[OperatorApi]) -> ServiceTopology:
-    """What a service needs of broker and database: the events and queues of its entrypoints, and its indexes."""
+    """What a service needs of broker and database: its entrypoints' events and queues, its collections and indexes."""
     consumed = {event.type_name: event for entry in entrypoints_of(service, OnEvent) for event in entry.event_classes}
     return ServiceTopology(
         service=service.name,
         consumes=[consumed[name] for name in sorted(consumed)],
         queues=sorted(entrypoint.queue for entrypoint in entrypoints_of(service, OnMessage)),
+        collections=service.collections,
         indexes=service.indexes,
         migrations=service.migrations,
     )

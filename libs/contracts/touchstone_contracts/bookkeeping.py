@@ -1,4 +1,4 @@
-"""Indexes of the collections that every service's database has beside its own: inbox, outbox, idempotency, deadlines.
+"""The collections that every service's database has beside its own, and their indexes: inbox, outbox and the like.
 
 Field names are the contract between who provisions and the chassis that reads and writes:
 `expires_at` is when a document may go; `pending` is true while an outbox row waits for the broker's confirm
@@ -30,6 +30,33 @@ RESTORES = "restores"
 BACKFILLS = "backfills"
 HEARTBEATS = "heartbeats"
 HANDLED_COUNTS = "handled_counts"
+READINESS = "readiness"
+SEQUENCES = "sequences"
+
+WRITTEN = (
+    INBOX,
+    OUTBOX,
+    IDEMPOTENCY,
+    DEADLINES,
+    LEASES,
+    DEAD_LETTERS,
+    DEAD_LETTER_PARTS,
+    STARTS,
+    READINESS,
+    SEQUENCES,
+    EVENT_COUNTS,
+    BACKFILLS,
+    HEARTBEATS,
+    HANDLED_COUNTS,
+)
+"""What a service reads, writes and removes from."""
+APPENDED = (EVENTS, REPUBLICATIONS)
+"""What a service reads and adds to: what stands in it is never changed or removed, by nobody."""
+READ = (RESTORES,)
+"""What a service reads, and whoever restores its database writes. `migrations` belongs to provisioning alone."""
+
+SANDBOX, CLOCK = "sandbox", "clock"
+"""The database `<prefix>_sandbox` has one collection; every service of a sandbox reads there how its clock is moved."""
 
 HALF_RESTORED = {"finished": False, "superseded_by": None}
 """Finds in `restores` what was begun, has not come to its end, and was not made good by a later one."""

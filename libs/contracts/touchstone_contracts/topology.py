@@ -135,15 +135,16 @@ class Index:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServiceTopology:
-    """What one service needs: the events that it consumes, its extra queues, its indexes, its document migrations.
+    """What one service needs: the events that it consumes, its extra queues, its collections, its document migrations.
 
-    `consumes` names each event in the version that its handler takes. `migrations` maps a schema version to a function
-    of a pymongo database that brings documents up to it.
+    `consumes` names each event in the version that its handler takes. `collections` names those of its own that have no
+    index. `migrations` maps a schema version to a function of a pymongo database that brings documents up to it.
     """
 
     service: str
     consumes: Sequence[type] = ()
     queues: Sequence[str] = ()
+    collections: Sequence[str] = ()
     indexes: Sequence[Index] = ()
     migrations: Mapping[int, Any] = dataclasses.field(default_factory=dict)
 
@@ -151,3 +152,8 @@ class ServiceTopology:
     def receives(self) -> tuple[type, ...]:
         """What it consumes, in every version that may come: each has a queue of its own."""
         return tuple(version for event in self.consumes for version in versions(event))
+
+    @property
+    def own_collections(self) -> tuple[str, ...]:
+        """All that it may read and write beside what every service keeps (see `bookkeeping`)."""
+        return tuple(sorted({*self.collections, *(index.collection for index in self.indexes)}))

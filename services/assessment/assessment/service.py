@@ -7,7 +7,7 @@ from assessment.entrypoints.pending_work import PendingWorkEntrypoints
 from assessment.entrypoints.standards import StandardEntrypoints
 from assessment.reconciliation import DECLARATIONS
 from assessment.schemas.settings import SettingsSchema
-from assessment.storage import audits
+from assessment.storage import accreditation, audits, refusals
 from touchstone_chassis.api import OperatorApi, Settings
 
 
@@ -22,6 +22,7 @@ class AssessmentService(
     """Standards, who may audit against them, and audit reports from submission to acceptance."""
 
     name = "assessment"
+    collections = (*accreditation.COLLECTIONS, *audits.COLLECTIONS, *refusals.COLLECTIONS)
     indexes = audits.INDEXES
     reconciliation = DECLARATIONS
     settings = Settings(SettingsSchema())

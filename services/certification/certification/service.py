@@ -8,7 +8,7 @@ from certification.entrypoints.pending_work import PendingWorkEntrypoints
 from certification.entrypoints.plan_reviews import PlanReviewEntrypoints
 from certification.reconciliation import DECLARATIONS
 from certification.schemas.settings import SettingsSchema
-from certification.storage import cases, certificates, mandates, plan_reviews
+from certification.storage import cases, certificates, mandates, members, plan_reviews
 from touchstone_chassis.api import OperatorApi, Settings
 
 
@@ -24,6 +24,7 @@ class CertificationService(
     """One case for each accepted audit, one decision for each case, one certificate for each decision to certify."""
 
     name = "certification"
+    collections = members.COLLECTIONS
     indexes = (*certificates.INDEXES, *cases.INDEXES, *mandates.INDEXES, *plan_reviews.INDEXES)
     reconciliation = DECLARATIONS
     settings = Settings(SettingsSchema())

@@ -5,7 +5,7 @@ from membership.entrypoints.organisations import OrganisationEntrypoints
 from membership.entrypoints.sites import SiteEntrypoints
 from membership.reconciliation import DECLARATIONS
 from membership.schemas.settings import SettingsSchema
-from membership.storage import contacts, sites
+from membership.storage import contacts, organisations, sites
 from touchstone_chassis.api import OperatorApi, Settings
 
 
@@ -13,6 +13,7 @@ class MembershipService(OrganisationEntrypoints, SiteEntrypoints, ContactEntrypo
     """Who is a member, of which class and in what standing; what it wants certified; and who is told on its behalf."""
 
     name = "membership"
+    collections = organisations.COLLECTIONS
     indexes = (*sites.INDEXES, *contacts.INDEXES)
     reconciliation = DECLARATIONS
     settings = Settings(SettingsSchema())

@@ -12,11 +12,11 @@ from pymongo import MongoClient
 
 from touchstone_chassis.mongo.client import Mongo, connect
 from touchstone_chassis.mongo.server_time import DatabaseTime, machine_time
+from touchstone_contracts.bookkeeping import CLOCK, SANDBOX
 
 CACHED_S = 0.25
 OFFSET_S_MAX = 50 * 366 * 24 * 3600.0
 
-_COLLECTION = "clock"
 _DOCUMENT = "domain"
 
 
@@ -83,7 +83,7 @@ def clock_for(
     """The clock of the installation that `config` belongs to. Outside a sandbox a stored offset is ignored."""
     if not config["sandbox"]:
         return SystemClock(real)
-    collection = client[f"{database_prefix(config['database'])}_sandbox"][_COLLECTION]
+    collection = client[f"{database_prefix(config['database'])}_{SANDBOX}"][CLOCK]
 
     def read_offset_s() -> float:
         document = collection.find_one({"_id": _DOCUMENT})
@@ -102,7 +102,7 @@ def move(mongo_uri: str, prefix: str, offset_s: float, sandbox: bool) -> None:
         raise ClockNotMovable("the clock can only be moved in a sandbox")
     offset_s = _checked(offset_s)
     with connect(mongo_uri) as client:
-        stored = client[f"{prefix}_sandbox"][_COLLECTION]
+        stored = client[f"{prefix}_{SANDBOX}"][CLOCK]
         stored.update_one({"_id": _DOCUMENT}, {"$set": {"offset_s": offset_s}}, upsert=True)
 
 

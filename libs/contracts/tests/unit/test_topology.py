@@ -4,7 +4,7 @@ import pytest
 
 from touchstone_contracts import topology
 from touchstone_contracts.events.assessment import AuditAccepted
-from touchstone_contracts.topology import Index
+from touchstone_contracts.topology import Index, ServiceTopology
 
 
 def test_names_are_as_published() -> None:
@@ -52,3 +52,11 @@ def test_retries_wait_longer_each_time_and_end() -> None:
 )
 def test_an_index_is_named_after_its_keys(keys: list[tuple[str, int]], name: str) -> None:
     assert Index(collection="notices", keys=keys).name == name
+
+
+def test_a_collection_is_a_services_own_by_its_name_or_by_its_index() -> None:
+    indexes = [Index(collection="lots", keys=[("place", 1)]), Index(collection="lots", keys=[("mass", -1)])]
+
+    found = ServiceTopology(service="yard", collections=["lots", "gates"], indexes=indexes).own_collections
+
+    assert found == ("gates", "lots")

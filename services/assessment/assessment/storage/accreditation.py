@@ -8,6 +8,7 @@ from assessment.domain.accreditation import Auditor, Body, Grant
 from assessment.storage.unit_of_work import Unit
 
 BODIES, AUDITORS = "bodies", "auditors"
+COLLECTIONS = (BODIES, AUDITORS)
 
 
 class Bodies:

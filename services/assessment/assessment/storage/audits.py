@@ -12,6 +12,7 @@ from touchstone_contracts.topology import Index
 from touchstone_contracts.values import AuditType, History, Nonconformity, Place, PlanState, Scope, Standard
 
 AUDITS, REPORTS = "audits", "reports"
+COLLECTIONS = (REPORTS,)
 INDEXES = (
     Index(collection=AUDITS, keys=[("state", 1), ("_id", 1)]),
     # Not one for each state of a body's and a member's audits: what is under way is little, and each costs a write.

@@ -6,6 +6,7 @@ from typing import Any
 from assessment.storage.unit_of_work import Unit
 
 REFUSALS = "refusals"
+COLLECTIONS = (REFUSALS,)
 
 
 class Refusals:

@@ -5,6 +5,8 @@ from typing import Any
 
 from certification.domain.members import Member, MembershipStatus, Profile
 
+COLLECTIONS = ("member_standings", "member_profiles")
+
 
 class Members:
     def __init__(self, unit: Any):

@@ -8,6 +8,7 @@ from membership.domain.organisations.organisation import Change, Organisation, S
 from membership.storage.unit_of_work import Unit
 
 ORGANISATIONS = "organisations"
+COLLECTIONS = (ORGANISATIONS,)
 
 
 class Organisations:
