@@ -13,6 +13,8 @@ from touchstone_contracts.topology import RETRY_DELAYS_S
 
 _PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
+_CREDENTIALS_FILES = ("amqp_credentials_path", "mongo_credentials_path")
+_FILES = ("jwks_path", "event_keys_path", "signing_key_path", *_CREDENTIALS_FILES)
 JOBS_AT_ONCE = 8
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -55,7 +57,8 @@ def for_nameko(config: Mapping[str, Any], service: str) -> dict[str, Any]:
     """What goes into nameko's global config: ours, the service's name, and nameko's own names for the same things."""
     return {
         **config,
-        "AMQP_URI": _with_own_user(config),
+        "AMQP_URI": _with_own_user(config, "AMQP_URI", "amqp_credentials_path", addresses.with_credentials),
+        "MONGO_URI": _with_own_user(config, "MONGO_URI", "mongo_credentials_path", addresses.with_database_credentials),
         "service": service,
         # nameko's word for the places that all workers share: a call never waits for one that an event holds
         "max_workers": config["max_workers"] + config["prefetch"] + JOBS_AT_ONCE,
@@ -67,23 +70,27 @@ def for_nameko(config: Mapping[str, Any], service: str) -> dict[str, Any]:
     }
 
 
-def _with_own_user(config: Mapping[str, Any]) -> str:
-    if not (path := config["amqp_credentials_path"]):
-        return str(config["AMQP_URI"])
-    with open(path, encoding="utf-8") as file:
-        return addresses.with_credentials(config["AMQP_URI"], file.read())
+def _with_own_user(config: Mapping[str, Any], uri: str, path: str, with_user: Callable[[str, str], str]) -> str:
+    """The address with the user in the file that is named under `path`, where one is. See `check_files`."""
+    if not config[path]:
+        return str(config[uri])
+    with open(config[path], encoding="utf-8") as file:
+        return with_user(config[uri], file.read())
 
 
 def check_files(config: Mapping[str, Any]) -> None:
-    """Raises ConfigError when a file that the configuration names cannot be read."""
+    """Raises ConfigError when a file that the configuration names cannot be read, or holds no user and should."""
     problems = []
-    for name in ("jwks_path", "event_keys_path", "signing_key_path", "amqp_credentials_path"):
+    for name in _FILES:
         try:
             if config[name]:
-                with open(config[name], "rb"):
-                    pass
+                with open(config[name], encoding="utf-8") as file:
+                    if name in _CREDENTIALS_FILES:
+                        addresses.user_and_password(file.read())
         except OSError as error:
             problems.append(f"{name}: {config[name]} cannot be read ({error.strerror})")
+        except ValueError:  # or no text
+            problems.append(f"{name}: {config[name]} is not of the form user:password")
     if problems:
         raise ConfigError(problems)
 
@@ -222,6 +229,7 @@ class ConfigSchema(Schema):
     AMQP_URI = fields.String(required=True, validate=_broker_address)
     MONGO_URI = fields.String(required=True, validate=_address("mongodb", "mongodb+srv"))
     amqp_credentials_path = fields.String(load_default=None, allow_none=True)
+    mongo_credentials_path = fields.String(load_default=None, allow_none=True)
     database = fields.String(
         required=True,
         validate=validate.Regexp(r"[A-Za-z0-9_-]+_[a-z0-9-]+\Z", error="Must be of the form <prefix>_<service>."),

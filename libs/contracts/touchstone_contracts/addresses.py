@@ -1,4 +1,4 @@
-"""How several addresses of one broker are written in one, `amqp://user:password@host1:5672,host2/vhost`, and tried."""
+"""How an address names a user and several hosts, `amqp://user:password@host1:5672,host2/vhost`, and which is tried."""
 
 import functools
 import random
@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from urllib.parse import quote
 
-_AUTHORITY = re.compile(r"(?P<head>[a-z]+://(?:[^/]*@)?)(?P<hosts>[^/@?#]*)(?P<tail>.*)", re.DOTALL)
+_AUTHORITY = re.compile(r"(?P<head>[a-z+]+://(?:[^/]*@)?)(?P<hosts>[^/@?#]*)(?P<tail>.*)", re.DOTALL)
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]]+)(?::(?P<port>[0-9]{1,5}))?")
+_AUTHENTICATION = {"authsource", "authmechanism", "authmechanismproperties"}
 AVOIDED_S = 30.0
 """A node that did not answer is tried after the others for so long."""
 
@@ -29,17 +30,36 @@ def split(uri: str) -> list[str]:
     return [f"{found['head']}{host}{found['tail']}" for host in hosts]
 
 
+def user_and_password(credentials: str) -> tuple[str, str]:
+    """Of `user:password`, whatever blanks are around it. Raises ValueError, whose message holds neither."""
+    user, colon, password = credentials.strip().partition(":")
+    if not (user and colon and password):
+        raise ValueError("the credentials are not of the form user:password")
+    return user, password
+
+
 def with_credentials(uri: str, credentials: str) -> str:
     """`uri` with another user: `credentials` is `user:password` as in the file that `touchstone provision` writes.
 
     Raises ValueError, whose message holds neither.
     """
-    user, colon, password = credentials.strip().partition(":")
+    user, password = user_and_password(credentials)
     found = _AUTHORITY.fullmatch(uri)
-    if found is None or not (user and colon and password):
-        raise ValueError("the credentials are not of the form user:password")
+    if found is None:
+        raise ValueError("the address is none")
     scheme = found["head"].partition("://")[0]
     return f"{scheme}://{quote(user, safe='')}:{quote(password, safe='')}@{found['hosts']}{found['tail']}"
+
+
+def with_database_credentials(uri: str, credentials: str) -> str:
+    """`mongodb://` or `mongodb+srv://` with another user, which is one of the database `admin`, whatever `uri` said.
+
+    `credentials` as for `with_credentials`. Raises ValueError, whose message holds neither.
+    """
+    rest, _, query = with_credentials(uri, credentials).partition("?")
+    kept = [option for option in re.split("[&;]", query) if option.partition("=")[0].lower() not in _AUTHENTICATION]
+    place = rest if "/" in rest.partition("://")[2] else f"{rest}/"
+    return f"{place}?{'&'.join([*filter(None, kept), 'authSource=admin'])}"
 
 
 class Addresses:

@@ -298,6 +298,7 @@ def settings(backing: Any, amqp_uri: str, database_prefix: str, issuer: Issuer) 
         "database": f"{database_prefix}_toy",
         "jwks_path": str(issuer.jwks),
         "amqp_credentials_path": None,
+        "mongo_credentials_path": None,
         **event_keys().settings("toy"),
         "unsigned_events": "refuse",
         "audience": "touchstone",

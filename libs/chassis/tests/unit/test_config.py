@@ -54,6 +54,7 @@ def test_what_the_file_leaves_out_has_its_default(folder: Path) -> None:
         "database": "touchstone_certification",
         "jwks_path": "/run/jwks.json",
         "amqp_credentials_path": None,
+        "mongo_credentials_path": None,
         "event_keys_path": "/run/event-keys.json",
         "signing_key_path": "/run/signing-key.json",
         "unsigned_events": "refuse",
@@ -188,8 +189,36 @@ def test_a_user_of_the_brokers_own_comes_from_a_file(folder: Path) -> None:
     assert config["AMQP_URI"] == "amqps://touchstone-certification:s3%2Fcret@one:5671,two/vhost"
 
 
+def test_a_user_of_the_databases_own_comes_from_a_file(folder: Path) -> None:
+    (folder / "mongo").write_text("touchstone-certification:s3/cret\n")
+    text = COMPLETE + f"mongo_credentials_path: {folder / 'mongo'}\n"
+    uri = "mongodb://root:pa55word@one,two:5001/?authMechanism=PLAIN&replicaSet=rs0"
+
+    config = for_nameko(loaded(folder, text, MONGO_URI=uri), "certification")
+
+    assert config["MONGO_URI"] == (
+        "mongodb://touchstone-certification:s3%2Fcret@one,two:5001/?replicaSet=rs0&authSource=admin"
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"touchstone-certification", b"user:", b"\xff:\xff"])
+def test_a_file_without_a_user_is_a_config_error_that_does_not_quote_it(folder: Path, content: bytes) -> None:
+    (folder / "users").write_bytes(content)
+    text = COMPLETE + "".join(f"{name}_credentials_path: {folder / 'users'}\n" for name in ("amqp", "mongo"))
+    (folder / "key").write_text("{}")
+    keys = dict.fromkeys(("TOUCHSTONE_JWKS", "TOUCHSTONE_EVENT_KEYS", "CERTIFICATION_SIGNING_KEY"), str(folder / "key"))
+
+    with pytest.raises(ConfigError) as raised:
+        check_files(loaded(folder, text, **keys))
+
+    assert raised.value.problems == [
+        f"{name}_credentials_path: {folder / 'users'} is not of the form user:password" for name in ("amqp", "mongo")
+    ]
+
+
 def test_missing_key_files_are_a_config_error_that_names_each(folder: Path) -> None:
-    named = ("jwks_path", "event_keys_path", "signing_key_path", "amqp_credentials_path")
+    credentials = ("amqp_credentials_path", "mongo_credentials_path")
+    named = ("jwks_path", "event_keys_path", "signing_key_path", *credentials)
     (folder / "event_keys_path").touch()
 
     with pytest.raises(ConfigError) as raised:
@@ -197,7 +226,7 @@ def test_missing_key_files_are_a_config_error_that_names_each(folder: Path) -> N
 
     assert raised.value.problems == [
         f"{name}: {folder / name} cannot be read (No such file or directory)"
-        for name in ("jwks_path", "signing_key_path", "amqp_credentials_path")
+        for name in ("jwks_path", "signing_key_path", *credentials)
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import pika.exceptions
 import typer
 
-from touchstone.cli.context import AmqpUri, Json, MongoUri, Prefix, for_operators, required, told
+from touchstone.cli.context import AmqpUri, Json, MongoUri, Prefix, database_uri, for_operators, required, told
 from touchstone.cli.render import Output
 from touchstone.rpc.blocking import open_connection
 from touchstone_contracts.topology import rpc_queue
@@ -25,7 +25,7 @@ def backup(
 ) -> None:
     """Write a service's database into a file, as of one moment, while everything goes on (operator)."""
     backups, output = for_operators("backup.archive"), Output(as_json=as_json)
-    database = required(mongo_uri, "--mongo-uri", "MONGO_URI")
+    database = database_uri(mongo_uri)
     with told(output, backups.BackupFailed):
         summary = backups.back_up(database, database_prefix, service, out)
         output.answer(f"backed up {service}", _shown(summary, as_json) | {"file": str(out)})
@@ -66,7 +66,7 @@ def restore(
         if dry_run and file:
             output.answer("would restore", _shown(backups.read_summary(file), as_json))
             return
-        database = required(mongo_uri, "--mongo-uri", "MONGO_URI")
+        database = database_uri(mongo_uri)
         _refuse_while_running(required(amqp_uri, "--amqp-uri", "TOUCHSTONE_AMQP_URI"), service)
         numbers = {"skip": skip_numbers, "above": numbers_above}
         done = f"restored {service}; next: touchstone provision, then start it"

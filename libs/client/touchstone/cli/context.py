@@ -20,10 +20,11 @@ from touchstone.auth import keys
 from touchstone.auth.keys import KeyUnusable
 from touchstone.auth.tokens import Signer, TokenUnsignable
 from touchstone.cli.render import Output
+from touchstone.reading import read_text
 from touchstone.rpc.blocking import BrokerRefused, BrokerUnreachable
 from touchstone.rpc.client import Client, MalformedReply, NoAnswer
 from touchstone.rpc.connection import UnknownService
-from touchstone_contracts.addresses import with_credentials
+from touchstone_contracts.addresses import with_credentials, with_database_credentials
 from touchstone_contracts.errors import Refusal
 
 ANSWER_IS_NO = 3
@@ -139,11 +140,10 @@ class Session(Offline, Signing):
     def amqp_uri(self) -> str:
         """The broker's address, with the user in the file that TOUCHSTONE_AMQP_CREDENTIALS names, if it names one.
 
-        A usage error when there is none.
+        A usage error when there is no address, or no user in the file.
         """
         uri = required(self.given_uri, "--amqp-uri", "TOUCHSTONE_AMQP_URI")
-        path = os.environ.get("TOUCHSTONE_AMQP_CREDENTIALS")
-        return with_credentials(uri, pathlib.Path(path).read_text(encoding="utf-8")) if path else uri
+        return _with_user(uri, "TOUCHSTONE_AMQP_CREDENTIALS", with_credentials)
 
     @functools.cached_property
     def client(self) -> Client:
@@ -169,6 +169,24 @@ class Session(Offline, Signing):
 
 MongoUri = Annotated[str | None, typer.Option(envvar=["TOUCHSTONE_MONGO_URI", "MONGO_URI"])]
 Prefix = Annotated[str, typer.Option(envvar="TOUCHSTONE_DATABASE_PREFIX")]
+
+
+def database_uri(given: str | None) -> str:
+    """The database's address, with the user in the file that TOUCHSTONE_MONGO_CREDENTIALS names, if it names one.
+
+    A usage error when there is no address, or no user in the file.
+    """
+    uri = required(given, "--mongo-uri", "MONGO_URI")
+    return _with_user(uri, "TOUCHSTONE_MONGO_CREDENTIALS", with_database_credentials)
+
+
+def _with_user(uri: str, variable: str, with_user: Callable[[str, str], str]) -> str:
+    if not (path := os.environ.get(variable)):
+        return uri
+    try:
+        return with_user(uri, read_text(pathlib.Path(path)))
+    except ValueError as error:  # Unreadable is one
+        raise typer.BadParameter(f"{variable}: {error}") from None
 
 
 def for_operators(module: str) -> Any:

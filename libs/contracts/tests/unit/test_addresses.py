@@ -1,6 +1,12 @@
 import pytest
 
-from touchstone_contracts.addresses import AVOIDED_S, Addresses, split, with_credentials
+from touchstone_contracts.addresses import (
+    AVOIDED_S,
+    Addresses,
+    split,
+    with_credentials,
+    with_database_credentials,
+)
 
 THREE = "amqp://user:p,w@one:5001,two,[::1]:5003/vhost?heartbeat=5"
 
@@ -71,6 +77,25 @@ def test_a_failure_is_forgotten_after_a_while() -> None:
 )
 def test_another_user_takes_the_place_of_the_one_in_an_address(uri: str, expected: str) -> None:
     assert with_credentials(uri, "u-1:p:@/\n") == expected
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("mongodb://host", "mongodb://u-1:p%3A%40%2F@host/?authSource=admin"),
+        ("mongodb://host?w=1", "mongodb://u-1:p%3A%40%2F@host/?w=1&authSource=admin"),
+        (
+            "mongodb://root:x@one:1,two/some?authSource=some;replicaSet=rs0",
+            "mongodb://u-1:p%3A%40%2F@one:1,two/some?replicaSet=rs0&authSource=admin",
+        ),
+        (
+            "mongodb+srv://name/?authMechanism=MONGODB-X509&tls=true",
+            "mongodb+srv://u-1:p%3A%40%2F@name/?tls=true&authSource=admin",
+        ),
+    ],
+)
+def test_a_user_of_the_database_is_known_to_its_database_admin(uri: str, expected: str) -> None:
+    assert with_database_credentials(uri, "u-1:p:@/\n") == expected
 
 
 @pytest.mark.parametrize("credentials", ["", "user", ":password", "user:", "user\n"])
