@@ -15,9 +15,10 @@ import requests
 from typer.testing import CliRunner
 
 from touchstone.cli.app import app
-from touchstone.provisioning.drift import CHANGE_A_QUEUE, DROP_IT, PROVISION, Drift, find_drift
-from touchstone.provisioning.management import _beside
+from touchstone.provisioning.drift import CHANGE_A_QUEUE, DROP_IT, PROVISION, PROVISION_USERS, Drift, find_drift
+from touchstone.provisioning.management import Management, _beside
 from touchstone.provisioning.provision import installed_topologies, provision
+from touchstone.provisioning.users import provision_users
 from touchstone.rpc.blocking import Channel, nodes, open_connection
 from touchstone_contracts.events.assessment import AuditAccepted
 from touchstone_contracts.topology import (
@@ -168,7 +169,7 @@ def test_without_a_management_api_it_is_said_that_bindings_were_not_compared(loo
 
     assert drift.deviations == ()
     (said,) = drift.not_compared
-    assert said.startswith("bindings: the broker's management API cannot be asked") and "secret" not in said
+    assert said.startswith("bindings and users: the broker's management API cannot be asked") and "secret" not in said
 
 
 def test_an_index_that_is_missing_and_one_that_is_otherwise_are_told(look, lots, database_prefix):
@@ -203,6 +204,29 @@ def test_a_user_without_the_right_to_configure_is_told_so(backing, amqp_uri, loo
     requests.delete(f"{api}/users/{user}", timeout=10)
     found, _, way_out = told(drift)[f"queue {QUEUE}"]
     assert found.startswith("ACCESS_REFUSED") and way_out == "ask as the user that provisions"
+
+
+def test_a_broker_user_with_other_rights_is_told_with_those_that_differ(
+    look, backing, amqp_uri, database_prefix, tmp_path
+):
+    if not backing.management_uri:
+        pytest.skip("without the management API nobody tells of users")
+    management, user = Management(amqp_uri, backing.management_uri), f"{database_prefix}-yard"
+    made = provision_users(
+        amqp_uri, database_prefix, tmp_path, topologies=[YARD], management_uri=backing.management_uri
+    )
+
+    as_declared = look()
+    topic = {"exchange": "nameko-rpc", "write": ".*", "read": "^$"}
+    management.ask("PUT", "topic-permissions", management.virtual_host, user, **topic)
+    changed = look()
+    for name in made:
+        management.ask("DELETE", "users", name)
+
+    assert as_declared.deviations == () and as_declared.not_compared == ()
+    ((what, (found, wanted, way_out)),) = told(changed).items()
+    assert (what, way_out) == (f"broker user {user}", PROVISION_USERS)
+    assert "'nameko-rpc', '.*'" in found and "configure" not in found + wanted
 
 
 def test_the_command_lists_each_deviation_and_ends_with_one_until_there_is_none(

@@ -13,9 +13,10 @@ import pytest
 
 from touchstone.auth.keys import KeyUnusable
 from touchstone.provisioning.broker_plan import broker_plan
+from touchstone.provisioning.credentials import user_name
 from touchstone.provisioning.management import Management
 from touchstone.provisioning.provision import ProvisioningFailed, installed_topologies, provision_broker
-from touchstone.provisioning.users import OUTSIDE, provision_users, user_name
+from touchstone.provisioning.users import OUTSIDE, provision_users
 from touchstone.rpc.blocking import BrokerRefused, Channel, open_connection
 from touchstone_contracts import topology as names
 from touchstone_contracts.addresses import with_credentials

@@ -6,7 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
-from touchstone.cli.context import ANSWER_IS_NO, Json, MongoUri, Prefix, finite, for_operators, required, told
+from touchstone.cli.context import (
+    ANSWER_IS_NO,
+    Json,
+    MongoUri,
+    Prefix,
+    database_uri,
+    finite,
+    for_operators,
+    required,
+    told,
+)
 from touchstone.cli.render import Output
 
 ManagementUri = Annotated[
@@ -20,7 +30,8 @@ Users = Annotated[
     pathlib.Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="Make a broker user for each service and for outsiders; FOLDER/WHO/amqp keeps user and password.",
+        help="Make users: of the broker for each service and for outsiders, FOLDER/WHO/amqp keeps user and password;"
+        " of the database for each service, FOLDER/WHO/mongo.",
     ),
 ]
 Outsiders = Annotated[
@@ -55,7 +66,7 @@ def provision(
     provisioning, drift = for_operators("provisioning.provision"), for_operators("provisioning.drift")
     output = Output(as_json=as_json)
     broker = required(amqp_uri, "--amqp-uri", "TOUCHSTONE_AMQP_URI")
-    database = required(mongo_uri, "--mongo-uri", "MONGO_URI")
+    database = database_uri(mongo_uri)
     with told(output, provisioning.ProvisioningFailed):
         if check:
             found = drift.find_drift(broker, database, database_prefix, management_uri=management_uri, wait_s=wait)
@@ -69,7 +80,20 @@ def provision(
                 broker, database_prefix, users, management_uri=management_uri, **named
             )
             shown["users"] = made if as_json else ", ".join(made)
+            of_database, why_none = _database_users(database, database_prefix, users, wait)
+            shown["database_users"] = of_database if as_json else ", ".join(of_database) or f"none: {why_none}"
+            if as_json and why_none:
+                shown["no_database_users"] = why_none
         output.answer("provisioned", shown)
+
+
+def _database_users(database: str, prefix: str, folder: pathlib.Path, wait_s: float) -> tuple[dict[str, str], str]:
+    """The files by user; none, and why, where the address may make none: services go on with that in theirs."""
+    database_users = for_operators("provisioning.database_users")
+    try:
+        return database_users.provision_database_users(database, prefix, folder, wait_s=wait_s), ""
+    except database_users.UsersForbidden as error:
+        return {}, str(error)
 
 
 def _show(output: Output, found: Any) -> None:

@@ -1,18 +1,21 @@
-"""Compares broker and databases with what the topologies say of them, and changes nothing.
+"""Compares broker, databases and their users with what the topologies say of them, and changes nothing.
 
 A queue or exchange is declared passively, so that a missing one is not made, and then actively with the arguments that
-it should have: for one that exists the broker compares them and changes nothing. Of bindings AMQP tells nothing: they
-are read from the broker's management API. See docs/adr/0019.
+it should have: for one that exists the broker compares them and changes nothing. Of bindings and users AMQP tells
+nothing: they are read from the broker's management API. See docs/adr/0019. Users are compared where there are any.
 """
 
 import dataclasses
 import http.client
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pika.exceptions
 
+from touchstone.provisioning import database_users
+from touchstone.provisioning import users as broker_users
 from touchstone.provisioning.broker_plan import Binding, BrokerPlan, broker_plan
+from touchstone.provisioning.credentials import user_name
 from touchstone.provisioning.management import Management
 from touchstone.provisioning.provision import chosen, databases, indexes_of, options_of, other_argument
 from touchstone.rpc.blocking import Connection, open_connection
@@ -20,6 +23,7 @@ from touchstone_contracts.topology import ServiceTopology
 
 PROVISION, CHANGE_A_QUEUE = "touchstone provision", "docs/runbooks/change-a-queue.md"
 DROP_IT = "drop the index, then touchstone provision"
+PROVISION_USERS = "touchstone provision --users FOLDER"
 _NOT_FOUND = 404
 
 
@@ -61,14 +65,22 @@ def find_drift(
     with open_connection(amqp_uri, client_name="touchstone provision --check", wait_s=wait_s) as connection:
         found = list(_of_broker(connection, plan))
     not_compared = []
+    asked_for = "bindings and users"
     try:
-        there = _bindings(amqp_uri, management_uri)
+        management = Management(amqp_uri, management_uri)
+        there = _bindings(management)
         found += [_missing(f"binding {_told(b)}") for b in plan.bindings if b not in there]
+        asked_for = "users"
+        found += _of_broker_users(broker_users.rights_there(management), database_prefix, wanted)
     # or no such API is there
     except (OSError, ValueError, LookupError, TypeError, RecursionError, http.client.HTTPException) as error:
-        not_compared.append(f"bindings: the broker's management API cannot be asked ({error})")
+        not_compared.append(f"{asked_for}: the broker's management API cannot be asked ({error})")
     with databases(mongo_uri, database_prefix, wanted, wait_s=wait_s) as each:
         found += [deviation for topology, database in each for deviation in _of_database(database, topology)]
+        try:
+            found += _of_database_users(each[0][1].client, database_prefix, wanted)
+        except database_users.UsersForbidden as error:
+            not_compared.append(f"users of the database: {error}")
     return Drift(tuple(found), tuple(not_compared))
 
 
@@ -106,9 +118,8 @@ def _told(binding: Binding) -> str:
     return f"{binding.exchange} -> {binding.queue} ({binding.routing_key})"
 
 
-def _bindings(amqp_uri: str, management_uri: str | None) -> set[Binding]:
+def _bindings(management: Management) -> set[Binding]:
     """All bindings of queues. Raises what a server may cause that is no management API, or does not tell."""
-    management = Management(amqp_uri, management_uri)
     rows = management.ask("GET", "bindings", management.virtual_host)
     if not isinstance(rows, list):
         raise ValueError("it does not list bindings")
@@ -131,3 +142,49 @@ def _of_database(database: Any, topology: ServiceTopology) -> Iterator[Deviation
         should = {"key": [tuple(key) for key in index.keys], **options_of(index)}
         if shown != should:
             yield Deviation(what, str(shown), str(should), DROP_IT)
+
+
+def _of_broker_users(
+    there: Mapping[str, broker_users.Rights], prefix: str, wanted: Sequence[ServiceTopology]
+) -> Iterator[Deviation]:
+    should = {user_name(prefix, topology.service): broker_users.service_rights(topology) for topology in wanted}
+    outside = user_name(prefix, broker_users.OUTSIDE)
+    if outside in there:
+        intakes = [queue for topology in wanted for queue in topology.queues]
+        should[outside] = broker_users.outside_rights(outside, intakes)
+    yield from _of_users(
+        "broker user",
+        {name: dataclasses.asdict(rights) for name, rights in there.items()},
+        {name: dataclasses.asdict(rights) for name, rights in should.items()},
+    )
+
+
+def _of_database_users(client: Any, prefix: str, wanted: Sequence[ServiceTopology]) -> Iterator[Deviation]:
+    should = {user_name(prefix, t.service): database_users.service_rights(prefix, t) for t in wanted}
+    there = database_users.rights_there(client[database_users.USERS_DATABASE], should)
+    yield from _of_users("database user", _listed(there), _listed(should))
+
+
+def _listed(rights: Mapping[str, database_users.Rights]) -> dict[str, dict[str, str]]:
+    return {
+        name: {place: ", ".join(sorted(actions)) for place, actions in places.items()}
+        for name, places in rights.items()
+    }
+
+
+def _of_users(
+    kind: str, there: Mapping[str, Mapping[str, Any]], should: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Deviation]:
+    """Where rights are otherwise, and who is missing; an installation may have no users at all."""
+    if not there.keys() & should.keys():
+        return
+    for name, rights in should.items():
+        what, found = f"{kind} {name}", there.get(name)
+        if found is None:
+            yield Deviation(what, "missing", "there", PROVISION_USERS)
+        elif other := [right for right in sorted({*rights, *found}) if rights.get(right) != found.get(right)]:
+            yield Deviation(what, _shown(found, other), _shown(rights, other), PROVISION_USERS)
+
+
+def _shown(rights: Mapping[str, Any], which: Sequence[str]) -> str:
+    return "; ".join(f"{right}: {rights.get(right) or 'nothing'}" for right in which)

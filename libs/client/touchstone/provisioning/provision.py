@@ -1,7 +1,7 @@
 """Makes broker and database ready for the services: exchanges, queues, bindings, indexes, document migrations.
 
 Runs before any publisher, and again with every release: what exists already is left as it is. Several jobs may run at
-once. With `backup` the only module of this package that knows pymongo.
+once. With `database_users` and `backup` the only module that knows pymongo.
 """
 
 import contextlib

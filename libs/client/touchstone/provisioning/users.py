@@ -2,16 +2,13 @@
 
 import dataclasses
 import http.client
-import os
 import pathlib
 import re
-import secrets
 from collections.abc import Iterable, Sequence
 
-from touchstone.auth import keys
+from touchstone.provisioning.credentials import kept_password, user_name
 from touchstone.provisioning.management import Management
 from touchstone.provisioning.provision import ProvisioningFailed, chosen
-from touchstone.reading import Unreadable, read_text
 from touchstone_contracts import topology as names
 from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.services import SERVICES
@@ -30,12 +27,10 @@ class Rights:
     write: str
     read: str
     topics: tuple[tuple[str, str, str], ...]
-    """Exchange, routing keys that may be written, routing keys that may be bound."""
+    """Exchange, routing keys that may be written, routing keys that may be bound; in the order of exchanges."""
 
-
-def user_name(prefix: str, who: str) -> str:
-    """Installations on one broker have users of their own."""
-    return f"{prefix}-{who}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "topics", tuple(sorted(self.topics)))
 
 
 def service_rights(topology: ServiceTopology) -> Rights:
@@ -100,28 +95,22 @@ def provision_users(
         management = Management(amqp_uri, management_uri)
         for who, may in rights.items():
             path = folder / who / "amqp"
-            _make(management, user_name(prefix, who), _password(path, user_name(prefix, who)), may)
+            _make(management, user_name(prefix, who), kept_password(path, user_name(prefix, who)), may)
             made[user_name(prefix, who)] = str(path)
-    except Unreadable as error:
-        raise ProvisioningFailed([str(error)]) from None
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise ProvisioningFailed([f"The broker's management API cannot make users: {error}"]) from error
     return made
 
 
-def _password(path: pathlib.Path, user: str) -> str:
-    """The one in the file, `user:password`; else a new one, written there first."""
-    keys.refuse_tracked_place(path.absolute())
-    if path.exists():
-        kept = read_text(path).strip().partition(":")[2]
-        if not kept:
-            raise ProvisioningFailed([f"{path} is not of the form user:password; without it a new one is made."])
-        return kept
-    password = secrets.token_urlsafe(32)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(f"{user}:{password}\n")
-    return password
+def rights_there(management: Management) -> dict[str, Rights]:
+    """The rights of every user of the virtual host, by name. Raises OSError, ValueError and LookupError."""
+    topics: dict[str, list[tuple[str, str, str]]] = {}
+    for row in management.ask("GET", "vhosts", management.virtual_host, "topic-permissions"):
+        topics.setdefault(row["user"], []).append((row["exchange"], row["write"], row["read"]))
+    return {
+        row["user"]: Rights(row["configure"], row["write"], row["read"], tuple(topics.get(row["user"], ())))
+        for row in management.ask("GET", "vhosts", management.virtual_host, "permissions")
+    }
 
 
 def _make(management: Management, user: str, password: str, may: Rights) -> None:

@@ -2,12 +2,15 @@
 
 import contextlib
 import dataclasses
+import secrets
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 from pymongo import MongoClient
 from pymongo.errors import AutoReconnect, PyMongoError
 
+from touchstone_contracts.addresses import with_database_credentials
 from touchstone_devkit.backing import native_mongodb, replica_set
 from touchstone_devkit.backing.servers import Hurtable
 from touchstone_devkit.backing.sources import Announce
@@ -25,20 +28,27 @@ ANSWER_MS = 1_000
 class MongoMember(Hurtable):
     """One mongod at `address` ("host:port")."""
 
-    def __init__(self, process: LocalProcess, address: str) -> None:
+    def __init__(self, process: LocalProcess, address: str, credentials: str = "") -> None:
         super().__init__(process, self._wait_until_it_has_a_state)
         self.address = address
+        self.credentials = credentials
+        """`user:password` of who may do everything, where it lets nobody else in."""
 
     def hello(self) -> dict[str, object]:
-        """What it says of itself. Raises PyMongoError when it does not answer within a second or two."""
+        """What it says of itself, to everybody. Raises PyMongoError when it does not answer within a second or two."""
         client: MongoClient
-        with self.client() as client:
+        with self._stranger() as client:
             return dict(client.admin.command("hello"))
 
     def client(self) -> MongoClient:
         """To this member alone, whatever its state."""
+        user, _, password = self.credentials.partition(":")
+        return self._stranger(**({"username": user, "password": password} if user else {}))
+
+    def _stranger(self, **user: Any) -> MongoClient:
         return MongoClient(
             self.address,
+            **user,
             directConnection=True,
             serverSelectionTimeoutMS=ANSWER_MS,
             connectTimeoutMS=ANSWER_MS,
@@ -87,14 +97,16 @@ class MongoMember(Hurtable):
 class MongoMembers:
     """One replica set: `members`, `primary()`, `step_down()`."""
 
-    def __init__(self, ledger: Ledger, announce: Announce, count: int) -> None:
+    def __init__(self, ledger: Ledger, announce: Announce, count: int, *, guarded: bool = False) -> None:
+        """`guarded`: nobody is let in without a user; `uri` has one that may do everything."""
         program, self.origin = native_mongodb.find(announce)
-        self.members = [
-            MongoMember(
-                native_mongodb.member_process(f"mongodb-{index}", program, ledger, port, announce), f"127.0.0.1:{port}"
-            )
-            for index, port in enumerate(free_ports(count))
-        ]
+        key, self._credentials = (secrets.token_hex(64), f"admin:{secrets.token_hex(16)}") if guarded else ("", "")
+
+        def member(index: int, port: int) -> MongoMember:
+            process = native_mongodb.member_process(f"mongodb-{index}", program, ledger, port, announce, key=key)
+            return MongoMember(process, f"127.0.0.1:{port}", self._credentials)
+
+        self.members = [member(index, port) for index, port in enumerate(free_ports(count))]
         self.uri = ""
 
     def start(self) -> None:
@@ -116,6 +128,9 @@ class MongoMembers:
         """Makes them a set, which has a primary then."""
         first, *others = [member.address for member in self.members]
         self.uri = replica_set.initiate(first, member=first, others=others)
+        if self._credentials:
+            replica_set.make_administrator(first, self._credentials)
+            self.uri = with_database_credentials(self.uri, self._credentials)
 
     def stop(self) -> None:
         for member in self.members:

@@ -40,14 +40,24 @@ def find(announce: Announce) -> tuple[Path, str]:
     return UNPACKED, "mongod from a Python package"
 
 
-def member_process(name: str, program: Path, ledger: Ledger, port: int, announce: Announce) -> LocalProcess:
-    """The process of one member with its own empty data folder, not started yet."""
+def member_process(
+    name: str, program: Path, ledger: Ledger, port: int, announce: Announce, *, key: str = ""
+) -> LocalProcess:
+    """The process of one member with its own empty data folder, not started yet.
+
+    With a `key`, by which members know each other, it lets nobody in without a user, once there is one.
+    """
     libraries = _missing_libraries(program, announce)
     data = ledger.folder / DATA / name
     data.mkdir(parents=True)
     command = [str(program), "--dbpath", str(data), "--bind_ip", "127.0.0.1", "--port", str(port), "--nounixsocket"]
     command += ["--wiredTigerCacheSizeGB", "0.5", "--oplogSize", "128", *replica_set.ARGUMENTS]
     command += replica_set.FOLLOWING_ARGUMENTS
+    if key:
+        key_file = ledger.folder / DATA / f"{name}.key"
+        key_file.touch(mode=0o600)
+        key_file.write_text(key)
+        command += ["--auth", "--keyFile", str(key_file)]
     environment = {"LD_LIBRARY_PATH": libraries} if libraries else {}
     return LocalProcess(name, command, ledger=ledger, port=port, environment=environment, stop_signal=signal.SIGKILL)
 

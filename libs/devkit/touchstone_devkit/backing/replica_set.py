@@ -1,5 +1,6 @@
 """Makes mongod a replica set, as transactions need it: of one member, or of several."""
 
+import contextlib
 import urllib.parse
 from collections.abc import Sequence
 
@@ -72,6 +73,27 @@ def _initiate_once(client: MongoClient, members: Sequence[str]) -> None:
     except OperationFailure as error:
         if error.code != ALREADY_INITIALIZED:
             raise
+
+
+def make_administrator(address: str, credentials: str) -> None:
+    """The first user of a set that asks for one; until there is one, whoever comes from the same machine may make it.
+
+    https://www.mongodb.com/docs/manual/core/localhost-exception/
+    """
+    user, _, password = credentials.partition(":")
+    client: MongoClient
+    with MongoClient(f"mongodb://{address}/?directConnection=true", serverSelectionTimeoutMS=2_000) as client:
+        client.admin.command("createUser", user, pwd=password, roles=["root"], writeConcern={"w": "majority"})
+
+
+def drop_users(mongo_uri: str, prefix: str) -> None:
+    """An installation's users and their roles, as `touchstone provision --users` made them; none where it may not."""
+    client: MongoClient
+    with MongoClient(mongo_uri) as client, contextlib.suppress(OperationFailure):
+        users = [user["user"] for user in client.admin.command("usersInfo")["users"]]
+        for name in (name for name in users if name.startswith(f"{prefix}-")):
+            client.admin.command("dropUser", name)
+            client.admin.command("dropRole", name)
 
 
 def drop_databases(mongo_uri: str, prefix: str) -> None:

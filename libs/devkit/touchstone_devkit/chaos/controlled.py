@@ -30,12 +30,20 @@ KIND = "controlled"
 class ControlledBacking(Backing):
     """Starts when it is made. `broker` and `mongo` are what can be hurt; one or three of each.
 
+    `guarded_database`: it lets nobody in without a user; `mongo_uri` has one that may do everything.
     Raises Unavailable where a program can be neither found nor downloaded, ProcessDidNotStart and TimeoutError.
     """
 
-    def __init__(self, *, broker_nodes: int = 1, mongo_members: int = 1, announce: Announce = print) -> None:
+    def __init__(
+        self,
+        *,
+        broker_nodes: int = 1,
+        mongo_members: int = 1,
+        guarded_database: bool = False,
+        announce: Announce = print,
+    ) -> None:
         with new_run() as ledger:
             self.broker = Brokers(ledger, announce, broker_nodes)
-            self.mongo = MongoMembers(ledger, announce, mongo_members)
+            self.mongo = MongoMembers(ledger, announce, mongo_members, guarded=guarded_database)
             servers = start_all(self.broker, self.mongo)
         super().__init__(KIND, servers, ledger)

@@ -39,7 +39,7 @@ from touchstone_contracts.addresses import with_credentials
 from touchstone_contracts.services import SERVICES
 from touchstone_devkit.backing.broker import create_vhost, delete_users, delete_vhost
 from touchstone_devkit.backing.choosing import Backing, start_backing
-from touchstone_devkit.backing.replica_set import drop_databases
+from touchstone_devkit.backing.replica_set import drop_databases, drop_users
 from touchstone_devkit.backing.sources import Announce
 from touchstone_devkit.eventually import patience
 from touchstone_devkit.folders import CHECKOUT, DATA, new_run_folder
@@ -179,6 +179,7 @@ class System:
             if own:
                 self.amqp_uri, self._has_users = own, True
                 self._steps_down.callback(delete_users, self.management_uri, self.database_prefix)
+                self._steps_down.callback(drop_users, self.mongo_uri, self.database_prefix)
                 self._steps_down.callback(delete_vhost, self.management_uri, vhost)
 
     @property
@@ -292,6 +293,9 @@ class System:
         if self._has_users:
             for name in SERVICES:
                 self.environment[f"{name.upper()}_AMQP_CREDENTIALS"] = str(self.users_folder / name / "amqp")
+                of_database = self.users_folder / name / "mongo"
+                if "@" in self.mongo_uri and of_database.exists():  # it asks for users, and lets us make some
+                    self.environment[f"{name.upper()}_MONGO_CREDENTIALS"] = str(of_database)
             outside = (self.users_folder / "outside" / "amqp").read_text()
             self.environment["TOUCHSTONE_AMQP_URI"] = with_credentials(self.amqp_uri, outside)
         self.announce(f"provisioned: queues, users and indexes ({time.monotonic() - begun:.1f} s)")
