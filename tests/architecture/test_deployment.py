@@ -20,9 +20,16 @@ from touchstone_devkit.processes.ports import usual_http_ports
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-KEY_HOLDERS = {"issuer": {"keys", "touchstone"}, "reconciler": {"keys", "reconciler"}}
-"""Who makes each volume's key, and whose calls are signed with it; the first signs for every role."""
+KEY_HOLDERS = {
+    "issuer": {"keys", "touchstone"},
+    "reconciler": {"keys", "reconciler"},
+    "operator": {"mongo-keys", "replica-set", "provision", "touchstone"},
+    "mongo-keys": {"mongo-keys", "mongo"},
+}
+"""Who makes each volume's key or password, and who needs it; the first signs for every role, the third makes users."""
+GUARDED = {"--auth", "--keyFile"}
 HALF_OF_RECONCILER = "reconciler/reconciler.json"
+ASSESSMENTS_BROKER_USER = {"ASSESSMENT_AMQP_CREDENTIALS": "/var/lib/touchstone/assessment/amqp"}
 DRAIN_S = ConfigSchema().fields["drain_s"].load_default
 
 
@@ -53,16 +60,22 @@ def compose_problems(compose: dict[str, Any], drain_s: float) -> list[str]:
             found.append(f"{name} is not started again")
         if set(service.get("depends_on", {})) & (set(SERVICES) - {name}):
             found.append(f"{name} depends on the order of services")
+        for server in ("amqp", "mongo"):
+            credentials = service.get("environment", {}).get(f"{name.upper()}_{server.upper()}_CREDENTIALS")
+            if credentials != f"/var/lib/touchstone/{name}/{server}":
+                found.append(f"{name} has no {server} user of its own")
     for volume, holders in KEY_HOLDERS.items():
         for name in sorted(set(described) - holders):
             if any(mounted.startswith(f"{volume}:") for mounted in described[name].get("volumes", [])):
-                found.append(f"{name} can read the private key in {volume}")
+                found.append(f"{name} can read the secret in {volume}")
     if 'keys init --roles operator --private "$$reconciler"' not in " ".join(described["keys"]["command"]):
         found.append("the reconciler's key signs for every role")
     if "--every" not in described.get("reconciler", {}).get("command", []):
         found.append("nobody reconciles")
     if "transactionLifetimeLimitSeconds=5" not in described["mongo"]["command"]:
         found.append("mongo lets transactions of dead processes live")
+    if not set(described["mongo"]["command"]) >= GUARDED:
+        found.append("mongo lets in everybody")
     ports = [str(port) for service in described.values() for port in service.get("ports", [])]
     return found + [f"{port} is open to the network" for port in ports if not port.startswith("127.0.0.1:")]
 
@@ -104,7 +117,11 @@ def test_a_careless_dockerfile_is_seen(good: str, bad: str, problem: str) -> Non
         ({"stop_grace_period": "25s"}, "assessment is killed before it has drained"),
         ({"restart": "no"}, "assessment is not started again"),
         ({"depends_on": {"membership": {}}}, "assessment depends on the order of services"),
-        ({"volumes": ["issuer:/keys"]}, "assessment can read the private key in issuer"),
+        ({"volumes": ["issuer:/keys"]}, "assessment can read the secret in issuer"),
+        (
+            {"environment": COMPOSE["services"]["membership"]["environment"] | ASSESSMENTS_BROKER_USER},
+            "assessment has no mongo user of its own",
+        ),
         ({"ports": ["127.0.0.1:${ASSESSMENT_HTTP_PORT:-8103}:8080"]}, "assessment is elsewhere than make up puts it"),
     ],
 )
@@ -124,9 +141,16 @@ def test_a_service_without_a_block_is_seen() -> None:
 
 def test_a_database_with_its_default_lifetime_of_transactions_is_seen() -> None:
     careless = copy.deepcopy(COMPOSE)
-    careless["services"]["mongo"]["command"] = ["--replSet", "rs0"]
+    careless["services"]["mongo"]["command"] = ["--replSet", "rs0", *GUARDED]
 
     assert compose_problems(careless, DRAIN_S) == ["mongo lets transactions of dead processes live"]
+
+
+def test_a_database_that_lets_in_everybody_is_seen() -> None:
+    careless = copy.deepcopy(COMPOSE)
+    careless["services"]["mongo"]["command"].remove("--auth")
+
+    assert compose_problems(careless, DRAIN_S) == ["mongo lets in everybody"]
 
 
 def test_a_compose_file_without_a_reconciler_is_seen() -> None:
@@ -144,13 +168,20 @@ def test_a_port_that_is_open_to_the_network_is_seen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("container", "volume"), [("mail-sink", "issuer"), ("reconciler", "issuer"), ("certification", "reconciler")]
+    ("container", "volume"),
+    [
+        ("mail-sink", "issuer"),
+        ("reconciler", "issuer"),
+        ("certification", "reconciler"),
+        ("notification", "operator"),
+        ("reconciler", "mongo-keys"),
+    ],
 )
 def test_another_container_that_can_read_a_key_is_seen(container: str, volume: str) -> None:
     careless = copy.deepcopy(COMPOSE)
     careless["services"][container]["volumes"] = [f"{volume}:/keys"]
 
-    assert compose_problems(careless, DRAIN_S) == [f"{container} can read the private key in {volume}"]
+    assert compose_problems(careless, DRAIN_S) == [f"{container} can read the secret in {volume}"]
 
 
 def test_a_key_of_the_reconciler_for_every_role_is_seen() -> None:
@@ -174,3 +205,21 @@ def test_the_keys_are_made_once_and_the_reconcilers_is_for_operators_alone(tmp_p
     assert [key.get(MEMBER_OF_KEY) for key in keys] == [None, ["operator"]]
     kids = [json.loads((tmp_path / half).read_text())["kid"] for half in ("issuer/issuer.json", HALF_OF_RECONCILER)]
     assert kids == [key["kid"] for key in keys]
+
+
+def test_the_databases_key_and_its_operators_password_are_made_once(tmp_path: Path) -> None:
+    (command,) = COMPOSE["services"]["mongo-keys"]["command"]
+    script = re.sub(r"(?=/(keys|operator)\b)", str(tmp_path), command.replace("$$", "$"))
+    for folder in ("keys", "operator"):
+        (tmp_path / folder).mkdir()
+    made = []
+
+    for _ in range(2):  # whose files they are is for the container, which has these users
+        subprocess.run(["bash", "-euc", f"chown() {{ :; }}\n{script}"], check=True, capture_output=True)
+        made.append([(tmp_path / path).read_text() for path in ("keys/members", "operator/mongo")])
+
+    first, (key, operator) = made
+    assert first == [key, operator]
+    assert re.fullmatch(r"[A-Za-z0-9]{500,1024}", key), "what a keyFile may hold"
+    assert re.fullmatch(r"operator:[\w-]{44}\n", operator)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("*/*")} == {0o600}
