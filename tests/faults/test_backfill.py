@@ -24,7 +24,7 @@ from touchstone_devkit.demo.worlds import World, stage
 from touchstone_devkit.eventually import eventually
 from touchstone_devkit.system.runner import System
 
-COPIES = {"certification": ("member_standings", "member_profiles"), "notification": ("contacts",)}
+COPIES = {"certification": ("members", "member_standings", "member_profiles"), "notification": ("contacts",)}
 BACKFILL = ("backfill", "--json", "--role", "operator")
 OWN = {"certification": ("cases", "certificates"), "notification": ("announcements", "notices")}
 

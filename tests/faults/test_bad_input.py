@@ -39,6 +39,7 @@ from touchstone_contracts.topology import (
     retry_queue,
     rpc_queue,
     unconsumed,
+    unconsumed_records,
 )
 from touchstone_devkit.backing.choosing import Backing
 from touchstone_devkit.demo.quiet import wait_until_quiet
@@ -170,7 +171,7 @@ every_entrance = pytest.mark.parametrize("entrance", some(ENTRANCES), ids=str)
 
 
 def test_every_queue_of_every_service_is_walked() -> None:
-    aside = {name(service) for service in SERVICES for name in (dead_letter, unconsumed)}
+    aside = {name(service) for service in SERVICES for name in (dead_letter, unconsumed, unconsumed_records)}
     aside |= {retry_queue(service, delay_s) for service in SERVICES for delay_s in RETRY_DELAYS_S}
 
     queues = set(broker_plan(installed_topologies()).queues) - aside

@@ -27,7 +27,13 @@ from touchstone_chassis.history.api import HistoryApi
 from touchstone_chassis.mongo.clock import DomainClock
 from touchstone_chassis.pagination import page
 from touchstone_chassis.reconciliation.api import ReconciliationApi
-from touchstone_chassis.reconciliation.ledger import Due, PresentState, ReconciliationDeclarations, missing_jobs
+from touchstone_chassis.reconciliation.ledger import (
+    Due,
+    PresentState,
+    ReconciliationDeclarations,
+    ids_in,
+    missing_jobs,
+)
 from touchstone_chassis.rpc.method import command, query
 from touchstone_chassis.runtime.settings import Settings
 from touchstone_chassis.scheduling.entrypoint import on_job
@@ -54,6 +60,7 @@ __all__ = [
     "declare_fault_points",
     "fault_point",
     "find_events",
+    "ids_in",
     "missing_jobs",
     "on_event",
     "on_job",

@@ -12,7 +12,7 @@ import touchstone_contracts.events.differences  # noqa: F401 - registers its eve
 from touchstone_contracts.envelope import CONTENT_TYPE
 from touchstone_contracts.events import MODULES
 from touchstone_contracts.registry import REGISTRY
-from touchstone_contracts.topology import events_exchange, unconsumed
+from touchstone_contracts.topology import events_exchange, unconsumed, unconsumed_records
 
 _OPENING = f"""\
 # Events
@@ -26,8 +26,14 @@ version of the aggregate as it was then). Attributes that you do not know are to
 time. Anything else that changes gets a new version beside the old. For a release or two an event is then published in
 both, under one `id`: take the first that comes, or bind one version only ([how an event changes](evolving.md)).
 
+Events are of two kinds. A **story** says what happened, by whom and why. A **record** carries the whole shareable
+state of its aggregate, and goes with each version of it: build a copy from records alone and keep the highest
+`sequence`, and neither order nor doubling nor filling it later makes a difference
+([ADR 32](adr/0032-records-beside-stories.md)). A record and a story of one change have the same `sequence`.
+
 To receive a type, bind a queue of your own to the exchange with the routing key that stands with the type. What nobody
-has bound goes to a bounded queue behind the exchange (`{unconsumed("<service>")}`): it is seen and does not pile up.
+has bound goes to a bounded queue behind the exchange (`{unconsumed("<service>")}`, for records
+`{unconsumed_records("<service>")}`): it is seen and does not pile up.
 """
 
 
@@ -72,10 +78,11 @@ def _attributes(cls: Any) -> str:
 
 def _event_section(event: Any) -> str:
     personal = "\n\nCarries contact details: shown to nobody who follows a case." if event.personal else ""
+    record = "\n\nA record." if event.record else ""
     replaces = f"\n\nReplaces version {event.replaces.version}{_beside(event)}." if event.replaces else ""
     shown = f"; shown to whoever follows a case: {', '.join(f'`{n}`' for n in event.public)}" if event.public else ""
     return (
-        f"### {event.__name__} (version {event.version})\n\n{event.summary}{personal}{replaces}\n\n"
+        f"### {event.__name__} (version {event.version})\n\n{event.summary}{record}{personal}{replaces}\n\n"
         f"In words: `{event.words}`{shown}.\n\n"
         f"`type` `{event.type_name}` · exchange `{events_exchange(event.producer)}` · "
         f"routing key `{event.routing_key}` · `subject` is `{event.subject_field}` · "

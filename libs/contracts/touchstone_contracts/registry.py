@@ -55,6 +55,7 @@ def event(
     summary: str,
     words: str = "",
     personal: bool = False,
+    record: bool = False,
     replaces: type | None = None,
 ) -> Callable[[type[_T]], type[_T]]:
     """Make the decorated class a registered event type.
@@ -62,6 +63,8 @@ def event(
     `name` is `<service>.<noun_verb_past>`; `subject` names the attribute that holds the aggregate's id;
     `words` says to people what happened, with public attributes in braces (its name, where it has none of its own);
     `personal` marks a type that carries contact details, whose body must leave every store once delivered;
+    `record` marks one that carries the whole shareable state of its aggregate and goes with each version of it: copies
+    are built from these alone. Any other type is a story, which says what happened;
     `replaces` is the version before, from which the class method `upcast(old)` makes this one. While it also has the
     method `downcast()`, the old one is published too (see `touchstone_contracts.versions`).
     Raises TypeError when the type is registered already, has no such attribute, cannot be made from what it replaces or
@@ -79,6 +82,7 @@ def event(
         made.public = tuple(f.name for f in dataclasses.fields(made) if f.metadata.get("public"))
         made.words = _about_public(words, made) or made.local_name.replace("_", " ")
         made.personal = personal
+        made.record = record
         made.replaces = _checked(replaces, made, name, version)
         if made.type_name in REGISTRY:
             raise TypeError(f"{made.type_name} is already registered")

@@ -11,6 +11,7 @@ RPC_EXCHANGE = "nameko-rpc"
 DELIVERY_LIMIT = 50
 RETRY_DELAYS_S = (1, 5, 30, 120, 600)
 UNCONSUMED_LENGTH_MAX = 10_000
+UNCONSUMED_RECORDS_MAX = 100
 
 
 def events_exchange(service: str) -> str:
@@ -35,6 +36,11 @@ def heard_from(service: str) -> str:
 def unconsumed(service: str) -> str:
     """Alternate exchange of a service's events, and the bounded queue behind it: what nobody consumes yet."""
     return f"{service}.unconsumed"
+
+
+def unconsumed_records(service: str) -> str:
+    """The short queue of a service's records that no service consumes: they would push stories out of `unconsumed`."""
+    return f"{service}.unconsumed-records"
 
 
 def event_queue(consumer: str, type_name: str) -> str:

@@ -49,6 +49,20 @@ class PartyKind(enum.Enum):
     SECRETARIAT = "secretariat"
 
 
+class CertificateState(enum.Enum):
+    """What a certificate is on a day. `provisional`: in force, at that level; each other word is about the whole."""
+
+    NOT_YET_ISSUED = "not_yet_issued"
+    VALID = "valid"
+    PROVISIONAL = "provisional"
+    INTENT_TO_SUSPEND = "intent_to_suspend"
+    SUSPENDED = "suspended"
+    WITHDRAWN = "withdrawn"
+    SURRENDERED = "surrendered"
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"
+
+
 @value
 class Standard:
     code: str = detail("PS (Performance Standard) or COC (Chain of Custody Standard).", example="PS")
@@ -106,6 +120,22 @@ class Reason:
     rule: str = detail("Row of the decision table, or the guard, that applied.", example="2a")
     code: str = detail("A code for programs.", example="too_many_majors")
     text: str = detail("A sentence for people.", example="Four major non-conformities; at most three are allowed.")
+
+
+@value
+class StatusPeriod:
+    """One entry of a certificate's status timeline."""
+
+    since: datetime.date | None = detail("First day; null where it has none.", example="2022-04-11", default=None)
+    until: datetime.date | None = detail(
+        "Last day, as far as it is known; null where it has none.", example="2025-04-10", default=None
+    )
+    state: CertificateState = detail("What the certificate is on these days.", example="valid")
+    cause: str | None = detail(
+        "What began it, a code for programs: `issued`, `end_date_reached`; null where nothing did.",
+        example="issued",
+        default=None,
+    )
 
 
 @value

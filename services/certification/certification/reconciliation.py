@@ -1,14 +1,27 @@
-"""What certification lets a reconciliation compare: cases, their decisions and what came of them."""
+"""What certification lets a reconciliation compare: cases, decisions and what came of them; and how they are now."""
 
 import datetime
 from collections.abc import Sequence
 from typing import Any
 
 from certification.domain.cases.case import CaseState
+from certification.storage.cases import case_of
 from certification.storage.certificates import certificate_of
 from certification.storage.jobs import EXPIRY, PLAN_DUE, expiry_due, hold_ends
-from touchstone_chassis.api import Due, ReconciliationDeclarations, find_events, missing_jobs
-from touchstone_contracts.events.certification import CertificateIssued, CertificationRefused
+from touchstone_chassis.api import (
+    Due,
+    PresentState,
+    ReconciliationDeclarations,
+    find_events,
+    ids_in,
+    missing_jobs,
+)
+from touchstone_contracts.events.certification import (
+    CaseRecorded,
+    CertificateIssued,
+    CertificateRecorded,
+    CertificationRefused,
+)
 from touchstone_contracts.versions import versions
 
 _CASE = {"state": 1, "evaluation.until": 1, "decision.outcome": 1, "decision.certificate_number": 1}
@@ -101,7 +114,23 @@ def due_expiry(unit: Any, certificate_id: str) -> Due | None:
     return due, {"correlation_id": case["correlation_id"]}
 
 
+def present_case(unit: Any, audit_id: str) -> tuple[CaseRecorded, int] | None:
+    """A case as it is now; with the version that this is."""
+    document = unit.find_one("cases", {"_id": audit_id})
+    return (case_of(document).recorded(), document["version"]) if document else None
+
+
+def present_certificate(unit: Any, certificate_id: str) -> tuple[CertificateRecorded, int] | None:
+    """A certificate as it is now; with the version that this is."""
+    document = unit.find_one("certificates", {"_id": certificate_id})
+    return (certificate_of(document).recorded(), document["version"]) if document else None
+
+
 DECLARATIONS = ReconciliationDeclarations(
     facts={"cases": cases, "certificates": certificates},
     deadlines={EXPIRY: due_expiry, PLAN_DUE: due_plan},
+    present={
+        CaseRecorded: PresentState(of=present_case, ids=ids_in("cases")),
+        CertificateRecorded: PresentState(of=present_certificate, ids=ids_in("certificates")),
+    },
 )

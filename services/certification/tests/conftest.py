@@ -11,7 +11,7 @@ from certification.domain.certificates.record import CertificateRecord
 from certification.domain.members import Member, MembershipStatus, Profile
 from certification.domain.rules.facts import Surroundings
 from touchstone_contracts.events.assessment import AuditAccepted, CorrectiveActionPlanReviewed
-from touchstone_contracts.events.membership import MembershipActivated, MembershipReinstated, MembershipSuspended
+from touchstone_contracts.events.membership import OrganisationRecorded
 from touchstone_contracts.values import (
     AuditType,
     Level,
@@ -82,21 +82,25 @@ class Build:
     def audit(self, findings: list[Nonconformity] | tuple = (), **changed: Any) -> Audit:
         return audit_of(self.accepted(findings, **changed))
 
-    def activated(self, **changed: Any) -> MembershipActivated:
+    def recorded(self, **changed: Any) -> OrganisationRecorded:
+        """The record of an active member, but for what is changed."""
+        joined_on = changed.get("joined_on", datetime.date(2025, 6, 1))
         fields = {
             "member_id": "smelter",
             "legal_name": "Smelter AS",
             "member_class": "PT",
             "country": "NO",
-            "joined_on": datetime.date(2025, 6, 1),
+            "state": "active",
+            "effective_on": joined_on,
+            "joined_on": joined_on,
         }
-        return MembershipActivated(**(fields | changed))
+        return OrganisationRecorded(**(fields | changed))
 
-    def suspended(self, on: datetime.date = datetime.date(2026, 11, 1)) -> MembershipSuspended:
-        return MembershipSuspended(member_id="smelter", reasons=["Fee overdue."], effective_on=on)
+    def suspended(self, on: datetime.date = datetime.date(2026, 11, 1), **changed: Any) -> OrganisationRecorded:
+        return self.recorded(state="suspended", effective_on=on, reasons=["Fee overdue."], **changed)
 
-    def reinstated(self, on: datetime.date = datetime.date(2026, 11, 15)) -> MembershipReinstated:
-        return MembershipReinstated(member_id="smelter", effective_on=on)
+    def reinstated(self, on: datetime.date = datetime.date(2026, 11, 15)) -> OrganisationRecorded:
+        return self.recorded(effective_on=on)
 
     def review(
         self, criterion: str = "9.1", state: PlanState = PlanState.APPROVED, due_on: datetime.date | None = None

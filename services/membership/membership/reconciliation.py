@@ -1,16 +1,18 @@
-"""What membership lets a reconciliation compare: how far its contacts are, and each contact as it is now."""
+"""What membership lets a reconciliation compare: how far its contacts are; and its aggregates as they are now."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from membership.storage.contacts import CONTACTS, Contacts
+from membership.storage.organisations import ORGANISATIONS, Organisations
 from membership.storage.unit_of_work import Unit
-from touchstone_chassis.api import PresentState, ReconciliationDeclarations
+from touchstone_chassis.api import PresentState, ReconciliationDeclarations, ids_in
 from touchstone_contracts.events.membership import (
     ContactChanged,
     MembershipActivated,
     MembershipReinstated,
     MembershipSuspended,
+    OrganisationRecorded,
     OrganisationRegistered,
 )
 
@@ -24,13 +26,13 @@ def contact_versions(unit: Unit, keys: Sequence[str]) -> list[dict[str, Any]]:
 def present_contact(unit: Unit, contact_id: str) -> tuple[ContactChanged, int] | None:
     """A contact as it is now, for an event whose body had to leave; with the version that this is."""
     contact = Contacts(unit).get(contact_id)
-    return (contact.told(), contact.version) if contact else None
+    return (contact.recorded(), contact.version) if contact else None
 
 
-def contact_ids(unit: Unit, after: str, limit: int) -> list[str]:
-    behind = {"_id": {"$gt": after}}
-    found = unit.find(CONTACTS, behind, sort=[("_id", 1)], limit=limit, projection={"_id": 1})
-    return [document["_id"] for document in found]
+def present_organisation(unit: Unit, member_id: str) -> tuple[OrganisationRecorded, int] | None:
+    """An organisation as it is now; with the version that this is."""
+    organisation = Organisations(unit).get(member_id)
+    return (organisation.recorded(), organisation.version) if organisation else None
 
 
 DECLARATIONS = ReconciliationDeclarations(
@@ -39,5 +41,8 @@ DECLARATIONS = ReconciliationDeclarations(
         [OrganisationRegistered, MembershipActivated, MembershipSuspended, MembershipReinstated],
         [ContactChanged],
     ],
-    present={ContactChanged: PresentState(of=present_contact, ids=contact_ids)},
+    present={
+        OrganisationRecorded: PresentState(of=present_organisation, ids=ids_in(ORGANISATIONS)),
+        ContactChanged: PresentState(of=present_contact, ids=ids_in(CONTACTS)),
+    },
 )

@@ -75,8 +75,9 @@ class Picture:
             yield arrow([(middle, top + _height(parts)), (middle, following)])
         yield from self._begin(number)
         yield from self._store(number)
-        for event in step["published"]:
-            yield from self._publish(number, event)
+        stories = [event for event in step["published"] if not REGISTRY[event].record]
+        for event in stories:
+            yield from self._publish(number, event, records=len(step["published"]) - len(stories))
 
     def _begin(self, number: int) -> Iterator[str]:
         """What the step begins with, and where that comes from."""
@@ -96,12 +97,15 @@ class Picture:
             )
             yield text(x + 8, TOP - 14, f"job {job}, due at once", bold=True)
 
-    def _publish(self, number: int, event: str) -> Iterator[str]:
-        """From the outbox by the connection to the exchange, and to the queue of the step that waits for it."""
+    def _publish(self, number: int, event: str, *, records: int) -> Iterator[str]:
+        """From the outbox by the connection to the exchange, and to the queue of the step that waits for it.
+
+        `records` go with it and the way goes on from none of them.
+        """
         start, gutter = self._tops[2] + _height(self._parts[number][2]) - 24, _x(number) + COLUMN + GUTTER / 2
         left = min(gutter - 100, _x(len(self._steps)) - 214)
         yield arrow([(_x(number) + COLUMN - 6, start), (gutter, start), (gutter, EXCHANGES + 42)])
-        whither = "" if event in self._consumed else ", for outsiders"
+        whither = f", and {records} records" if records else "" if event in self._consumed else ", for outsiders"
         exchange = f"{events_exchange(self._steps[number]['service'])}{whither}"
         yield from _chip(left, EXCHANGES, 200, REGISTRY[event].__name__, exchange)
         if event in self._consumed:

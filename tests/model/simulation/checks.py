@@ -13,8 +13,16 @@ ACTIVATED = "membership.membership_activated.v1"
 SUSPENDED = "membership.membership_suspended.v1"
 REINSTATED = "membership.membership_reinstated.v1"
 TOLD = (ISSUED, REFUSED, HELD, EXPIRED)
-SILENT_VERSIONS = {"cases", "auditors", "mandates", "announcements", "notices", "reports"}
+SILENT_VERSIONS = {"auditors", "mandates", "announcements", "notices", "reports"}
 """Collections whose aggregates also change without announcing it; contacts of notification are copies."""
+
+RECORDS = {
+    ("membership", "organisations"): "membership.organisation_recorded.v1",
+    ("membership", "contacts"): CONTACT,
+    ("certification", "cases"): "certification.case_recorded.v1",
+    ("certification", "certificates"): "certification.certificate_recorded.v1",
+}
+"""Collections whose aggregates are copied by others; each with the record of one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +65,7 @@ def always(picture: Picture) -> list[str]:
         *(f"given up: {sentence}" for sentence in picture.parked),
         *messages(picture),
         *sequences(picture),
+        *records(picture),
         *decisions(picture),
         *certificates(picture),
         *doubled_notices(picture),
@@ -95,6 +104,17 @@ def sequences(picture: Picture) -> Iterator[str]:
             and set(numbers) != set(range(1, version + 1))
         ):
             yield f"{collection}/{id} is at version {version} and announced {sorted(set(numbers))}"
+
+
+def records(picture: Picture) -> Iterator[str]:
+    """Each version of an aggregate that others copy went with one record."""
+    said: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for message in picture.of_type(*RECORDS.values()):
+        said[message["type"], message["subject"]].append(message["sequence"])
+    for (service, collection, id), version in picture.versions.items():
+        record = RECORDS.get((service, collection))
+        if record and sorted(said[record, id]) != list(range(1, version + 1)):
+            yield f"{collection}/{id} is at version {version} and recorded {sorted(said[record, id])}"
 
 
 def decisions(picture: Picture) -> Iterator[str]:

@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import datetime
 from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from simulation.looking import picture_of
 from simulation.system import Fault, Sent, System
 
 from touchstone_chassis.unit_of_work.unit import UnitOfWork
+from touchstone_contracts.services import SERVICES
 from touchstone_testing.memory_mongo import MemoryCollection
 
 pytestmark = pytest.mark.usefixtures("fixed_time")
@@ -66,6 +68,13 @@ def test_they_are_silent_on_a_good_day(good: Picture) -> None:
     assert {case["state"] for case in good.cases} == {"decided", "held"}
 
 
+def test_they_know_every_record() -> None:
+    services = [next(iter(entry_points(group="touchstone.services", name=name))).load() for name in SERVICES]
+
+    records = {record.type_name for service in services for record in service.reconciliation.present}
+    assert set(checks.RECORDS.values()) == records
+
+
 def without(field: str, wanted: Callable[[Any], bool]) -> Callable[[Picture], dict[str, Any]]:
     return lambda picture: {field: [one for one in getattr(picture, field) if not wanted(one)]}
 
@@ -110,6 +119,8 @@ SPOILED: list[tuple[Callable[[Picture], dict[str, Any]], str]] = [
     (lambda _: {"skipped": ["x went from version 3 to 3"]}, "x went from version 3 to 3"),
     (lambda p: {"versions": p.versions | {("assessment", "audits", AUDIT): 3}}, f"audits/{AUDIT} is at version 3"),
     (lambda p: {"versions": p.versions | {("certification", "cases", "b-1.r-4"): 0}}, "announced 1"),
+    (without("events", is_type("certification.case_recorded.v1")), f"cases/{AUDIT} is at version 1 and recorded []"),
+    (twice("events", is_type("membership.organisation_recorded.v1")), "organisations/m-1 is at version 2 and recorded"),
     (changed("audits", is_audit, state="submitted"), f"{AUDIT} was decided and is not accepted"),
     (twice("events", is_type(checks.ISSUED)), f"{AUDIT} was decided 2 times"),
     (twice("events", is_type(checks.ISSUED)), "number 10001 was issued 2 times"),

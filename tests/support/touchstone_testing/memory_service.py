@@ -110,9 +110,14 @@ class MemoryService:
         return self.database[collection].find({})
 
     def events(self, name: str | None = None) -> list[Any]:
-        """What was committed, in order, as its consumers will read it; of one class alone, if it is named."""
+        """Stories that were committed, in order, as consumers will read them; or what is of the class that is named."""
         events = [unwrap(json.loads(row["body"]))[1] for row in self.documents(OUTBOX)]
-        return [event for event in events if name in (None, type(event).__name__)]
+        return [event for event in events if (not event.record if name is None else name == type(event).__name__)]
+
+    def records(self) -> list[tuple[int, Any]]:
+        """Records that were committed, in order, each with its sequence."""
+        read = [unwrap(json.loads(row["body"])) for row in self.documents(OUTBOX)]
+        return [(envelope.sequence, event) for envelope, event in read if event.record]
 
 
 def done_with(job: Job) -> CompletionRecord:

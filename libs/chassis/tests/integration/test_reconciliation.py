@@ -10,7 +10,7 @@ import pytest
 
 from touchstone_chassis.deadletters.api import DeadLetterApi
 from touchstone_chassis.reconciliation.api import ReconciliationApi
-from touchstone_chassis.reconciliation.ledger import PresentState, ReconciliationDeclarations, missing_jobs
+from touchstone_chassis.reconciliation.ledger import PresentState, ReconciliationDeclarations, ids_in, missing_jobs
 from touchstone_contracts.envelope import wrap
 from touchstone_contracts.events.assessment import BodyAccredited
 from touchstone_contracts.events.membership import OrganisationRegistered
@@ -45,7 +45,7 @@ class Comparing(ReconciliationApi, DeadLetterApi):
         facts={"labels": labels},
         announced_in_full=[[OrganisationRegistered]],
         deadlines={"reminder": due_reminder},
-        present={OrganisationRegistered: PresentState(of=present_thing, ids=lambda _unit, _after, _limit: [])},
+        present={OrganisationRegistered: PresentState(of=present_thing, ids=ids_in("things"))},
     )
 
 

@@ -44,6 +44,17 @@ class PresentState:
     ids: Callable[[UnitOfWork, str, int], list[str]]
 
 
+def ids_in(collection: str) -> Callable[[UnitOfWork, str, int], list[str]]:
+    """The ids of all aggregates that are kept there, in order, as `PresentState` has them."""
+
+    def ids(unit: UnitOfWork, after: str, limit: int) -> list[str]:
+        behind = {"_id": {"$gt": after}}
+        found = unit.find(collection, behind, sort=[("_id", 1)], limit=limit, projection={"_id": 1})
+        return [document["_id"] for document in found]
+
+    return ids
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReconciliationDeclarations:
     """What a service lets a reconciliation see of its domain, and have done again.
@@ -51,7 +62,7 @@ class ReconciliationDeclarations:
     `facts`: by name, what is known of the things with these keys. `announced_in_full`: groups of event classes that
     together announce every version of one kind of aggregate. `deadlines`: by kind, when the deadline of this key ought
     to fall due, or None when it ought not to be there; its handler must do nothing where nothing is left to do.
-    `present`: by event class, how an aggregate's present state is told by such an event.
+    `present`: by event class, how an aggregate's present state is told by such an event: of each record that there is.
     """
 
     facts: Mapping[str, Callable[[UnitOfWork, Sequence[str]], list[dict[str, Any]]]]

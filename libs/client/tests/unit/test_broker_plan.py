@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from touchstone.provisioning.broker_plan import Binding, broker_plan
 from touchstone_contracts.events.assessment import AuditAccepted
-from touchstone_contracts.events.membership import MembershipActivated
+from touchstone_contracts.events.membership import MembershipActivated, OrganisationRecorded
 from touchstone_contracts.topology import RETRY_DELAYS_S, ServiceTopology
 
 
@@ -15,7 +15,7 @@ def test_a_service_gets_its_events_dead_letter_retry_and_rpc_places():
     fanouts = {"certification.unconsumed", "certification.dead-letter"} | retries
     direct = {"certification.queues", "certification.returned"}
     assert set(plan.exchanges) == {"nameko-rpc", "certification.events", "certification.heartbeats"} | direct | fanouts
-    assert set(plan.queues) == {"rpc-certification"} | fanouts
+    assert set(plan.queues) == {"rpc-certification", "certification.unconsumed-records"} | fanouts
     assert {Binding(name, name) for name in fanouts} < set(plan.bindings)
     assert Binding("nameko-rpc", "rpc-certification", "certification.*") in plan.bindings
     assert Binding("certification.queues", "rpc-certification", "rpc-certification") in plan.bindings
@@ -27,6 +27,25 @@ def test_events_that_no_queue_takes_go_to_a_bounded_queue_that_drops_its_oldest(
     assert plan.exchanges["certification.events"].arguments == {"alternate-exchange": "certification.unconsumed"}
     assert plan.queues["certification.unconsumed"].arguments["x-overflow"] == "drop-head"
     assert plan.queues["certification.unconsumed"].arguments["x-max-length"] > 0
+
+
+def test_records_that_no_service_consumes_do_not_push_stories_out_of_what_nobody_consumes():
+    plan = broker_plan([ServiceTopology(service="certification", consumes=[AuditAccepted])])
+
+    bound = {b.routing_key for b in plan.bindings if b.queue == "certification.unconsumed-records"}
+    assert bound == {"case_recorded.v1", "certificate_recorded.v1"}
+    short = plan.queues["certification.unconsumed-records"].arguments
+    assert short["x-max-length"] < plan.queues["certification.unconsumed"].arguments["x-max-length"]
+
+
+def test_a_record_that_a_service_consumes_and_one_with_contact_details_go_into_no_other_queue():
+    consumer = ServiceTopology(service="certification", consumes=[OrganisationRecorded])
+
+    plan = broker_plan([ServiceTopology(service="membership"), consumer])
+
+    bound = {b.queue for b in plan.bindings if b.routing_key in ("organisation_recorded.v1", "contact_changed.v1")}
+    assert bound == {"certification.membership.organisation_recorded.v1"}
+    assert "membership.unconsumed-records" not in plan.queues
 
 
 def test_a_consumed_event_gets_a_queue_bound_to_the_exchange_of_its_producer_even_if_that_is_not_installed():

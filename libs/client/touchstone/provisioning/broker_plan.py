@@ -1,10 +1,12 @@
 """Everything that has to exist on the broker, worked out from the topologies of the services; no I/O."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import touchstone_contracts.events  # noqa: F401 - registers all events
 from touchstone_contracts import topology as names
+from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.topology import ServiceTopology
 
 _UNCONSUMED_ARGUMENTS = {
@@ -12,6 +14,8 @@ _UNCONSUMED_ARGUMENTS = {
     "x-max-length": names.UNCONSUMED_LENGTH_MAX,
     "x-overflow": "drop-head",
 }
+
+_UNCONSUMED_RECORDS_ARGUMENTS = _UNCONSUMED_ARGUMENTS | {"x-max-length": names.UNCONSUMED_RECORDS_MAX}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,8 +71,10 @@ def broker_plan(topologies: Iterable[ServiceTopology]) -> BrokerPlan:
     """The plan for these services, and for the event exchanges of producers that they listen to."""
     plan = BrokerPlan()
     plan.exchanges[names.RPC_EXCHANGE] = Exchange(names.RPC_EXCHANGE, "topic")
-    for topology in topologies:
+    wanted = list(topologies)
+    for topology in wanted:
         _add_service(plan, topology)
+    _add_unconsumed_records(plan, wanted)
     return plan
 
 
@@ -110,3 +116,18 @@ def _add_producer(plan: BrokerPlan, service: str) -> None:
     plan.exchanges[names.heartbeats(service)] = Exchange(names.heartbeats(service), "fanout")
     events = names.events_exchange(service)
     plan.exchanges[events] = Exchange(events, "topic", {"alternate-exchange": unconsumed})
+
+
+def _add_unconsumed_records(plan: BrokerPlan, topologies: Sequence[ServiceTopology]) -> None:
+    """A short queue for the records of each service that none consumes; of those with contact details, none."""
+    received: list[Any] = [event for topology in topologies for event in topology.receives]
+    consumed, services = {event.type_name for event in received}, {topology.service for topology in topologies}
+    registered: list[Any] = list(REGISTRY.values())
+    for event in (made for made in registered if made.record and not made.personal):
+        if event.producer in services and event.type_name not in consumed:
+            plan.add_queue(
+                names.unconsumed_records(event.producer),
+                _UNCONSUMED_RECORDS_ARGUMENTS,
+                exchange=names.events_exchange(event.producer),
+                routing_key=event.routing_key,
+            )

@@ -75,6 +75,15 @@ def test_a_class_gives_its_wire_name_routing_key_producer_and_version() -> None:
     assert REGISTRY["testing.delivery_received.v3"] is made
 
 
+def test_a_type_is_a_story_unless_it_is_declared_as_a_record() -> None:
+    @event("testing.lot_recorded", version=1, subject="lot_id", summary="A lot as it is.", record=True)
+    class LotRecorded:
+        lot_id: str = detail("The lot.", example="l")
+
+    story = a_delivery_event()
+    assert (REGISTRY["testing.lot_recorded.v1"].record, story.record) == (True, False)  # type: ignore[attr-defined]
+
+
 def test_nested_values_decimals_dates_enums_lists_and_mappings_survive_a_round_trip_exactly() -> None:
     made = a_delivery_event()
 

@@ -17,6 +17,7 @@ def test_names_are_as_published() -> None:
     assert topology.retry_queue("certification", 30) == "certification.retry.30s.q2"
     assert topology.returned("certification") == "certification.returned"
     assert topology.unconsumed("assessment") == "assessment.unconsumed"
+    assert topology.unconsumed_records("assessment") == "assessment.unconsumed-records"
 
 
 def test_a_work_queue_is_a_quorum_queue_that_never_drops() -> None:

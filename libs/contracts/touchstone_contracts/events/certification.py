@@ -3,10 +3,16 @@
 import datetime
 
 from touchstone_contracts.registry import detail, event
-from touchstone_contracts.values import Level, Place, Reason, Standard
+from touchstone_contracts.values import Level, Place, Reason, Scope, Standard, StatusPeriod
 
 _PLACE = {"id": "qatalum-mesaieed", "name": "Qatalum, Mesaieed", "country": "QA"}
 _STANDARD = {"code": "PS", "version": "3.0"}
+_SCOPE = {
+    "type": "facility",
+    "text": "Smelter and casthouse at Mesaieed",
+    "activities": ["SML", "CST"],
+    "facilities": [{"id": "qatalum-1", "name": "Mesaieed smelter", "country": "QA"}],
+}
 
 
 @event(
@@ -111,3 +117,105 @@ class CertificateExpired:
     body_name: str = detail("Its name.", example="DNV Business Assurance Services UK")
     expired_on: datetime.date = detail("Last day of validity.", example="2025-04-10", public=True)
     notify: bool = detail("Whether stakeholders are to be told.", example=True, default=True, public=True)
+
+
+@event(
+    "certification.certificate_recorded",
+    version=1,
+    subject="certificate_id",
+    summary="A certificate as it is on record now, and what it was, is and will be on each day.",
+    words="certificate {number} recorded",
+    record=True,
+)
+class CertificateRecorded:
+    certificate_id: str = detail("The certificate.", example="certificate-195")
+    number: int = detail("Its number; never used again.", example=195, public=True)
+    certificate_version: int = detail("Counts the issues under this number.", example=1, public=True)
+    level: Level = detail("Full or provisional.", example="full", public=True)
+    standard: Standard = detail("What it certifies.", example=_STANDARD)
+    member_id: str = detail("The member.", example="qatalum", public=True)
+    member_name: str = detail("Its registered name when it was issued.", example="Qatar Aluminium Limited")
+    entity: Place = detail("The certified entity.", example=_PLACE)
+    body_id: str = detail("The certification body.", example="dnv", public=True)
+    body_name: str = detail("Its name.", example="DNV Business Assurance Services UK")
+    scope: Scope = detail("What exactly is certified.", example=_SCOPE)
+    audit_id: str = detail("The audit that it rests on.", example="aud-7f3a", public=True)
+    issued_on: datetime.date = detail("First day of validity.", example="2022-04-11", public=True)
+    expires_on: datetime.date = detail("Last day of validity.", example="2025-04-10", public=True)
+    certified_since: datetime.date = detail("First day of unbroken certification.", example="2022-04-11")
+    decided_by: str = detail(
+        "A person, or `rule set N, mandated by P`.", example="rule set 1, mandated by secretariat-1", public=True
+    )
+    decided_at: datetime.datetime = detail("When the decision was recorded.", example="2022-04-11T09:00:00+00:00")
+    rule_set: int = detail("Which rule set decided.", example=1)
+    row: str = detail("Which row of its decision table.", example="7")
+    source: str | None = detail(
+        "Where an imported one was published; null for all others.",
+        example="ASI summary audit report, certificate 195 PS",
+        default=None,
+    )
+    timeline: list[StatusPeriod] = detail(
+        "Its states from first to last, what is to come included. Each day is in exactly one: look it up and compute "
+        "nothing. What happens later comes with a record of its own, which may say otherwise of days to come.",
+        example=[
+            {"since": None, "until": "2022-04-10", "state": "not_yet_issued", "cause": None},
+            {"since": "2022-04-11", "until": "2025-04-10", "state": "valid", "cause": "issued"},
+            {"since": "2025-04-11", "until": None, "state": "expired", "cause": "end_date_reached"},
+        ],
+    )
+
+
+@event(
+    "certification.case_recorded",
+    version=1,
+    subject="case_id",
+    summary="A case as it is now: what it waits for, or what was decided.",
+    words="case recorded: {state}",
+    record=True,
+)
+class CaseRecorded:
+    case_id: str = detail("The case; one for each audit.", example="aud-7f3a")
+    audit_id: str = detail("The audit.", example="aud-7f3a", public=True)
+    state: str = detail(
+        "`awaiting_member` (nothing is known of it yet), `awaiting_decision` (of a person), `held` or `decided`.",
+        example="decided",
+        public=True,
+    )
+    since: datetime.datetime = detail("Since when it is in that state.", example="2026-03-05T09:00:00+00:00")
+    opened_at: datetime.datetime = detail("When it was opened.", example="2026-03-02T09:00:00+00:00")
+    standard: Standard = detail("What was audited against.", example=_STANDARD)
+    member_id: str = detail("The member.", example="qatalum", public=True)
+    member_name: str | None = detail(
+        "Its registered name; null while nothing is known of it.", example="Qatar Aluminium Limited", default=None
+    )
+    entity: Place = detail("The entity.", example=_PLACE)
+    body_id: str = detail("The certification body.", example="dnv", public=True)
+    body_name: str = detail("Its name.", example="DNV Business Assurance Services UK")
+    scope: Scope = detail("What was audited.", example=_SCOPE)
+    reasons: list[Reason] = detail(
+        "Why it is held, or why it was decided so.",
+        example=[{"rule": "2a", "code": "too_many_majors", "text": "Four major non-conformities."}],
+        default=[],
+        public=True,
+    )
+    until: datetime.date | None = detail(
+        "When a held case is refused if nothing happens.", example="2026-04-05", default=None, public=True
+    )
+    outcome: str | None = detail(
+        "`full`, `provisional` or `refused`; null until it is decided.", example="refused", default=None, public=True
+    )
+    decided_on: datetime.date | None = detail("Date of the decision.", example="2026-03-05", default=None, public=True)
+    decided_at: datetime.datetime | None = detail(
+        "When the decision was recorded.", example="2026-03-05T09:00:00+00:00", default=None
+    )
+    decided_by: str | None = detail(
+        "A person, or `rule set N, mandated by P`.",
+        example="rule set 1, mandated by secretariat-1",
+        default=None,
+        public=True,
+    )
+    rule_set: int | None = detail("Which rule set decided.", example=1, default=None)
+    row: str | None = detail("Which row of its decision table.", example="2a", default=None)
+    certificate_number: int | None = detail(
+        "The certificate that it led to; null where it led to none.", example=195, default=None, public=True
+    )

@@ -64,6 +64,39 @@ class MembershipReinstated:
 
 
 @event(
+    "membership.organisation_recorded",
+    version=1,
+    subject="member_id",
+    summary="An organisation and its membership as they are now.",
+    words="organisation {member_id} recorded",
+    record=True,
+)
+class OrganisationRecorded:
+    member_id: str = detail("The organisation.", example="qatalum", public=True)
+    legal_name: str = detail("Its registered name.", example="Qatar Aluminium Limited")
+    member_class: str = detail("PT, IU, CS, AS, DS or GS.", example="PT")
+    country: str = detail("ISO 3166-1 alpha-2 code.", example="QA")
+    state: str = detail(
+        "`registered` (no member yet), `active` or `suspended`. Only an active member is in good standing.",
+        example="suspended",
+        public=True,
+    )
+    effective_on: datetime.date = detail("From which day it is in that state.", example="2026-05-01", public=True)
+    reasons: list[str] = detail(
+        "Why it is suspended; empty in other states.",
+        example=["Membership fee overdue for more than 60 days."],
+        default=[],
+        public=True,
+    )
+    joined_on: datetime.date | None = detail(
+        "First day of membership; null before it.", example="2020-03-01", default=None, public=True
+    )
+    first_certification_due_on: datetime.date | None = detail(
+        "Two years after joining, for PT and IU; null for the other classes.", example="2022-03-01", default=None
+    )
+
+
+@event(
     "membership.entity_registered",
     version=1,
     subject="entity_id",
@@ -102,6 +135,7 @@ class FacilityRegistered:
     "The only event that carries an address.",
     words="contact {contact_id} changed",
     personal=True,
+    record=True,
 )
 class ContactChanged:
     contact_id: str = detail("The person.", example="qatalum-sustainability", public=True)

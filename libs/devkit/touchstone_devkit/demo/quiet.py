@@ -9,7 +9,7 @@ from pymongo import MongoClient
 from touchstone.provisioning.broker_plan import broker_plan
 from touchstone.provisioning.provision import installed_topologies
 from touchstone.rpc.blocking import open_connection
-from touchstone_contracts.topology import RETRY_DELAYS_S, dead_letter, retry_queue, unconsumed
+from touchstone_contracts.topology import RETRY_DELAYS_S, dead_letter, retry_queue, unconsumed, unconsumed_records
 from touchstone_devkit.eventually import patience
 from touchstone_devkit.system.runner import SERVICES
 
@@ -39,7 +39,7 @@ class Observer:
         self._amqp_uri = amqp_uri
         self._mongo: MongoClient[dict[str, Any]] = MongoClient(mongo_uri)
         self._prefix = database_prefix
-        given_up = {name(service) for service in SERVICES for name in (dead_letter, unconsumed)}
+        given_up = {name(service) for service in SERVICES for name in (dead_letter, unconsumed, unconsumed_records)}
         self._work_queues = [name for name in broker_plan(installed_topologies()).queues if name not in given_up]
         self._dead_letter_queues = [dead_letter(service) for service in SERVICES]
 

@@ -1,9 +1,14 @@
 """Translates what other services announce into certification's own words; pure."""
 
 from certification.domain.audits import Audit, PlanReview
-from certification.domain.members import MembershipStatus, Profile
+from certification.domain.members import Member, MembershipStatus, Profile
 from touchstone_contracts.events.assessment import AuditAccepted, CorrectiveActionPlanReviewed
-from touchstone_contracts.events.membership import MembershipActivated, MembershipReinstated, MembershipSuspended
+from touchstone_contracts.events.membership import (
+    MembershipActivated,
+    MembershipReinstated,
+    MembershipSuspended,
+    OrganisationRecorded,
+)
 
 MembershipEvent = MembershipActivated | MembershipSuspended | MembershipReinstated
 
@@ -30,6 +35,17 @@ def audit_of(event: AuditAccepted) -> Audit:
         ratings=event.ratings,
         nonconformities=event.nonconformities,
         history=event.history,
+    )
+
+
+def member_of(event: OrganisationRecorded) -> Member | None:
+    """None for an organisation that was entered and is no member yet."""
+    if event.joined_on is None:
+        return None
+    good, since = event.state == "active", event.effective_on
+    return Member(
+        profile=Profile(member_id=event.member_id, legal_name=event.legal_name),
+        status=MembershipStatus(member_id=event.member_id, good=good, effective_on=since),
     )
 
 

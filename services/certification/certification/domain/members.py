@@ -26,5 +26,7 @@ class MembershipStatus:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Member:
+    """Whose membership was activated once; who was only entered is none."""
+
     profile: Profile
     status: MembershipStatus

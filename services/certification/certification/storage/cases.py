@@ -33,7 +33,8 @@ class Cases:
         return case_of(document) if document else None
 
     def save(self, case: Case, events: list[Any]) -> None:
-        self._unit.save("cases", case_document(case), events)
+        """With its record, whatever `events` tell."""
+        self._unit.save("cases", case_document(case), [*events, case.recorded()])
 
     def listed(self, filter: Mapping[str, Any], *, after: str | None, limit: int) -> list[Case]:
         """Cases by id, from the one after `after`. `filter` compares state, member_id or body_id."""

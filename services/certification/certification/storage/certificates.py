@@ -59,13 +59,14 @@ class Certificates:
 
     def enter(self, certificate: Certificate, planned: CertificateRecord, events: list[Any]) -> None:
         """Enter a new certificate, once what would be read back equals what was planned; else UnsoundCertificate."""
-        document = certificate_document(certificate)
-        if certificate_of(document).record != planned or certificate.id != certificate_id(planned.number):
+        read_back = certificate_of(certificate_document(certificate))
+        if read_back.record != planned or certificate.id != certificate_id(planned.number):
             raise UnsoundCertificate(f"certificate {planned.number} is not what was planned")
-        self._unit.save("certificates", document, events)
+        self.save(certificate, events)
 
     def save(self, certificate: Certificate, events: list[Any]) -> None:
-        self._unit.save("certificates", certificate_document(certificate), events)
+        """With its record, whatever `events` tell."""
+        self._unit.save("certificates", certificate_document(certificate), [*events, certificate.recorded()])
 
     def listed(
         self,

@@ -13,6 +13,7 @@ from touchstone_contracts.events.certification import (
     CertificationHeld,
     CertificationRefused,
 )
+from touchstone_contracts.topology import unconsumed, unconsumed_records
 from touchstone_contracts.values import History, Place, PlanState, Scope, Standard
 from touchstone_devkit.eventually import eventually
 
@@ -35,8 +36,8 @@ def by_audit(event: Any) -> str:
 
 def test_an_accepted_audit_becomes_one_certificate_however_often_it_is_delivered(neighbours: Any, build: Any) -> None:
     neighbours.sign_mandate()
-    neighbours.publish(build.activated())
-    eventually(lambda: neighbours.database["member_standings"].find_one())
+    neighbours.publish(build.recorded())
+    eventually(lambda: neighbours.database["members"].find_one())
 
     for id in ("m-1", "m-1", "m-2", "m-1"):
         neighbours.publish(recently(build), id=id)
@@ -53,11 +54,35 @@ def test_an_accepted_audit_becomes_one_certificate_however_often_it_is_delivered
     assert len(neighbours.events()) == 2 and neighbours.given_up() == 0
 
 
+def test_records_that_nobody_consumes_are_in_a_short_queue_of_their_own(neighbours: Any, build: Any) -> None:
+    records, others = unconsumed_records("certification"), unconsumed("certification")
+    for queue in (records, others):
+        neighbours.channel.queue_purge(queue)
+    neighbours.sign_mandate()
+    neighbours.publish(build.recorded())
+    neighbours.publish(recently(build))
+
+    (issued,) = eventually(neighbours.events)
+
+    told: dict[str, Any] = {}
+
+    def both_came() -> bool:
+        _, properties, body = neighbours.channel.basic_get(records, auto_ack=True)
+        told.update({properties.type: json.loads(body)["data"]} if properties else {})
+        return len(told) == 2 and told["certification.case_recorded.v1"]["state"] == "decided"
+
+    eventually(both_came)
+    certificate = told["certification.certificate_recorded.v1"]
+    assert certificate["number"] == issued.number
+    assert [period["state"] for period in certificate["timeline"]] == ["not_yet_issued", "valid", "expired"]
+    assert neighbours.channel.queue_declare(others, passive=True).method.message_count == 0
+
+
 def test_an_audit_waits_for_its_member_and_its_mandate(neighbours: Any, build: Any) -> None:
     neighbours.publish(recently(build))
     eventually(lambda: neighbours.state("body.r-1") == "awaiting_member")
 
-    neighbours.publish(build.activated())
+    neighbours.publish(build.recorded())
     eventually(lambda: neighbours.state("body.r-1") == "awaiting_decision")
     neighbours.sign_mandate()
 
@@ -70,7 +95,7 @@ def test_an_audit_waits_for_its_member_and_its_mandate(neighbours: Any, build: A
 def test_forty_audits_at_once_get_forty_numbers_and_none_is_lost(neighbours: Any, build: Any) -> None:
     for n in range(40):
         neighbours.publish(recently(build, audit_id=f"body.r-{n}", entity=entity(n)))
-    neighbours.publish(build.activated())
+    neighbours.publish(build.recorded())
     neighbours.sign_mandate()
 
     eventually(lambda: len(neighbours.events(CertificateIssued)) == 40, within_s=30)
@@ -83,8 +108,8 @@ def test_of_twenty_audits_of_one_scope_at_once_one_is_certified_and_the_others_a
     neighbours: Any, build: Any
 ) -> None:
     neighbours.sign_mandate()
-    neighbours.publish(build.activated())
-    eventually(lambda: neighbours.database["member_standings"].find_one())
+    neighbours.publish(build.recorded())
+    eventually(lambda: neighbours.database["members"].find_one())
 
     for n in range(20):
         neighbours.publish(recently(build, audit_id=f"body.r-{n}"))
@@ -99,7 +124,7 @@ def test_a_plan_that_is_approved_ends_a_hold_and_one_that_is_overdue_ends_it_too
     due_on = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=10)
     finding = build.finding(plan=PlanState.SUBMITTED, due_on=due_on)
     neighbours.sign_mandate()
-    neighbours.publish(build.activated())
+    neighbours.publish(build.recorded())
     for n in (1, 2):
         neighbours.publish(recently(build, [finding], audit_id=f"body.r-{n}", entity=entity(n)))
     eventually(lambda: len(neighbours.events(CertificationHeld)) == 2)
@@ -116,7 +141,7 @@ def test_a_plan_that_is_approved_ends_a_hold_and_one_that_is_overdue_ends_it_too
 
 def test_a_certificate_expires_once_and_makes_room_for_the_next(neighbours: Any, build: Any) -> None:
     neighbours.sign_mandate()
-    neighbours.publish(build.activated())
+    neighbours.publish(build.recorded())
     neighbours.publish(recently(build, [build.finding(rating=build.major)]))
     eventually(lambda: neighbours.events(CertificateIssued))
     neighbours.publish(recently(build, audit_id="body.r-2"))
@@ -139,7 +164,7 @@ def test_what_was_published_comes_out_of_the_register_as_it_was_published(neighb
     examples = [json.loads(file.read_text()) for file in sorted(PUBLISHED.glob("*.json"))]
     for example in examples:
         member = {"member_id": example["report"]["member_id"], "legal_name": example["published"]["holder"]}
-        neighbours.publish(build.activated(**member))
+        neighbours.publish(build.recorded(**member))
 
         neighbours.publish(_imported(build, example))
 
@@ -198,7 +223,7 @@ def _imported(build: Any, example: dict[str, Any]) -> Any:
 
 
 def test_a_person_decides_once_and_the_answer_to_a_repeated_call_is_the_same(neighbours: Any, build: Any) -> None:
-    neighbours.publish(build.activated())
+    neighbours.publish(build.recorded())
     neighbours.publish(recently(build))
     eventually(lambda: neighbours.state("body.r-1") == "awaiting_decision")
     token = neighbours.token("secretariat")
@@ -214,7 +239,7 @@ def test_a_person_decides_once_and_the_answer_to_a_repeated_call_is_the_same(nei
 def test_a_body_and_a_member_see_their_own_cases_and_no_one_sees_any_without_a_token(
     neighbours: Any, build: Any
 ) -> None:
-    neighbours.publish(build.activated())
+    neighbours.publish(build.recorded())
     neighbours.publish(recently(build))
     eventually(lambda: neighbours.state("body.r-1") == "awaiting_decision")
 

@@ -25,8 +25,8 @@ def test_a_case_that_is_held_while_the_certificate_it_needs_is_being_issued_is_d
     neighbours: Any, build: Any
 ) -> None:
     neighbours.sign_mandate(standards=STANDARDS)
-    neighbours.publish(build.activated())
-    eventually(lambda: neighbours.database["member_standings"].find_one())
+    neighbours.publish(build.recorded())
+    eventually(lambda: neighbours.database["members"].find_one())
     seen: list[str | None] = []
 
     def meanwhile() -> None:

@@ -134,7 +134,7 @@ def deliver_in() -> Callable[[Any, Any, int], None]:
 @pytest.fixture
 def ready(office: Any, build: Any) -> Any:
     """An office with an active member and a mandate."""
-    office.deliver(build.activated())
+    office.deliver(build.recorded())
     office.sign_mandate()
     office.run_due()
     return office

@@ -22,7 +22,7 @@ def test_an_accepted_audit_under_a_mandate_becomes_a_certificate_at_once(ready: 
 
 
 def test_without_a_mandate_a_case_waits_for_a_person_and_says_what_the_rules_propose(office: Any, build: Any) -> None:
-    office.deliver(build.activated())
+    office.deliver(build.recorded())
     office.deliver(build.accepted())
     office.run_due()
 
@@ -33,7 +33,7 @@ def test_without_a_mandate_a_case_waits_for_a_person_and_says_what_the_rules_pro
 
 
 def test_a_person_of_the_secretariat_decides_even_one_who_accepted_the_report(office: Any, build: Any) -> None:
-    office.deliver(build.activated())
+    office.deliver(build.recorded())
     office.deliver(build.accepted())
 
     answer = office.call("decide_case", {"case_id": "body.r-1"})
@@ -47,7 +47,7 @@ def test_a_person_of_the_secretariat_decides_even_one_who_accepted_the_report(of
 def test_whoever_took_part_in_the_audit_or_wrote_the_report_does_not_decide(
     office: Any, build: Any, subject: str
 ) -> None:
-    office.deliver(build.activated())
+    office.deliver(build.recorded())
     office.deliver(build.accepted())
 
     with pytest.raises(DecisionNotImpartial):
@@ -71,7 +71,7 @@ def test_a_mandate_signed_by_one_of_the_audit_team_gives_no_authority(ready: Any
 def test_a_mandate_for_another_standard_or_another_time_does_not_decide(
     office: Any, build: Any, changed: dict[str, Any]
 ) -> None:
-    office.deliver(build.activated())
+    office.deliver(build.recorded())
     office.sign_mandate(**changed)
     office.deliver(build.accepted())
     office.run_due()
@@ -80,7 +80,7 @@ def test_a_mandate_for_another_standard_or_another_time_does_not_decide(
 
 
 def test_signing_a_mandate_decides_the_cases_that_waited_for_one(office: Any, build: Any) -> None:
-    office.deliver(build.activated())
+    office.deliver(build.recorded())
     for n in range(105):
         entity = type(build.accepted().entity)(id=f"works-{n}", name="Works", country="NO")
         office.deliver(build.accepted(audit_id=f"body.r-{n}", entity=entity))
@@ -94,7 +94,7 @@ def test_signing_a_mandate_decides_the_cases_that_waited_for_one(office: Any, bu
 
 
 def test_a_mandate_decides_from_its_first_day(office: Any, build: Any) -> None:
-    office.deliver(build.activated())
+    office.deliver(build.recorded())
     office.deliver(build.accepted())
     office.sign_mandate(valid_from="2026-11-24")
     office.run_due()

@@ -20,6 +20,7 @@ def test_what_was_handled_is_known_by_the_same_names_whatever_the_methods_are_ca
         "membership.membership_activated.v1": "note_activation",
         "membership.membership_reinstated.v1": "note_reinstatement",
         "membership.membership_suspended.v1": "note_suspension",
+        "membership.organisation_recorded.v1": "keep_member",
     }
 
 

@@ -35,7 +35,7 @@ def imported(build: Any, published: int, **history: Any) -> Any:
 
 
 def member_of(build: Any, number: int) -> Any:
-    return build.activated(member_id=f"member-{number}", legal_name=PUBLISHED[number][0])
+    return build.recorded(member_id=f"member-{number}", legal_name=PUBLISHED[number][0])
 
 
 @pytest.mark.parametrize("number", PUBLISHED)
@@ -89,7 +89,7 @@ def test_a_published_number_that_is_taken_holds_the_second_import(office: Any, b
 
 def test_numbers_of_the_registers_own_stay_above_imported_ones(office: Any, build: Any) -> None:
     office.sign_mandate()
-    office.deliver(build.activated())
+    office.deliver(build.recorded())
     office.deliver(member_of(build, 56))
     office.deliver(imported(build, 56, number=12_000))
 
@@ -99,7 +99,7 @@ def test_numbers_of_the_registers_own_stay_above_imported_ones(office: Any, buil
 
 
 def test_a_member_that_is_suspended_today_does_not_undo_its_history(office: Any, build: Any) -> None:
-    suspended = type(build.suspended())(member_id="member-56", reasons=["Fee."], effective_on=datetime.date(2026, 1, 1))
+    suspended = build.suspended(datetime.date(2026, 1, 1), member_id="member-56")
     office.deliver(member_of(build, 56))
     office.deliver(suspended, sequence=2)
 
@@ -110,7 +110,7 @@ def test_a_member_that_is_suspended_today_does_not_undo_its_history(office: Any,
 
 def test_an_import_that_was_over_does_not_meet_the_certificate_of_today(office: Any, build: Any) -> None:
     office.sign_mandate()
-    office.deliver(build.activated())
+    office.deliver(build.recorded())
     office.deliver(build.accepted())
     today = build.accepted()
     past = History(issued_on=datetime.date(2023, 1, 26), number=300, source="published")
@@ -130,7 +130,7 @@ def test_an_import_that_was_over_does_not_meet_the_certificate_of_today(office: 
 
 def test_an_import_that_is_still_valid_meets_the_certificate_of_today(office: Any, build: Any) -> None:
     office.sign_mandate()
-    office.deliver(build.activated())
+    office.deliver(build.recorded())
     office.deliver(build.accepted())
     past = History(issued_on=datetime.date(2026, 10, 20), number=300, source="published")
 
@@ -140,7 +140,7 @@ def test_an_import_that_is_still_valid_meets_the_certificate_of_today(office: An
 
 
 def test_history_without_a_number_gets_one_from_the_sequence(office: Any, build: Any) -> None:
-    office.deliver(build.activated())
+    office.deliver(build.recorded())
     history = History(issued_on=datetime.date(2026, 11, 1), source="published")
 
     office.deliver(build.accepted(history=history, accepted_by="import", submitted_by="registrar-1"))

@@ -16,7 +16,7 @@ STEPS = ("activated", "suspended", "reinstated", "accepted", "rejected", "approv
 def story(build: Any, rating: Any) -> dict[str, tuple[Any, int]]:
     """Each event with its sequence; the newest words are that the plan is approved and the member active."""
     return {
-        "activated": (build.activated(), 1),
+        "activated": (build.recorded(), 1),
         "suspended": (build.suspended(), 2),
         "reinstated": (build.reinstated(), 3),
         "accepted": (build.accepted([build.finding("9.1", rating, PlanState.SUBMITTED)]), 1),
@@ -83,7 +83,7 @@ def test_of_two_audits_of_the_same_scope_one_is_certified_and_one_is_held(
 ) -> None:
     office = new_office()
     events = {
-        "activated": (build.activated(), 1),
+        "activated": (build.recorded(), 1),
         "a": (build.accepted(audit_id="body.a"), 1),
         "b": (build.accepted(audit_id="body.b"), 1),
     }

@@ -45,7 +45,7 @@ def test_a_case_whose_member_is_unknown_waits_for_the_registrar(office: Any, bui
 
 
 def test_a_case_without_a_mandate_waits_for_one_or_for_a_person(office: Any, build: Any, line: Any) -> None:
-    office.deliver(build.activated())
+    office.deliver(build.recorded())
     office.deliver(build.accepted())
 
     found = line()
@@ -56,7 +56,7 @@ def test_a_case_without_a_mandate_waits_for_one_or_for_a_person(office: Any, bui
 
 def test_a_mandate_that_begins_later_is_named_and_nobody_has_to_act(office: Any, build: Any, line: Any) -> None:
     office.sign_mandate(valid_from="2026-12-01")
-    office.deliver(build.activated())
+    office.deliver(build.recorded())
     office.deliver(build.accepted())
 
     found = line()
@@ -67,7 +67,7 @@ def test_a_mandate_that_begins_later_is_named_and_nobody_has_to_act(office: Any,
 
 def test_a_mandate_whose_signer_took_part_is_no_help(office: Any, build: Any, line: Any) -> None:
     office.sign_mandate()
-    office.deliver(build.activated())
+    office.deliver(build.recorded())
     office.deliver(build.accepted(team=["secretariat-1"], accepted_by="secretariat-2"))
 
     found = line()

@@ -64,7 +64,7 @@ def test_a_case_that_was_opened_before_its_member_came_is_seen_by_whoever_issues
     office.sign_mandate(standards=[{"code": "PS", "version": "3.0"}, {"code": "COC", "version": "2.0"}])
     early, opening = office.begin()
     deliver_in(early, needing, 1)
-    office.deliver(build.activated())
+    office.deliver(build.recorded())
     service, issuing = office.begin()
     deliver_in(service, build.accepted(), 1)
     office.finish(early, opening, needing)
@@ -78,7 +78,7 @@ def test_a_case_that_was_opened_before_its_member_came_is_seen_by_whoever_issues
 
 
 def test_a_person_who_decides_wakes_a_case_that_came_meanwhile(office: Any, build: Any, needing: Any) -> None:
-    office.deliver(build.activated())
+    office.deliver(build.recorded())
     office.sign_mandate(standards=[{"code": "COC", "version": "2.0"}])
     office.deliver(build.accepted())
     office.run_due()
@@ -165,7 +165,7 @@ def test_two_first_cases_of_an_entity_that_are_opened_at_once_are_both_decided(
 def test_a_mandate_from_a_later_day_and_one_from_today_both_wake_who_waits(
     office: Any, build: Any, later_is_signed_first: bool
 ) -> None:
-    office.deliver(build.activated())
+    office.deliver(build.recorded())
     office.deliver(build.accepted())
     # Its signer took part in this audit: it decides others.
     own = build.accepted(audit_id="body.r-2", entity=build.place("works-2"), team=["secretariat-1"], accepted_by="s-3")

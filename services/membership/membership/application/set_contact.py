@@ -17,11 +17,10 @@ def set_contact(request: dict[str, Any], party: Party, organisations: Organisati
     details = _details(request)
     contact = contacts.get(id)
     if contact is None:
-        contact, events = Contact.enter(id, party, details)
-    else:
-        events = contact.change(party, details)
-    if events:
-        contacts.save(contact, events)
+        contact = Contact.enter(id, party, details)
+    elif not contact.change(party, details):
+        return contact
+    contacts.save(contact)
     return contact
 
 

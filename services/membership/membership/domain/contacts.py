@@ -1,7 +1,7 @@
 """Contacts: the persons who are told on behalf of a party, and what is announced when one changes."""
 
 import dataclasses
-from typing import Any, Self
+from typing import Self
 
 from touchstone_contracts.errors import AlreadyExists, FieldError
 from touchstone_contracts.events.membership import ContactChanged
@@ -30,12 +30,11 @@ class Contact:
     version: int = 0
 
     @classmethod
-    def enter(cls, id: str, party: Party, details: ContactDetails) -> tuple[Self, list[Any]]:
-        contact = cls(id=id, party=party, details=details)
-        return contact, [contact.told()]
+    def enter(cls, id: str, party: Party, details: ContactDetails) -> Self:
+        return cls(id=id, party=party, details=details)
 
-    def change(self, party: Party, details: ContactDetails) -> list[Any]:
-        """Replace the details; nothing is announced when they are what they were.
+    def change(self, party: Party, details: ContactDetails) -> bool:
+        """Replace the details. Says whether they are others than before.
 
         Raises AlreadyExists when the id stands for somebody of another party.
         """
@@ -44,12 +43,12 @@ class Contact:
                 f"The contact id {self.id} is taken.",
                 [FieldError("contact_id", "already_exists", f"{self.id} stands for somebody of another party.")],
             )
-        if details == self.details:
-            return []
+        changed = details != self.details
         self.details = details
-        return [self.told()]
+        return changed
 
-    def told(self) -> ContactChanged:
+    def recorded(self) -> ContactChanged:
+        """The contact as it is now: its record, and the only one with personal values."""
         return ContactChanged(
             contact_id=self.id,
             party=self.party,

@@ -1,7 +1,6 @@
 """Contacts as documents."""
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 from membership.domain.contacts import Contact, ContactDetails
@@ -26,7 +25,8 @@ class Contacts:
         filter = {"party.kind": party.kind.value, "party.id": party.id, "_id": {"$gt": after or ""}}
         return [_contact(d) for d in self._unit.find(CONTACTS, filter, sort=[("_id", 1)], limit=limit)]
 
-    def save(self, contact: Contact, events: Sequence[Any]) -> None:
+    def save(self, contact: Contact) -> None:
+        """With its record: nothing else tells of a contact."""
         document = {
             "_id": contact.id,
             "version": contact.version,
@@ -36,7 +36,7 @@ class Contacts:
             "roles": list(contact.details.roles),
             "channels": list(contact.details.channels),
         }
-        self._unit.save(CONTACTS, document, events)
+        self._unit.save(CONTACTS, document, [contact.recorded()])
 
 
 def _contact(document: dict[str, Any]) -> Contact:

@@ -25,6 +25,7 @@ class Organisations:
         return [_organisation(document) for document in found]
 
     def save(self, organisation: Organisation, events: Sequence[Any]) -> None:
+        """With its record, whatever `events` tell."""
         document = {
             "_id": organisation.id,
             "version": organisation.version,
@@ -41,7 +42,7 @@ class Organisations:
                 for change in organisation.history
             ],
         }
-        self._unit.save(ORGANISATIONS, document, events)
+        self._unit.save(ORGANISATIONS, document, [*events, organisation.recorded()])
 
 
 def _iso(day: datetime.date | None) -> str | None:

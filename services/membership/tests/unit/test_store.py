@@ -57,10 +57,10 @@ def test_a_contact_comes_back_as_it_was_saved(membership: MemoryService) -> None
     details = ContactDetails(
         name="A. Person", address="person@example.org", roles=("reports",), language="fr", channels=("email",)
     )
-    contact, events = Contact.enter("con-1", party, details)
+    contact = Contact.enter("con-1", party, details)
     service, unit = membership.begin()
 
-    service.contacts.save(contact, events)
+    service.contacts.save(contact)
     membership.commit(unit)
 
     contact.version = 1

@@ -31,6 +31,11 @@ class _Rule(Schema):
     confidence = fields.String(required=True, validate=validate.OneOf(CONFIDENCES))
 
     @validates_schema
+    def check_kind(self, data: dict, **_: Any) -> None:
+        if event_of(data["event"]).record:
+            raise ValidationError(f"{data['event']} is a record, which says that nothing happened.", "event")
+
+    @validates_schema
     def check_audience(self, data: dict, **_: Any) -> None:
         said = {field.name for field in dataclasses.fields(event_of(data["event"]))}
         nameless = [kind.value for kind in data["audience"] if NAMED_BY.get(kind) not in {None, *said}]

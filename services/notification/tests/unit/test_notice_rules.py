@@ -46,6 +46,7 @@ def test_a_row_is_all_that_a_new_event_needs_to_be_announced_to_whom_the_row_say
         {"audience": ["neighbours"]},
         {"audience": ["body"]},  # the event names none
         {"event": "certification.certificate_issued"},  # has its rule
+        {"event": "certification.certificate_recorded"},  # a record
         {"source": ""},
         {"confidence": "certainly"},
         {"channel": "carrier pigeon"},

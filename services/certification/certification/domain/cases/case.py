@@ -11,7 +11,7 @@ from certification.domain.mandates import Authority
 from certification.domain.rules.evaluator import Evaluation
 from certification.domain.rules.rule_set import Outcome
 from touchstone_contracts.errors import IllegalTransition
-from touchstone_contracts.events.certification import CertificationHeld, CertificationRefused
+from touchstone_contracts.events.certification import CaseRecorded, CertificationHeld, CertificationRefused
 from touchstone_contracts.values import Reason
 
 
@@ -120,6 +120,26 @@ class Case:
             decided_at=now,
             notify=notifies(audit),
             source=history.source if history else None,
+        )
+
+    def recorded(self) -> CaseRecorded:
+        """The case as it is now. What the audit found stays with assessment."""
+        evaluation, decision = self.evaluation, self.decision
+        return CaseRecorded(
+            **self._subject(),
+            state=self.state.value,
+            since=self.since,
+            opened_at=self.opened_at,
+            scope=self.audit.scope,
+            reasons=list(evaluation.reasons) if evaluation else [],
+            until=evaluation.until if evaluation else None,
+            rule_set=evaluation.rule_set if evaluation else None,
+            row=evaluation.row if evaluation else None,
+            outcome=decision.outcome.value if decision else None,
+            decided_on=decision.on if decision else None,
+            decided_at=decision.at if decision else None,
+            decided_by=decision.by.name if decision else None,
+            certificate_number=decision.certificate_number if decision else None,
         )
 
     def _wait(self, state: CaseState, evaluation: Evaluation, member_name: str, now: datetime.datetime) -> bool:

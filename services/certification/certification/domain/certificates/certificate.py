@@ -6,7 +6,9 @@ import enum
 from typing import Any
 
 from certification.domain.certificates.record import CertificateRecord, check
-from touchstone_contracts.events.certification import CertificateExpired, CertificateIssued
+from certification.domain.certificates.timeline import state_on, timeline
+from touchstone_contracts.events.certification import CertificateExpired, CertificateIssued, CertificateRecorded
+from touchstone_contracts.values import CertificateState
 
 
 class Status(enum.Enum):
@@ -15,6 +17,14 @@ class Status(enum.Enum):
     NOT_YET_VALID = "not_yet_valid"
     VALID = "valid"
     EXPIRED = "expired"
+
+
+_STATUS = {
+    CertificateState.NOT_YET_ISSUED: Status.NOT_YET_VALID,
+    CertificateState.VALID: Status.VALID,
+    CertificateState.PROVISIONAL: Status.VALID,
+    CertificateState.EXPIRED: Status.EXPIRED,
+}
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -34,9 +44,34 @@ class Certificate:
         return today > self.record.expires_on
 
     def status_on(self, day: datetime.date) -> Status:
-        if day < self.record.issued_on:
-            return Status.NOT_YET_VALID
-        return Status.EXPIRED if self.lapsed(day) else Status.VALID
+        return _STATUS[state_on(timeline(self.record), day)]
+
+    def recorded(self) -> CertificateRecorded:
+        """The certificate as it is on record now. Whom it was told is no part of it."""
+        record = self.record
+        return CertificateRecorded(
+            certificate_id=self.id,
+            number=record.number,
+            certificate_version=record.certificate_version,
+            level=record.level,
+            standard=record.standard,
+            member_id=record.member_id,
+            member_name=record.member_name,
+            entity=record.entity,
+            body_id=record.body_id,
+            body_name=record.body_name,
+            scope=record.scope,
+            audit_id=record.audit_id,
+            issued_on=record.issued_on,
+            expires_on=record.expires_on,
+            certified_since=record.certified_since,
+            decided_by=record.decided_by,
+            decided_at=record.decided_at,
+            rule_set=record.rule_set,
+            row=record.row,
+            source=record.source,
+            timeline=timeline(record),
+        )
 
     def expire(self, today: datetime.date) -> list[Any]:
         """Close the certificate once its last day has passed; nothing happens before that, or a second time.

@@ -11,6 +11,7 @@ from touchstone_contracts.events.membership import (
     MembershipActivated,
     MembershipReinstated,
     MembershipSuspended,
+    OrganisationRecorded,
     OrganisationRegistered,
 )
 
@@ -105,6 +106,27 @@ class Organisation:
         self.suspension_reasons = ()
         self._enter(State.ACTIVE, at=at, by=by)
         return [MembershipReinstated(member_id=self.id, effective_on=at.date())]
+
+    def recorded(self) -> OrganisationRecorded:
+        """It and its membership as they are now. Who changed it is told to nobody."""
+        return OrganisationRecorded(
+            member_id=self.id,
+            legal_name=self.legal_name,
+            member_class=self.member_class,
+            country=self.country,
+            state=self.state.value,
+            effective_on=self._effective_on(),
+            reasons=list(self.suspension_reasons),
+            joined_on=self.joined_on,
+            first_certification_due_on=self.first_certification_due_on,
+        )
+
+    def _effective_on(self) -> datetime.date:
+        """From which day it is in its state. Only of its first activation that is not the day when it was recorded."""
+        activations = sum(change.state is State.ACTIVE for change in self.history)
+        if self.state is State.ACTIVE and activations == 1 and self.joined_on is not None:
+            return self.joined_on
+        return self.history[-1].at.date()
 
     def _require(self, state: State, participle: str) -> None:
         if self.state is not state:
