@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from touchstone.cases.history import CaseHistory, Event
+from touchstone.cases.history import CaseHistory, Event, without_records
 from touchstone.cases.timeline import Step, from_records, steps
 from touchstone.cli.case_views import WIDTH, show_timeline
 from touchstone.cli.render import Output
@@ -49,6 +49,16 @@ def letter(state: str, *actions: tuple[str, str, str]) -> dict[str, Any]:
 
 def texts(found: list[Step], kind: str) -> list[str]:
     return [step.text for step in found if step.kind == kind]
+
+
+def test_records_are_left_out_but_for_one_that_led_to_something_and_what_is_not_known_stays():
+    recorded = accepted(id="r-1", service="certification", type="certification.case_recorded.v1", cause="e-1")
+    cause = accepted(id="r-2", service="membership", type="membership.organisation_recorded.v1", foreign=True)
+    unknown = accepted(id="u-1", type="assessment.audit_weighed.v1", cause="r-2")
+    known = history(accepted(), recorded, cause, unknown)
+
+    assert set(without_records(known).events) == {"e-1", "r-2", "u-1"}
+    assert set(known.events) == {"e-1", "r-1", "r-2", "u-1"}
 
 
 def test_a_processed_event_has_its_times_and_no_gap():

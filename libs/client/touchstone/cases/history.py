@@ -5,7 +5,9 @@ import datetime
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import touchstone_contracts.events  # noqa: F401 - registers all events
 from touchstone.rpc.fan_out import FanOut
+from touchstone_contracts.registry import known
 from touchstone_contracts.services import SERVICES
 
 STEPS_MAX = 50
@@ -82,6 +84,18 @@ def gather(services: FanOut, case: str, subjects: Iterable[str]) -> CaseHistory:
     history.events |= {event.id: event for event in outside}
     _follow(services, history)
     return history
+
+
+def without_records(history: CaseHistory) -> CaseHistory:
+    """Without records, which say that nothing happened; one that led to something stays."""
+    causes = {event.cause for event in history.events.values()}
+    told = {id: event for id, event in history.events.items() if id in causes or not _is_record(event.type)}
+    return dataclasses.replace(history, events=told)
+
+
+def _is_record(type_name: str) -> bool:
+    event_class = known(type_name)
+    return event_class is not None and event_class.record
 
 
 def tree(events: Iterable[Event]) -> tuple[Node, ...]:

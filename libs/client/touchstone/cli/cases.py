@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from touchstone.cases.case_file import case_file
-from touchstone.cases.history import gather
+from touchstone.cases.history import gather, without_records
 from touchstone.cases.leftover_queues import Queue, unconsumed_queues
 from touchstone.cases.stuck import Line, unfinished, waiting_lines
 from touchstone.cases.timeline import Step, from_records, steps
@@ -66,12 +66,16 @@ def stuck(
 def case(
     session: Session,
     number: Annotated[str, typer.Argument(metavar="NUMBER", help="Audit, case or certificate number.")],
+    records: Annotated[
+        bool, typer.Option("--records", help="Also the records that went with each version of case and certificate.")
+    ] = False,
 ) -> None:
     """Show the way of one case, from submission to last notice: what led to what, when, and what is yet to come."""
     services = FanOut(session.client)
     id = _case_id(session, number)
     found = case_file(session.client, id, timeout_s=ANSWER_WITHIN_S)
-    history = gather(services, id, _subjects(found))
+    gathered = gather(services, id, _subjects(found))
+    history = gathered if records else without_records(gathered)
     taken = [*from_records(found, history), *steps(history, datetime.datetime.now(datetime.UTC))]
     open_lines = list(waiting_lines(services, case=id))
     silent = services.silent | dict(found["missing"])
