@@ -10,7 +10,7 @@ from typing import Any
 
 from certification.domain.members import Member, MembershipStatus, Profile
 
-COLLECTIONS = ("member_standings", "member_profiles")
+COLLECTIONS = ("members", "member_standings", "member_profiles")
 
 
 class Members:
