@@ -26,6 +26,7 @@ from touchstone_devkit.demo.scheme import Scheme
 from touchstone_devkit.demo.worlds import World, stage
 from touchstone_devkit.eventually import eventually
 from touchstone_devkit.system.runner import SERVICES
+from touchstone_testing.rule_sets import a_later_rule_set
 
 TIMEOUT_S = 30
 NOBODY = "walker"
@@ -258,6 +259,7 @@ def arguments_of(world: World) -> dict[str, dict[str, Any]]:
         "assessment.review_corrective_action_plan": {"audit_id": audit, "criterion": "6.5", "plan_state": "approved"},
         "certification.sign_mandate": {"rule_set": 1, "standards": [{"code": "PS", "version": "3.0"}], **today},
         "certification.decide_case": {"case_id": audit},
+        "certification.publish_rule_set": {"document": a_later_rule_set()},
         "notification.send_notices_again": {"notice_id": "ntc-no-such-notice"},
     }
 

@@ -6,9 +6,10 @@ from certification.entrypoints.mandates import MandateEntrypoints
 from certification.entrypoints.members import MemberEntrypoints
 from certification.entrypoints.pending_work import PendingWorkEntrypoints
 from certification.entrypoints.plan_reviews import PlanReviewEntrypoints
+from certification.entrypoints.rule_sets import RuleSetEntrypoints
 from certification.reconciliation import DECLARATIONS
 from certification.schemas.settings import SettingsSchema
-from certification.storage import cases, certificates, mandates, plan_reviews
+from certification.storage import cases, certificates, mandates, plan_reviews, rule_sets
 from touchstone_chassis.api import OperatorApi, Settings
 
 
@@ -18,12 +19,14 @@ class CertificationService(
     MandateEntrypoints,
     MemberEntrypoints,
     PlanReviewEntrypoints,
+    RuleSetEntrypoints,
     PendingWorkEntrypoints,
     OperatorApi,
 ):
     """One case for each accepted audit, one decision for each case, one certificate for each decision to certify."""
 
     name = "certification"
-    indexes = (*certificates.INDEXES, *cases.INDEXES, *mandates.INDEXES, *plan_reviews.INDEXES)
+    indexes = (*certificates.INDEXES, *cases.INDEXES, *mandates.INDEXES, *plan_reviews.INDEXES, *rule_sets.INDEXES)
+    migrations = rule_sets.MIGRATIONS
     reconciliation = DECLARATIONS
     settings = Settings(SettingsSchema())

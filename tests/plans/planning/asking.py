@@ -80,6 +80,8 @@ def _own(places: Places) -> dict[str, list[dict[str, Any]]]:
         "certification.list_certificates": _all_of(
             _ONE, member_id=world.case.member_id, standard="PS", status=("not_yet_valid", "valid", "expired")
         ),
+        "certification.get_rule_set": [{}, {"version": 1}, {"on": "2020-01-01"}],
+        "certification.list_rule_sets": _all_of(_ONE),
         "certification.list_unfinished": _all_of(_ONE, case=audit),
         "notification.get_notice": _all_of({"notice_id": places.notice_id}),
         "notification.list_notices": _all_of(

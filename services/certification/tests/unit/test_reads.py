@@ -25,14 +25,14 @@ def reads_of(deliver_in: Any) -> Any:
     return reads_of
 
 
-def test_opening_the_first_case_of_an_entity_reads_its_member_and_whether_there_is_another(
+def test_opening_the_first_case_of_an_entity_reads_the_day_s_rules_its_member_and_whether_there_is_another(
     ready: Any, build: Any, reads_of: Any
 ) -> None:
     first = reads_of(ready, build.accepted())
     next_one = build.accepted(audit_id="body.r-2", entity=build.place("works-2"))
 
-    assert first == ["member_standings", "mandates", "cases"]
-    assert reads_of(ready, next_one) == ["member_standings", "cases"]
+    assert first == ["rule_sets", "rule_sets", "member_standings", "mandates", "cases"]  # which one, and what it says
+    assert reads_of(ready, next_one) == ["rule_sets", "member_standings", "cases"]
     assert ready.case("body.r-2")["decision"]["decider"] == {"kind": "mandate", "id": "mandate-1"}
 
 
@@ -42,7 +42,7 @@ def test_opening_another_case_of_an_entity_reads_its_certificate_too(ready: Any,
 
     reads = reads_of(ready, build.accepted(audit_id="body.r-2", scope=other_scope))
 
-    assert reads == ["member_standings", "cases", "certificates"]
+    assert reads == ["rule_sets", "member_standings", "cases", "certificates"]
     assert ready.case("body.r-2")["state"] == "decided"
 
 
@@ -52,7 +52,7 @@ def test_a_member_that_was_suspended_once_is_looked_up_in_two_places(ready: Any,
 
     reads = reads_of(ready, build.accepted())
 
-    assert reads[:2] == ["member_standings", "member_profiles"]
+    assert reads[2:4] == ["member_standings", "member_profiles"]
     assert ready.case()["member_name"] == "Smelter AS"
 
 
