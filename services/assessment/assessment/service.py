@@ -7,7 +7,7 @@ from assessment.entrypoints.pending_work import PendingWorkEntrypoints
 from assessment.entrypoints.standards import StandardEntrypoints
 from assessment.reconciliation import DECLARATIONS
 from assessment.schemas.settings import SettingsSchema
-from assessment.storage import audits
+from assessment.storage import audits, standards
 from touchstone_chassis.api import OperatorApi, Settings
 
 
@@ -22,6 +22,7 @@ class AssessmentService(
     """Standards, who may audit against them, and audit reports from submission to acceptance."""
 
     name = "assessment"
-    indexes = audits.INDEXES
+    indexes = (*audits.INDEXES, *standards.INDEXES)
+    migrations = standards.MIGRATIONS
     reconciliation = DECLARATIONS
     settings = Settings(SettingsSchema())

@@ -72,6 +72,12 @@ def _own(places: Places) -> dict[str, list[dict[str, Any]]]:
         "assessment.list_audits": _all_of(_ONE, state=("submitted", "returned", "accepted")),
         "assessment.get_standard": _all_of({"code": "PS", "version": "3.0"}),
         "assessment.list_standards": _all_of(),
+        "assessment.get_published_standard": [
+            {"id": "PS-3.0"},
+            {"id": "PS-3.0", "version": 1},
+            {"id": "PS-3.0", "on": "2020-01-01"},
+        ],
+        "assessment.list_published_standards": _all_of(_ONE),
         "assessment.list_unfinished": _all_of(_ONE, case=audit),
         "certification.get_case": _all_of({"case_id": audit}),
         "certification.list_cases": _all_of(_ONE, state=("awaiting_member", "awaiting_decision", "held", "decided")),

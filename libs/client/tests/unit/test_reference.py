@@ -96,7 +96,7 @@ def test_a_file_that_is_no_json_is_a_failure_in_one_line(client: type[ToldClient
 def test_all_pages_are_listed(client: type[ToldClient]) -> None:
     client.said = [{"items": [SUMMARY | {"version": 1}], "next": "1"}, {"items": [SUMMARY], "next": None}]
 
-    result = run("list", "--json")
+    result = run("list", "--kind", "rule_set", "--json")
 
     assert [(one["kind"], one["version"]) for one in json.loads(result.stdout)] == [("rule_set", 1), ("rule_set", 2)]
     assert client.calls[1] == ("certification.list_rule_sets", {"after": "1"})
@@ -123,6 +123,29 @@ def test_a_document_that_does_not_have_its_hash_ends_with_no(client: type[ToldCl
     result = run("show", "rule_set", "--json")
 
     assert (result.exit_code, json.loads(result.stdout)["hash_agrees"]) == (context.ANSWER_IS_NO, False)
+
+
+def test_all_kinds_are_listed_unless_one_is_named(client: type[ToldClient]) -> None:
+    client.said = [{"items": [SUMMARY], "next": None}, {"items": [SUMMARY | {"id": "PS-3.0"}], "next": None}]
+
+    result = run("list", "--json")
+
+    assert [(one["kind"], one["id"]) for one in json.loads(result.stdout)] == [
+        ("rule_set", "decision-table"),
+        ("standard", "PS-3.0"),
+    ]
+
+
+def test_a_standard_is_shown_by_its_id(client: type[ToldClient]) -> None:
+    client.said = SUMMARY | {"id": "PS-3.0", "document": DOCUMENT}
+
+    assert run("show", "standard", "PS-3.0", "--version", "2").exit_code == 0
+    assert client.calls == [("assessment.get_published_standard", {"id": "PS-3.0", "version": 2})]
+
+
+@pytest.mark.parametrize("wrong", [("standard",), ("rule_set", "PS-3.0"), ("period",)])
+def test_a_kind_with_ids_needs_one_and_another_takes_none(client: type[ToldClient], wrong: tuple[str, ...]) -> None:
+    assert (run("show", *wrong).exit_code, client.calls) == (2, [])
 
 
 def test_a_version_and_a_day_together_are_a_usage_error(client: type[ToldClient]) -> None:

@@ -17,15 +17,21 @@ _COLUMNS = ("kind", "id", "version", "effective_from", "hash", "published_by", "
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """Whose a kind of reference data is, and how its methods are called."""
+    """Whose a kind of reference data is, how its methods are called, and whether there is more than one of it."""
 
     service: str
     publish: str
     get: str
     list: str
+    has_ids: bool
 
 
-KINDS = {"rule_set": Kind("certification", "publish_rule_set", "get_rule_set", "list_rule_sets")}
+KINDS = {
+    "rule_set": Kind("certification", "publish_rule_set", "get_rule_set", "list_rule_sets", has_ids=False),
+    "standard": Kind(
+        "assessment", "publish_standard", "get_published_standard", "list_published_standards", has_ids=True
+    ),
+}
 """By the `kind` that stands in the document."""
 
 
@@ -89,6 +95,9 @@ def list_published(
 def show(
     session: Session,
     kind: KindName,
+    id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="Of a standard: code and version, as PS-3.0.")
+    ] = None,
     version: Annotated[int | None, typer.Option(help="By its version.")] = None,
     on: Annotated[
         str | None, typer.Option(metavar="YYYY-MM-DD", help="What is effective then; default: today.")
@@ -98,7 +107,9 @@ def show(
     if version is not None and on is not None:
         raise typer.BadParameter("give --version or --on")
     named = known_kind(kind)
-    given: dict[str, Any] = {"version": version, "on": on}
+    if (id is not None) != named.has_ids:
+        raise typer.BadParameter(f"a {kind} is shown {'by its ID' if named.has_ids else 'without an ID'}")
+    given: dict[str, Any] = {"id": id, "version": version, "on": on}
     asked = {name: value for name, value in given.items() if value is not None}
     answer = session.client.call(named.service, named.get, **asked)
     agrees = hash_of(canonical(answer["document"])) == answer["hash"]

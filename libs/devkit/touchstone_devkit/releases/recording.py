@@ -23,7 +23,11 @@ from touchstone_devkit.releases.describing import describe
 
 _REPORT = "assessment.schemas.report"
 FORMS = {
-    "assessment": {"report": (_REPORT, "ReportSchema"), "history": (_REPORT, "HistorySchema")},
+    "assessment": {
+        "report": (_REPORT, "ReportSchema"),
+        "history": (_REPORT, "HistorySchema"),
+        "standard": ("assessment.data.catalogue", "StandardForm"),
+    },
     "certification": {"rule_set": ("certification.data.rule_sets", "RuleSetForm")},
 }
 """What a method takes as it comes and reads by itself: service, name, and where its schema stands."""

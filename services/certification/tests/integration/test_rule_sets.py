@@ -21,7 +21,7 @@ from touchstone_devkit.eventually import eventually
 from touchstone_devkit.processes.leftovers import Ledger
 from touchstone_devkit.processes.ports import free_ports
 from touchstone_devkit.processes.running import LocalProcess
-from touchstone_testing.rule_sets import a_later_rule_set
+from touchstone_testing.reference_data import a_later_rule_set
 
 PACKAGE = pathlib.Path(certification.__file__).parent
 CONFIG = PACKAGE.parent / "config.yaml"
