@@ -23,6 +23,7 @@ PUBLISHED_FOR_OUTSIDERS = {
     "assessment.audit_report_submitted.v1": "the answer to a body that submitted by message",
     "assessment.audit_report_refused.v1": "the answer to a body that submitted by message",
     "assessment.audit_report_returned.v1": "a body learns that it must correct a report",
+    "membership.obligations_published.v1": "whoever reckons by when a member must be certified",
     "assessment.standard_published.v1": "directories of the scheme's standards",
     "certification.rule_set_published.v1": "whoever checks a decision by the rules and the hash that it names",
     "notification.notice_sent.v1": "whoever watches that stakeholders were told",

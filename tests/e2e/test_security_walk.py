@@ -26,7 +26,7 @@ from touchstone_devkit.demo.scheme import Scheme
 from touchstone_devkit.demo.worlds import World, stage
 from touchstone_devkit.eventually import eventually
 from touchstone_devkit.system.runner import SERVICES
-from touchstone_testing.reference_data import a_later_rule_set, a_later_standard
+from touchstone_testing.reference_data import a_later_rule_set, a_later_standard, later_obligations
 
 TIMEOUT_S = 30
 NOBODY = "walker"
@@ -261,6 +261,7 @@ def arguments_of(world: World) -> dict[str, dict[str, Any]]:
         "certification.decide_case": {"case_id": audit},
         "certification.publish_rule_set": {"document": a_later_rule_set()},
         "assessment.publish_standard": {"document": a_later_standard()},
+        "membership.publish_obligations": {"document": later_obligations()},
         "notification.send_notices_again": {"notice_id": "ntc-no-such-notice"},
     }
 

@@ -5,7 +5,7 @@ import functools
 from typing import Any
 
 from touchstone_devkit.demo.worlds import a_world
-from touchstone_testing.reference_data import a_later_rule_set, a_later_standard
+from touchstone_testing.reference_data import a_later_rule_set, a_later_standard, later_obligations
 
 CANARY = "quetzal-7391"
 """Stands in every bad message, and may stand in no log."""
@@ -58,6 +58,6 @@ def _named() -> dict[str, list[Any]]:
     return {
         "report": [report, report | {"scope": None}, report | {"findings": []}, None, CANARY],
         "history": [{"issued_on": "2026-11-01", "source": "https://example.org"}, None, CANARY],
-        "document": [a_later_rule_set(), a_later_standard(), {"kind": "standard"}, None, CANARY],
+        "document": [a_later_rule_set(), a_later_standard(), later_obligations(), {"kind": "standard"}, None, CANARY],
         "body": [body],
     }

@@ -68,6 +68,8 @@ def _own(places: Places) -> dict[str, list[dict[str, Any]]]:
         "membership.get_organisation": _all_of({"member_id": world.case.member_id}),
         "membership.list_organisations": _all_of(_ONE),
         "membership.list_contacts": _all_of({"party": party} | _ONE),
+        "membership.get_obligations": [{}, {"version": 1}, {"on": "2020-01-01"}],
+        "membership.list_obligations": _all_of(_ONE),
         "assessment.get_audit": _all_of({"audit_id": audit}),
         "assessment.list_audits": _all_of(_ONE, state=("submitted", "returned", "accepted")),
         "assessment.get_standard": _all_of({"code": "PS", "version": "3.0"}),

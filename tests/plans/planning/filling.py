@@ -47,6 +47,7 @@ BOUNDED = {
     "leases": "one document for each job that runs alone",
     "sequences": "one document for each sequence of numbers",
     "migrations": "one document for each migration that ran",
+    "obligations": "what the Secretariat publishes, a few in the life of a scheme",
     "standards": "what the Secretariat publishes of a handful of standards",
     "rule_sets": "what the Secretariat publishes, a few in the life of a scheme",
     "mandates": "what the Secretariat signs by hand, a handful a year",

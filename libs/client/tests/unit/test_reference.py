@@ -126,11 +126,13 @@ def test_a_document_that_does_not_have_its_hash_ends_with_no(client: type[ToldCl
 
 
 def test_all_kinds_are_listed_unless_one_is_named(client: type[ToldClient]) -> None:
-    client.said = [{"items": [SUMMARY], "next": None}, {"items": [SUMMARY | {"id": "PS-3.0"}], "next": None}]
+    items = ([SUMMARY | {"id": "obligations"}], [SUMMARY], [SUMMARY | {"id": "PS-3.0"}])
+    client.said = [{"items": item, "next": None} for item in items]
 
     result = run("list", "--json")
 
     assert [(one["kind"], one["id"]) for one in json.loads(result.stdout)] == [
+        ("obligations", "obligations"),
         ("rule_set", "decision-table"),
         ("standard", "PS-3.0"),
     ]

@@ -27,6 +27,7 @@ class Kind:
 
 
 KINDS = {
+    "obligations": Kind("membership", "publish_obligations", "get_obligations", "list_obligations", has_ids=False),
     "rule_set": Kind("certification", "publish_rule_set", "get_rule_set", "list_rule_sets", has_ids=False),
     "standard": Kind(
         "assessment", "publish_standard", "get_published_standard", "list_published_standards", has_ids=True

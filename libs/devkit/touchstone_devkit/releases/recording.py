@@ -28,6 +28,7 @@ FORMS = {
         "history": (_REPORT, "HistorySchema"),
         "standard": ("assessment.data.catalogue", "StandardForm"),
     },
+    "membership": {"obligations": ("membership.data.obligations", "ObligationsForm")},
     "certification": {"rule_set": ("certification.data.rule_sets", "RuleSetForm")},
 }
 """What a method takes as it comes and reads by itself: service, name, and where its schema stands."""
