@@ -25,6 +25,9 @@ PUBLISHED_FOR_OUTSIDERS = {
     "assessment.audit_report_returned.v1": "a body learns that it must correct a report",
     "certification.case_recorded.v1": "copies of the cases, such as a body's own system keeps",
     "certification.certificate_recorded.v1": "copies of the register",
+    "membership.obligations_published.v1": "whoever reckons by when a member must be certified",
+    "assessment.standard_published.v1": "directories of the scheme's standards",
+    "certification.rule_set_published.v1": "whoever checks a decision by the rules and the hash that it names",
     "notification.notice_sent.v1": "whoever watches that stakeholders were told",
 }
 """Types that no service consumes; each with the outsider that it is for."""

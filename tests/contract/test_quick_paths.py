@@ -42,7 +42,7 @@ NOT_GENERATED = {
     "notification.data.notice_rules",
     "touchstone_chassis.config",
 }
-"""Files that the repository itself holds, read once at the start: their fields take what no generator here makes."""
+"""Files, and documents that are published once: their fields take what no generator here makes."""
 
 
 class Letters(str):

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from touchstone_devkit.demo.scheme import Scheme, decision_events
 from touchstone_devkit.demo.worlds import World, stage
 from touchstone_devkit.eventually import eventually
+from touchstone_testing.reference_data import a_later_rule_set, a_later_standard, later_obligations
 
 TIMEOUT_S = 30
 
@@ -80,3 +83,34 @@ def test_a_published_certificate_is_imported_by_the_registrar(
 
     (issued,) = eventually(lambda: decision_events(scheme.wire_tap, taken["audit_id"]), within_s=TIMEOUT_S)
     assert issued["data"]["issued_on"] == "2023-01-26"
+
+
+@pytest.mark.parametrize(
+    ("kind", "document"),
+    [
+        (("rule_set",), a_later_rule_set()),
+        (("standard", "PS-3.0"), a_later_standard()),
+        (("obligations",), later_obligations()),
+    ],
+    ids=lambda given: given[0] if isinstance(given, tuple) else "",
+)
+def test_reference_data_is_published_from_a_file_and_shown_as_it_was_published(
+    scheme: Scheme, tmp_path: Path, kind: tuple[str, ...], document: Any
+) -> None:
+    file, changed = tmp_path / "next.json", tmp_path / "changed.json"
+    file.write_text(json.dumps(document, indent=4))
+    changed.write_text(json.dumps(document | {"effective_from": "2198-01-01"}))
+    as_secretariat = ("--role", "secretariat", "--json")
+
+    taken = answer(touchstone(scheme, "reference", "publish", str(file), *as_secretariat))
+    again = answer(touchstone(scheme, "reference", "publish", str(file), *as_secretariat))
+    refused = touchstone(scheme, "reference", "publish", str(changed), *as_secretariat)
+    listed = answer(touchstone(scheme, "reference", "list", "--kind", kind[0], *as_secretariat))
+    shown = answer(touchstone(scheme, "reference", "show", *kind, "--version", "2", *as_secretariat))
+    today = answer(touchstone(scheme, "reference", "show", *kind, *as_secretariat))
+
+    assert again == taken
+    assert (refused.returncode, "document.effective_from" in refused.stderr) == (1, True)
+    assert (taken["id"], 2) in [(one["id"], one["version"]) for one in listed]
+    assert (shown["document"], shown["hash"], shown["hash_agrees"]) == (document, taken["hash"], True)
+    assert (today["version"], today["hash_agrees"]) == (1, True)

@@ -26,6 +26,7 @@ from touchstone_devkit.demo.scheme import Scheme
 from touchstone_devkit.demo.worlds import World, stage
 from touchstone_devkit.eventually import eventually
 from touchstone_devkit.system.runner import SERVICES
+from touchstone_testing.reference_data import a_later_rule_set, a_later_standard, later_obligations
 
 TIMEOUT_S = 30
 NOBODY = "walker"
@@ -258,6 +259,9 @@ def arguments_of(world: World) -> dict[str, dict[str, Any]]:
         "assessment.review_corrective_action_plan": {"audit_id": audit, "criterion": "6.5", "plan_state": "approved"},
         "certification.sign_mandate": {"rule_set": 1, "standards": [{"code": "PS", "version": "3.0"}], **today},
         "certification.decide_case": {"case_id": audit},
+        "certification.publish_rule_set": {"document": a_later_rule_set()},
+        "assessment.publish_standard": {"document": a_later_standard()},
+        "membership.publish_obligations": {"document": later_obligations()},
         "notification.send_notices_again": {"notice_id": "ntc-no-such-notice"},
     }
 

@@ -147,3 +147,11 @@ class History:
     certified_since: datetime.date | None = detail("As published.", example="2022-04-11", default=None)
     source: str = detail("Where it was published.", example="ASI summary audit report, certificate 195 PS")
     notify: bool = detail("Whether stakeholders are told of this import.", example=False, default=False)
+
+
+@value
+class StandardCriterion:
+    """A criterion by code and short title: the standard's text is its owner's."""
+
+    code: str = detail("Its code.", example="1.1")
+    title: str = detail("Its short title; empty where it is not known.", example="Legal Compliance")

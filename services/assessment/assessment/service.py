@@ -7,7 +7,7 @@ from assessment.entrypoints.pending_work import PendingWorkEntrypoints
 from assessment.entrypoints.standards import StandardEntrypoints
 from assessment.reconciliation import DECLARATIONS
 from assessment.schemas.settings import SettingsSchema
-from assessment.storage import accreditation, audits, refusals
+from assessment.storage import accreditation, audits, refusals, standards
 from touchstone_chassis.api import OperatorApi, Settings
 
 
@@ -23,6 +23,7 @@ class AssessmentService(
 
     name = "assessment"
     collections = (*accreditation.COLLECTIONS, *audits.COLLECTIONS, *refusals.COLLECTIONS)
-    indexes = audits.INDEXES
+    indexes = (*audits.INDEXES, *standards.INDEXES)
+    migrations = standards.MIGRATIONS
     reconciliation = DECLARATIONS
     settings = Settings(SettingsSchema())

@@ -6,9 +6,10 @@ from certification.entrypoints.mandates import MandateEntrypoints
 from certification.entrypoints.members import MemberEntrypoints
 from certification.entrypoints.pending_work import PendingWorkEntrypoints
 from certification.entrypoints.plan_reviews import PlanReviewEntrypoints
+from certification.entrypoints.rule_sets import RuleSetEntrypoints
 from certification.reconciliation import DECLARATIONS
 from certification.schemas.settings import SettingsSchema
-from certification.storage import cases, certificates, mandates, members, plan_reviews
+from certification.storage import cases, certificates, mandates, members, plan_reviews, rule_sets
 from touchstone_chassis.api import OperatorApi, Settings
 
 
@@ -18,6 +19,7 @@ class CertificationService(
     MandateEntrypoints,
     MemberEntrypoints,
     PlanReviewEntrypoints,
+    RuleSetEntrypoints,
     PendingWorkEntrypoints,
     OperatorApi,
 ):
@@ -25,6 +27,7 @@ class CertificationService(
 
     name = "certification"
     collections = members.COLLECTIONS
-    indexes = (*certificates.INDEXES, *cases.INDEXES, *mandates.INDEXES, *plan_reviews.INDEXES)
+    indexes = (*certificates.INDEXES, *cases.INDEXES, *mandates.INDEXES, *plan_reviews.INDEXES, *rule_sets.INDEXES)
+    migrations = rule_sets.MIGRATIONS
     reconciliation = DECLARATIONS
     settings = Settings(SettingsSchema())

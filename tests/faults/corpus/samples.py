@@ -5,13 +5,14 @@ import functools
 from typing import Any
 
 from touchstone_devkit.demo.worlds import a_world
+from touchstone_testing.reference_data import a_later_rule_set, a_later_standard, later_obligations
 
 CANARY = "quetzal-7391"
 """Stands in every bad message, and may stand in no log."""
 
 PLAUSIBLE: list[Any] = [
     *("aud-7f3a", "qatalum", "dnv", "secretariat", "certificate-195", "dnv.qatalum-2022-01"),
-    *("PS", "3.0", "QA", "*", "PT", "SML", "CST", "en", "pt-BR", "email", "9.1", "parked", "certification"),
+    *("PS", "3.0", "PS-3.0", "QA", "*", "PT", "SML", "CST", "en", "pt-BR", "email", "9.1", "parked", "certification"),
     *("assessment.audit_accepted", "assessment.audit_accepted.v1"),
     *("person@example.org", "A. Person", "For the corpus.", "https://example.org/a"),
     *("2022-01-15", "2026-01-01", "2026-12-31", "2026-03-05T09:00:00+00:00"),
@@ -57,5 +58,6 @@ def _named() -> dict[str, list[Any]]:
     return {
         "report": [report, report | {"scope": None}, report | {"findings": []}, None, CANARY],
         "history": [{"issued_on": "2026-11-01", "source": "https://example.org"}, None, CANARY],
+        "document": [a_later_rule_set(), a_later_standard(), later_obligations(), {"kind": "standard"}, None, CANARY],
         "body": [body],
     }

@@ -50,6 +50,7 @@ class Picture:
     cases: list[dict[str, Any]]
     certificates: list[dict[str, Any]]
     mandates: list[dict[str, Any]]
+    rule_sets: list[dict[str, Any]]
     notices: list[dict[str, Any]]
     sent: list[Any]
     parked: list[str]
@@ -67,6 +68,7 @@ def always(picture: Picture) -> list[str]:
         *sequences(picture),
         *records(picture),
         *decisions(picture),
+        *rules(picture),
         *certificates(picture),
         *doubled_notices(picture),
     ]
@@ -129,6 +131,22 @@ def decisions(picture: Picture) -> Iterator[str]:
     yield from (
         f"{case['_id']} has a case and is not accepted" for case in picture.cases if case["_id"] not in accepted
     )
+
+
+def rules(picture: Picture) -> Iterator[str]:
+    """Every decision names the rule set that its day has, whatever was published before, after or meanwhile."""
+    for case in picture.cases:
+        if case["decision"] is None:
+            continue
+        day, kept = case["decision"]["on"], case["evaluation"]
+        wanted = _rule_set_on(day, picture)
+        if wanted is None or (kept["rule_set"], kept["rule_set_hash"]) != (wanted["reference_version"], wanted["hash"]):
+            yield f"{case['_id']} was decided by rule set {kept['rule_set']}, which is not that of {day}"
+
+
+def _rule_set_on(day: str, picture: Picture) -> dict[str, Any] | None:
+    effective = [one for one in picture.rule_sets if one["effective_from"] <= day]
+    return max(effective, key=lambda one: one["reference_version"], default=None)
 
 
 def certificates(picture: Picture) -> Iterator[str]:
@@ -238,7 +256,7 @@ def _waits_rightly(case: dict[str, Any], audit: dict[str, Any], picture: Picture
     if case["state"] == "awaiting_member":
         return not any(m["type"] == ACTIVATED for m in of_member)
     if case["state"] == "awaiting_decision":
-        return not any(_covers(mandate, audit, picture.today) for mandate in picture.mandates)
+        return not any(_covers(mandate, audit, picture) for mandate in picture.mandates)
     return all(_is_missing(code, case, audit, picture) for code in _codes(case))
 
 
@@ -260,9 +278,11 @@ def _is_missing(code: str, case: dict[str, Any], audit: dict[str, Any], picture:
     return code == "number_taken"
 
 
-def _covers(mandate: dict[str, Any], audit: dict[str, Any], today: datetime.date) -> bool:
-    standard = audit["summary"]["standard"]
-    in_time = mandate["valid_from"] <= today.isoformat() <= mandate["valid_until"]
+def _covers(mandate: dict[str, Any], audit: dict[str, Any], picture: Picture) -> bool:
+    standard, today = audit["summary"]["standard"], picture.today.isoformat()
+    rule_set = _rule_set_on(today, picture)
+    in_time = mandate["valid_from"] <= today <= mandate["valid_until"]
+    in_time = in_time and rule_set is not None and mandate["rule_set"] == rule_set["reference_version"]
     return in_time and f"{standard['code']} {standard['version']}" in mandate["standards"]
 
 

@@ -18,6 +18,7 @@ def picture_of(system: System) -> Picture:
         cases=documents("certification", "cases"),
         certificates=documents("certification", "certificates"),
         mandates=documents("certification", "mandates"),
+        rule_sets=documents("certification", "rule_sets"),
         notices=documents("notification", "notices"),
         sent=system.sent,
         parked=system.parked,

@@ -117,6 +117,12 @@ class Scheme(RuleBasedStateMachine):
         command = functools.partial(people.sign_mandate, self.system, standard, from_day=day)
         command(fault=fault, meanwhile=self._move(meanwhile, command))
 
+    @rule(in_days=st.sampled_from([1, 2, 30]), fault=FAULTS, meanwhile=MEANWHILE)
+    def publish_rule_set(self, in_days: int, fault: Fault, meanwhile: int | None) -> None:
+        day = self.system.clock.today() + datetime.timedelta(days=in_days)
+        command = functools.partial(people.publish_rule_set, self.system, from_day=day)
+        command(fault=fault, meanwhile=self._move(meanwhile, command))
+
     @precondition(lambda self: self._cases())
     @rule(which=INDEX, fault=FAULTS, meanwhile=MEANWHILE)
     def decide(self, which: int, fault: Fault, meanwhile: int | None) -> None:

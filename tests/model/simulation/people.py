@@ -9,6 +9,7 @@ from simulation.system import REGISTRARS, System, body
 
 from assessment.data.catalogue import load_catalogue
 from assessment.entrypoints.audits import INTAKE
+from touchstone_testing.reference_data import a_later_rule_set
 
 MEMBERS = ("m-1", "m-2")
 ENTITIES = ("m-1-works", "m-1-mill", "m-2-works")
@@ -137,9 +138,20 @@ def review_plan(system: System, audit: dict[str, Any], *, approved: bool, **trou
     )
 
 
+def publish_rule_set(system: System, *, from_day: datetime.date, **trouble: Any) -> Any:
+    """The next version; it differs from the others in how long a full certificate lasts."""
+    version = len(system.documents("certification", "rule_sets")) + 1
+    document = a_later_rule_set(from_day.isoformat(), full_years=1 + version % 4) | {"version": version}
+    return system.call("certification", "publish_rule_set", document=document, **trouble)
+
+
 def sign_mandate(system: System, standard: int, *, from_day: datetime.date, **trouble: Any) -> Any:
+    """For the newest rule set, be it effective already or not."""
     code, version, _ = STANDARDS[standard]
-    order = {"rule_set": 1, "standards": [{"code": code, "version": version}]}
+    order = {
+        "rule_set": len(system.documents("certification", "rule_sets")),
+        "standards": [{"code": code, "version": version}],
+    }
     days = {"valid_from": from_day.isoformat(), "valid_until": "2090-12-31"}
     return system.call("certification", "sign_mandate", **order, **days, **trouble)
 

@@ -30,7 +30,7 @@ from touchstone_contracts.topology import ServiceTopology, event_queue
 from touchstone_contracts.versions import upcast, versions
 from touchstone_testing.event_keys import unsigned
 from touchstone_testing.memory_mongo import MemoryDatabase
-from touchstone_testing.memory_service import Handler, fresh_caches, handlers_of, instance_of
+from touchstone_testing.memory_service import Handler, fresh_caches, handlers_of, instance_of, migrate
 
 CALL_S_MAX = 60
 CLAIM = datetime.timedelta(seconds=6)
@@ -81,6 +81,7 @@ class Process:
     def __init__(self, service: type, topology: ServiceTopology, settings: dict[str, Any], clock: Any) -> None:
         self.name, self.clock = topology.service, clock
         self.database = MemoryDatabase([*topology.indexes, *BOOKKEEPING_INDEXES])
+        migrate(self.database, topology)
         self._service, self._provided = service, {"clock": clock, "settings": settings}
         handlers = list(handlers_of(service))
         self.commands = {h.name: h for h in handlers if isinstance(h.entrypoint, Method)}

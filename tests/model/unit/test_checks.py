@@ -127,6 +127,11 @@ SPOILED: list[tuple[Callable[[Picture], dict[str, Any]], str]] = [
     (without("events", is_type(checks.REFUSED)), "is decided and no decision was told"),
     (without("cases", is_audit), f"{AUDIT} was accepted and has no case"),
     (without("cases", is_audit), "certificate 10001 rests on no decision"),
+    (
+        changed("rule_sets", lambda _: True, hash="sha256:other"),
+        f"{AUDIT} was decided by rule set 1, which is not that",
+    ),
+    (changed("rule_sets", lambda _: True, effective_from="2199-01-01"), f"{AUDIT} was decided by rule set 1, which is"),
     (twice("certificates", is_audit), "2 certificates with number 10001"),
     (
         twice("certificates", lambda c: c["number"] == 10_002, number=10_003, audit_id="other"),
@@ -237,3 +242,22 @@ def test_deadlines_that_a_restart_forgets_leave_cases_waiting(system: System) ->
         system.moves()[0][1]()
 
     assert [f for f in checks.at_rest(picture_of(system)) if f"{AUDIT} is awaiting_member" in f and "need not" in f]
+
+
+def test_decisions_of_two_days_with_two_rule_sets_are_seen_to_be_right(system: System) -> None:
+    people.accredit(system)
+    for action in ("register", "activate"):
+        people.change_membership(system, "m-1", action)
+    people.sign_mandate(system, 0, from_day=system.clock.today())
+    certify(system, 1, "m-1-works", "conforming")
+    system.settle()
+    people.publish_rule_set(system, from_day=system.clock.today() + datetime.timedelta(days=1))
+    people.sign_mandate(system, 0, from_day=system.clock.today())
+    system.go_on(datetime.timedelta(days=1))
+    certify(system, 2, "m-1-mill", "conforming")
+    system.settle()
+
+    picture = picture_of(system)
+
+    assert checks.at_rest(picture) == []
+    assert [case["evaluation"]["rule_set"] for case in picture.cases] == [1, 2]

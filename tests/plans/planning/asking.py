@@ -68,10 +68,18 @@ def _own(places: Places) -> dict[str, list[dict[str, Any]]]:
         "membership.get_organisation": _all_of({"member_id": world.case.member_id}),
         "membership.list_organisations": _all_of(_ONE),
         "membership.list_contacts": _all_of({"party": party} | _ONE),
+        "membership.get_obligations": [{}, {"version": 1}, {"on": "2020-01-01"}],
+        "membership.list_obligations": _all_of(_ONE),
         "assessment.get_audit": _all_of({"audit_id": audit}),
         "assessment.list_audits": _all_of(_ONE, state=("submitted", "returned", "accepted")),
         "assessment.get_standard": _all_of({"code": "PS", "version": "3.0"}),
         "assessment.list_standards": _all_of(),
+        "assessment.get_published_standard": [
+            {"id": "PS-3.0"},
+            {"id": "PS-3.0", "version": 1},
+            {"id": "PS-3.0", "on": "2020-01-01"},
+        ],
+        "assessment.list_published_standards": _all_of(_ONE),
         "assessment.list_unfinished": _all_of(_ONE, case=audit),
         "certification.get_case": _all_of({"case_id": audit}),
         "certification.list_cases": _all_of(_ONE, state=("awaiting_member", "awaiting_decision", "held", "decided")),
@@ -80,6 +88,8 @@ def _own(places: Places) -> dict[str, list[dict[str, Any]]]:
         "certification.list_certificates": _all_of(
             _ONE, member_id=world.case.member_id, standard="PS", status=("not_yet_valid", "valid", "expired")
         ),
+        "certification.get_rule_set": [{}, {"version": 1}, {"on": "2020-01-01"}],
+        "certification.list_rule_sets": _all_of(_ONE),
         "certification.list_unfinished": _all_of(_ONE, case=audit),
         "notification.get_notice": _all_of({"notice_id": places.notice_id}),
         "notification.list_notices": _all_of(

@@ -46,6 +46,10 @@ BOUNDED = {
     "heartbeats": "one document for each producer",
     "leases": "one document for each job that runs alone",
     "sequences": "one document for each sequence of numbers",
+    "migrations": "one document for each migration that ran",
+    "obligations": "what the Secretariat publishes, a few in the life of a scheme",
+    "standards": "what the Secretariat publishes of a handful of standards",
+    "rule_sets": "what the Secretariat publishes, a few in the life of a scheme",
     "mandates": "what the Secretariat signs by hand, a handful a year",
     "readiness": "emptied by each look that writes into it",
     "restores": "one document for each restore of the database",
@@ -67,6 +71,7 @@ class Growing:
         wanted = sorted(name for name in names if not name.startswith("system."))
         for name in wanted:
             originals = self._originals(service, name)
+            into[name].delete_many({})  # what migrations put into a new database is among the originals, too
             into[name].insert_many(originals or [{}])
             if name not in BOUNDED:
                 _multiply(self._patterns(service, name, regime), into[name], regime)

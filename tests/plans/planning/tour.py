@@ -29,6 +29,7 @@ from touchstone_devkit.demo.worlds import World, a_world, stage
 from touchstone_devkit.eventually import eventually
 from touchstone_devkit.system.runner import SERVICES, System
 from touchstone_testing.event_keys import signed
+from touchstone_testing.reference_data import a_later_rule_set, a_later_standard, later_obligations
 
 WITHIN_S = 30
 DAY_S = 24 * 3600.0
@@ -68,6 +69,9 @@ class Tour:
 
     def run(self) -> None:
         self.no_mandate_yet()
+        self.call(SECRETARIAT, "certification.publish_rule_set", document=a_later_rule_set())
+        self.call(SECRETARIAT, "assessment.publish_standard", document=a_later_standard())
+        self.call(SECRETARIAT, "membership.publish_obligations", document=later_obligations())
         self.finished = self.a_certificate()
         self.refused_and_held()
         self.waits_for_its_member()

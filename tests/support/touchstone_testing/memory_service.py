@@ -17,6 +17,7 @@ from touchstone_chassis.unit_of_work.transaction import Clash, CompletionRecord,
 from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
 from touchstone_contracts.bookkeeping import DEADLINES, OUTBOX
 from touchstone_contracts.envelope import unwrap
+from touchstone_contracts.topology import ServiceTopology
 from touchstone_testing.event_keys import unsigned
 from touchstone_testing.memory_mongo import MemoryDatabase
 
@@ -71,12 +72,19 @@ def handlers_by_subject(service: type) -> Mapping[Any, Callable[..., Any]]:
     return found
 
 
+def migrate(database: MemoryDatabase, topology: ServiceTopology) -> None:
+    """Bring a new database to what a service starts with, as `touchstone provision` does."""
+    for version in sorted(topology.migrations):
+        topology.migrations[version](database)
+
+
 class MemoryService:
     """One service and its database. `provided` is what its instances find by name; a `clock` must be among it."""
 
     def __init__(self, service: type[OperatorApi], **provided: Any) -> None:
         self.service, self.provided = service, fresh_caches(service) | provided
         self.database = MemoryDatabase(service.topology.indexes)
+        migrate(self.database, service.topology)
         database, now = cast(Database, self.database), provided["clock"].now
         self.committer = Committer(
             database, event_time=now, sign=unsigned, committed=lambda _rows, _changes: None, now=now

@@ -205,6 +205,16 @@ def test_a_migration_that_failed_runs_again(backing: Any, database_prefix: str):
     assert len(runs) == 2
 
 
+def test_what_a_migration_cannot_use_is_said_in_its_words(backing: Any, database_prefix: str):
+    def migrate(database: Any) -> None:
+        raise ValueError("standards/ps.json cannot be used: there are 61 criteria.")
+
+    topology = ServiceTopology(service="migrating", migrations={1: migrate})
+
+    with pytest.raises(ProvisioningFailed, match=r"Migration 1 of .*_migrating: standards/ps\.json cannot be used"):
+        provision_databases(backing.mongo_uri, database_prefix, [topology])
+
+
 def test_a_broker_that_is_not_there_and_one_that_refuses_us_are_told_apart_and_no_password_is_shown(backing: Any):
     with pytest.raises(BrokerUnreachable) as unreachable, open_connection("amqp://u:secret@127.0.0.1:1/"):
         pass

@@ -13,7 +13,7 @@ from rich.progress import track
 from touchstone.auth import keys, tokens
 from touchstone.cases import submission
 from touchstone.cases.case_file import case_file
-from touchstone.cli import backfill, backup, cases, dead_letters, notices, provision, reconcile
+from touchstone.cli import backfill, backup, cases, dead_letters, notices, provision, reconcile, reference
 from touchstone.cli.case_views import show_case_file
 from touchstone.cli.context import (
     ANSWER_IS_NO,
@@ -48,6 +48,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(cases.app, name="cases")
 app.add_typer(notices.app, name="notices")
+app.add_typer(reference.app, name="reference")
 app.command(name="case")(cases.case)
 app.command(name="reconcile")(reconcile.command)
 app.command("backfill")(backfill.command)

@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pika.exceptions
@@ -252,10 +252,18 @@ def _run_migrations(database: Database, topology: ServiceTopology) -> list[str]:
     with _lease(database, "migrations"):
         done = {document["_id"] for document in database[MIGRATIONS].find({}, {"_id": 1})}
         for version in sorted(set(topology.migrations) - done):
-            topology.migrations[version](database)
+            _migrate(database, version, topology.migrations[version])
             database[MIGRATIONS].insert_one({"_id": version, "ran_at": datetime.datetime.now(datetime.UTC)})
             carried_out.append(f"{database.name} {version}")
     return carried_out
+
+
+def _migrate(database: Database, version: int, migration: Callable[[Database], None]) -> None:
+    """A migration raises ValueError for what it was given and cannot use, a data file above all."""
+    try:
+        migration(database)
+    except ValueError as error:
+        raise ProvisioningFailed([f"Migration {version} of {database.name}: {error}"]) from error
 
 
 @contextlib.contextmanager

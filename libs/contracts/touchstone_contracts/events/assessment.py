@@ -12,6 +12,7 @@ from touchstone_contracts.values import (
     Problem,
     Scope,
     Standard,
+    StandardCriterion,
 )
 
 _PLACE = {"id": "qatalum-mesaieed", "name": "Qatalum, Mesaieed", "country": "QA"}
@@ -159,3 +160,28 @@ class CorrectiveActionPlanReviewed:
         "By when the plan must be approved.", example="2026-02-15", default=None, public=True
     )
     reviewed_at: datetime.datetime = detail("When.", example="2026-03-09T09:00:00+00:00")
+
+
+@event(
+    "assessment.standard_published",
+    version=1,
+    subject="publication_id",
+    summary="A standard was published: reports are held against it from its first day on, until the next version's.",
+    words="standard {standard} published, version {version}, effective from {effective_from}",
+)
+class StandardPublished:
+    publication_id: str = detail("The standard's id and the version of what was published.", example="PS-3.0/2")
+    standard: Standard = detail("The standard.", example=_STANDARD, public=True)
+    name: str = detail("Its name.", example="Performance Standard V3")
+    version: int = detail("Version of what was published of it; never changed.", example=2, public=True)
+    effective_from: datetime.date = detail("First day (UTC) on which it applies.", example="2027-01-01", public=True)
+    hash: str = detail("SHA-256 of the canonical JSON of what was published.", example="sha256:9f86d081", public=True)
+    certifiable_from: datetime.date = detail("First day on which it may be certified.", example="2022-05-01")
+    new_certificates_until: datetime.date | None = detail("Last day for new certificates.", example=None, default=None)
+    existing_certificates_until: datetime.date | None = detail(
+        "Last day for audits of certificates that there are.", example=None, default=None
+    )
+    criteria: list[StandardCriterion] = detail(
+        "Codes and short titles.", example=[{"code": "1.1", "title": "Legal Compliance"}]
+    )
+    published_by: str = detail("Who published it.", example="secretariat-1", public=True)

@@ -219,3 +219,30 @@ class CaseRecorded:
     certificate_number: int | None = detail(
         "The certificate that it led to; null where it led to none.", example=195, default=None, public=True
     )
+
+
+@event(
+    "certification.rule_set_published",
+    version=1,
+    subject="publication_id",
+    summary="A rule set was published: by it cases are decided from its first day on, until the next one's.",
+    words="rule set {version} published, effective from {effective_from}",
+)
+class RuleSetPublished:
+    publication_id: str = detail("The rule set's id and version.", example="decision-table/2")
+    rule_set_id: str = detail(
+        "Its id; there is one decision table, in versions.", example="decision-table", public=True
+    )
+    version: int = detail("Its version; never changed once published.", example=2, public=True)
+    effective_from: datetime.date = detail("First day (UTC) that it decides on.", example="2027-01-01", public=True)
+    title: str = detail("Its title.", example="Decisions on initial certification audits", public=True)
+    hash: str = detail(
+        "SHA-256 of `content`, as UTF-8.",
+        example="sha256:01db4861bf0ec23bc7480e5d6f97e125a768b24e26131448d27155ea2779de08",
+        public=True,
+    )
+    content: str = detail(
+        "The rule set whole: its canonical JSON, with the source and the confidence of every value.",
+        example='{"effective_from":"2027-01-01","id":"decision-table","kind":"rule_set","version":2}',
+    )
+    published_by: str = detail("Who published it.", example="secretariat-1", public=True)

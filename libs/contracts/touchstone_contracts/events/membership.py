@@ -146,3 +146,23 @@ class ContactChanged:
     language: str = detail("BCP 47 language of notices.", example="en")
     channels: list[str] = detail("How to reach them; `email`.", example=["email"])
     active: bool = detail("False when the person is no longer to be told.", example=True, default=True)
+
+
+@event(
+    "membership.obligations_published",
+    version=1,
+    subject="publication_id",
+    summary="What the classes of membership oblige to was published: from its first day on, until the next version's.",
+    words="obligations {version} published, effective from {effective_from}",
+)
+class ObligationsPublished:
+    publication_id: str = detail("The id and version of the obligations.", example="obligations/2")
+    version: int = detail("Their version; never changed once published.", example=2, public=True)
+    effective_from: datetime.date = detail("First day (UTC) on which they apply.", example="2027-01-01", public=True)
+    title: str = detail("Their title.", example="What the class of a membership obliges to", public=True)
+    hash: str = detail("SHA-256 of `content`, as UTF-8.", example="sha256:9f86d081", public=True)
+    content: str = detail(
+        "The obligations whole: their canonical JSON, with the source and the confidence of every value.",
+        example='{"effective_from":"2027-01-01","id":"obligations","kind":"obligations","version":2}',
+    )
+    published_by: str = detail("Who published them.", example="secretariat-1", public=True)

@@ -22,7 +22,15 @@ from touchstone_contracts.versions import versions
 from touchstone_devkit.releases.describing import describe
 
 _REPORT = "assessment.schemas.report"
-FORMS = {"assessment": {"report": (_REPORT, "ReportSchema"), "history": (_REPORT, "HistorySchema")}}
+FORMS = {
+    "assessment": {
+        "report": (_REPORT, "ReportSchema"),
+        "history": (_REPORT, "HistorySchema"),
+        "standard": ("assessment.data.catalogue", "StandardForm"),
+    },
+    "membership": {"obligations": ("membership.data.obligations", "ObligationsForm")},
+    "certification": {"rule_set": ("certification.data.rule_sets", "RuleSetForm")},
+}
 """What a method takes as it comes and reads by itself: service, name, and where its schema stands."""
 FILES = ("events.json", "services.json")
 

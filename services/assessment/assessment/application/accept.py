@@ -8,7 +8,8 @@ from assessment.domain.audits.audit import Audit
 
 def accept(audit: Audit, repositories: Repositories, *, by: str, at: datetime.datetime) -> None:
     """Raises IllegalTransition, DecisionNotImpartial or InvalidReport."""
-    standard = repositories.catalogue.get(audit.summary.standard.code, audit.summary.standard.version)
+    wanted = audit.summary.standard
+    standard = repositories.catalogue(at.date()).get(wanted.code, wanted.version)
     body = repositories.bodies.get(audit.summary.body_id)
     assert body is not None
     events = audit.accept(by=by, at=at, standard=standard, body_name=body.name)

@@ -5,6 +5,7 @@ Everything that is wrong is answered at once. What comes out is fit to be filed.
 
 import dataclasses
 import datetime
+from collections.abc import Callable
 from typing import Any
 
 from assessment.data.catalogue import Catalogue
@@ -26,9 +27,9 @@ from touchstone_contracts.values import History
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Repositories:
-    """Where to look up what a report names."""
+    """Where to look up what a report names; `catalogue` gives the standards that are effective on a day."""
 
-    catalogue: Catalogue
+    catalogue: Callable[[datetime.date], Catalogue]
     audits: Audits
     bodies: Bodies
     auditors: Auditors
@@ -95,7 +96,8 @@ def _validated(
     judged_on: datetime.date | None,
     audited_by: datetime.date,
 ) -> ValidReport:
-    standard = repositories.catalogue.find(parsed.text("standard", "code"), parsed.text("standard", "version"))
+    catalogue = repositories.catalogue(audited_by)
+    standard = catalogue.find(parsed.text("standard", "code"), parsed.text("standard", "version"))
     body_id = parsed.text("body_id")
     body = repositories.bodies.get(body_id) if body_id else None
     audit = _registered(parsed, repositories, submitting_body)

@@ -1,29 +1,37 @@
-"""Reads the standards from their data files, and refuses a file that contradicts itself.
+"""The form of a standard, everything that can be wrong with one, and the catalogue of those that are effective.
 
 A standard version is one JSON file. Those that come with the service stand in `standards/`; a folder of the scheme
-owner's may hold more, and corrections: a file there replaces the one for the same code and version.
+owner's may hold more, and corrections: a file there replaces the one for the same code and version. Both are read when
+a database is provisioned, and by no service: what is published later comes by a command.
 """
 
 import dataclasses
 import functools
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from assessment.domain.standards import Acceptance, Criterion, NarrowScope, StandardVersion
-from touchstone_contracts.errors import NotFound
-from touchstone_contracts.fields import NAME_LENGTH_MAX, Bounded, Code, Text, Truth
+from touchstone_contracts.errors import FieldError, NotFound
+from touchstone_contracts.field_errors import field_errors
+from touchstone_contracts.fields import NAME_LENGTH_MAX, Bounded, Code, Matching, Text, Truth
 from touchstone_contracts.moments import Day
+from touchstone_contracts.reference import Publication, published
 
 PACKAGED = pathlib.Path(__file__).parent / "standards"
 CONFIDENCES = ("sourced", "recalled", "uncertain")
+SHIPPED_BY, SHIPPED_FROM = "release", "2010-01-01"
+"""Who published what a database is provisioned with, and from which day on: one before the first audit there is."""
 
 
-class CatalogueError(Exception):
-    """A data file cannot be used; the message names it and says everything that is wrong."""
+ID_PATTERN = r"[A-Z]{2,8}-[0-9]{1,3}(\.[0-9]{1,3}){1,2}\Z"
+
+
+class CatalogueError(ValueError):
+    """A standard cannot be used; the message names it and says everything that is wrong."""
 
 
 class _Claim(Schema):
@@ -106,8 +114,9 @@ class StandardFile(Schema):
 
     @validates_schema
     def _sources_are_named(self, data: dict[str, Any], **_: Any) -> None:
-        claims = [*data["criteria"], *data["narrow_scopes"], *(v for v in data.values() if isinstance(v, dict))]
-        used = {claim["source"] for claim in claims if claim.get("confidence") and claim["source"] is not None}
+        values = [value for name, value in data.items() if name != "sources" and isinstance(value, dict)]
+        claims = [*data["criteria"], *data["narrow_scopes"], *values]
+        used = {claim["source"] for claim in claims if claim["source"] is not None}
         if unknown := sorted(used - data["sources"].keys()):
             raise ValidationError(f"Without an address: {', '.join(unknown)}.", "sources")
 
@@ -136,12 +145,27 @@ class StandardFile(Schema):
         )
 
 
+class StandardForm(Schema):
+    """The form of a standard as it is published. `version` counts what is published of one version of the standard."""
+
+    kind = fields.String(required=True, validate=validate.OneOf(["standard"]))
+    id = Matching(ID_PATTERN, longest=32, code="invalid_id", form="code and version, as PS-3.0", required=True)
+    version = fields.Integer(required=True, strict=True, validate=validate.Range(1, 1_000_000))
+    effective_from = Day(required=True)
+    standard = fields.Nested(StandardFile, required=True)
+
+    @validates_schema
+    def _id_is_that_of_the_standard(self, data: dict[str, Any], **_: Any) -> None:
+        if data["id"] != reference_id(data["standard"].code, data["standard"].version):
+            raise ValidationError("Is not code and version of the standard below.", "id")
+
+
 @dataclasses.dataclass(frozen=True)
 class Catalogue:
-    """The standard versions that are known, by code and version, and their data files as they were written."""
+    """The standard versions that are known, by code and version, and what is published of each."""
 
     versions: Mapping[tuple[str, str], StandardVersion]
-    files: Mapping[tuple[str, str], Mapping[str, Any]]
+    publications: Mapping[tuple[str, str], Publication]
 
     def find(self, code: str | None, version: str | None) -> StandardVersion | None:
         return self.versions.get((code or "", version or ""))
@@ -161,31 +185,75 @@ class Catalogue:
         return frozenset(activity for standard in self.versions.values() for activity in standard.activities)
 
 
-def load_catalogue(own_folder: str | None = None) -> Catalogue:
-    """Every standard that comes with the service, and those in `own_folder` beside or instead of them.
+def reference_id(code: str, version: str) -> str:
+    """The id under which a version of a standard is published: `PS-3.0`."""
+    return f"{code}-{version}"
+
+
+def faults(document: Any) -> list[FieldError]:
+    """Everything that is wrong with a standard's document, by path; nothing where reports can be held against it."""
+    try:
+        _FORM.load(document)
+        return []
+    except ValidationError as error:
+        return field_errors(error.normalized_messages())
+
+
+def catalogue_of(publications: Iterable[Publication]) -> Catalogue:
+    """The catalogue of what is effective. Raises CatalogueError for what this release cannot use."""
+    versions: dict[tuple[str, str], StandardVersion] = {}
+    kept: dict[tuple[str, str], Publication] = {}
+    for publication in publications:
+        standard = standard_of(publication)
+        versions[standard.code, standard.version] = standard
+        kept[standard.code, standard.version] = publication
+    return Catalogue(versions, kept)
+
+
+def standard_of(publication: Publication) -> StandardVersion:
+    """The standard that was published. Raises CatalogueError where a newer release published what this cannot use."""
+    try:
+        standard: StandardVersion = _FORM.load(publication.document)["standard"]
+    except ValidationError as error:
+        problem = error.normalized_messages()
+        raise CatalogueError(f"{publication.key} cannot be used by this release: {problem}") from error
+    return dataclasses.replace(standard, hash=publication.hash)
+
+
+def shipped(own_folder: str | None = None) -> list[Publication]:
+    """What a database is provisioned with: what comes with the service, and what is in `own_folder` beside or instead.
 
     Raises CatalogueError for a folder that is not there and for a file that cannot be used.
     """
     folders = [PACKAGED, *([pathlib.Path(own_folder)] if own_folder else [])]
-    versions: dict[tuple[str, str], StandardVersion] = {}
-    files: dict[tuple[str, str], Mapping[str, Any]] = {}
+    found: dict[str, Publication] = {}
     for folder in folders:
         if not folder.is_dir():
             raise CatalogueError(f"{folder} is no folder.")
         for path in sorted(folder.glob("*.json")):
-            standard, written = _read(path)
-            versions[standard.code, standard.version] = standard
-            files[standard.code, standard.version] = written
-    return Catalogue(versions, files)
+            publication = _read(path)
+            found[publication.id] = publication
+    return list(found.values())
 
 
-def _read(path: pathlib.Path) -> tuple[StandardVersion, Mapping[str, Any]]:
+def load_catalogue(own_folder: str | None = None) -> Catalogue:
+    """The catalogue of `shipped`."""
+    return catalogue_of(shipped(own_folder))
+
+
+def _read(path: pathlib.Path) -> Publication:
     try:
         written = json.loads(path.read_text(encoding="utf-8"))
-        return StandardFile().load(written), written
+        standard: StandardVersion = StandardFile().load(written)
     except (OSError, ValueError, ValidationError) as error:
         problem = error.normalized_messages() if isinstance(error, ValidationError) else error
         raise CatalogueError(f"{path} cannot be used: {problem}") from error
+    id = reference_id(standard.code, standard.version)
+    first = {"kind": "standard", "id": id, "version": 1, "effective_from": SHIPPED_FROM, "standard": written}
+    return published(first, by=SHIPPED_BY, at=None)
+
+
+_FORM = StandardForm()
 
 
 def _narrow_scope(data: Mapping[str, Any]) -> NarrowScope:

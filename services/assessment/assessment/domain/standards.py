@@ -39,7 +39,10 @@ class NarrowScope:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StandardVersion:
-    """One version of a standard, as its data file states it; durations in days, an open end is None."""
+    """One version of a standard, as it was published; durations in days, an open end is None.
+
+    `hash` is that of the document which was published.
+    """
 
     code: str
     version: str
@@ -53,6 +56,7 @@ class StandardVersion:
     activities: frozenset[str]
     narrow_scopes: tuple[NarrowScope, ...]
     criteria: tuple[Criterion, ...]
+    hash: str = ""
 
     @functools.cached_property
     def by_code(self) -> Mapping[str, Criterion]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from assessment.application.accredit import accredit_body, register_auditor
+from assessment.data.catalogue import Catalogue
 from assessment.presenters import accreditation as present
 from assessment.schemas.accreditation import AccreditBody, RegisterAuditor
 from assessment.storage.accreditation import Auditors, Bodies
@@ -16,16 +17,22 @@ _ACCREDITING = (SECRETARIAT, REGISTRAR)
 class AccreditationEntrypoints:
     """Who may audit against which standard, where and when."""
 
-    settings: Any
+    clock: Any
+    standards: Any
+    catalogue_cache: Any
     bodies = Stored(Bodies)
     auditors = Stored(Auditors)
 
     @command(AccreditBody(), roles=_ACCREDITING)
     def accredit_body(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Accredit a certification body, or change its scope from the new grant's first day on."""
-        return present.body(accredit_body(request, self.settings["catalogue"], self.bodies))
+        return present.body(accredit_body(request, self._catalogue(), self.bodies))
 
     @command(RegisterAuditor(), roles=_ACCREDITING)
     def register_auditor(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Register an auditor of one or more bodies, or change the scope from the new grant's first day on."""
-        return present.auditor(register_auditor(request, self.settings["catalogue"], self.bodies, self.auditors))
+        return present.auditor(register_auditor(request, self._catalogue(), self.bodies, self.auditors))
+
+    def _catalogue(self) -> Catalogue:
+        catalogue: Catalogue = self.standards.catalogue(self.clock.now().date(), self.catalogue_cache)
+        return catalogue

@@ -1,5 +1,6 @@
 """The methods for audits, and the queue on which their reports may come as messages."""
 
+import functools
 from typing import Any
 
 from assessment.application.accept import accept
@@ -34,8 +35,9 @@ INTAKE = "assessment.intake"
 class AuditEntrypoints:
     """Audit reports from submission to acceptance."""
 
-    settings: Any
     clock: Any
+    standards: Any
+    catalogue_cache: Any
     audits = Stored(Audits)
     bodies = Stored(Bodies)
     auditors = Stored(Auditors)
@@ -111,5 +113,8 @@ class AuditEntrypoints:
 
     def _repositories(self) -> Repositories:
         return Repositories(
-            catalogue=self.settings["catalogue"], audits=self.audits, bodies=self.bodies, auditors=self.auditors
+            catalogue=functools.partial(self.standards.catalogue, cache=self.catalogue_cache),
+            audits=self.audits,
+            bodies=self.bodies,
+            auditors=self.auditors,
         )

@@ -26,6 +26,7 @@ def audit_line(audit: Audit) -> dict[str, Any]:
         "audited_until": summary.audited_until,
         "submitted_at": audit.latest.submitted_at,
         "accepted_at": audit.accepted_at,
+        "standard_hash": audit.standard_hash,
     }
 
 

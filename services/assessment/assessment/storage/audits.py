@@ -89,6 +89,7 @@ def _audit_document(audit: Audit) -> dict[str, Any]:
         "plan_reviews": [_review_document(review) for review in audit.plan_reviews],
         "accepted_by": audit.accepted_by,
         "accepted_at": audit.accepted_at,
+        "standard_hash": audit.standard_hash,
         "history": _plain(audit.history) if audit.history else None,
     }
 
@@ -104,6 +105,7 @@ def _audit(document: dict[str, Any]) -> Audit:
         plan_reviews=tuple(_review(review) for review in document["plan_reviews"]),
         accepted_by=document["accepted_by"],
         accepted_at=document["accepted_at"],
+        standard_hash=document.get("standard_hash"),
         history=_value(History, document["history"]) if document["history"] else None,
     )
 

@@ -4,7 +4,7 @@ import json
 import pathlib
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import nameko
@@ -18,6 +18,7 @@ from assessment.data.catalogue import load_catalogue
 from assessment.entrypoints.audits import INTAKE
 from assessment.service import AssessmentService
 from touchstone_chassis.config import for_nameko, load
+from touchstone_chassis.mongo.clock import move
 from touchstone_contracts.events import assessment as events
 from touchstone_contracts.roles import ASSESSOR, REGISTRAR, SECRETARIAT
 from touchstone_contracts.topology import ServiceTopology, event_queue
@@ -33,6 +34,7 @@ HEARD = [
     events.AuditReportRefused,
     events.AuditAccepted,
     events.CorrectiveActionPlanReviewed,
+    events.StandardPublished,
 ]
 LISTENER = ServiceTopology(service="listener", consumes=HEARD)
 SCOPE = {
@@ -134,6 +136,7 @@ def service(backing: Any, amqp_uri: str, database_prefix: str, issuer: Issuer) -
         **event_keys().environment("assessment"),
         "TOUCHSTONE_ISSUERS": "tests",
         "ASSESSMENT_HTTP_PORT": "0",
+        "TOUCHSTONE_SANDBOX": "true",
     }
     with nameko.config.patch(for_nameko(load(str(CONFIG), environment), "assessment"), clear=True):
         container = ServiceContainer(AssessmentService)
@@ -142,6 +145,12 @@ def service(backing: Any, amqp_uri: str, database_prefix: str, issuer: Issuer) -
         eventually(lambda: resources.consumer._check()[0])
         yield container
         container.stop()
+
+
+@pytest.fixture
+def move_clock(backing: Any, database_prefix: str) -> Callable[[float], None]:
+    """Moves the clock of the service so many days on."""
+    return lambda days: move(backing.mongo_uri, database_prefix, days * 86_400, sandbox=True)
 
 
 @pytest.fixture

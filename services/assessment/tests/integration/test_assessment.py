@@ -1,5 +1,6 @@
 """Assessment on a real broker and database: calls, messages, events, and who may see what."""
 
+import datetime
 import json
 from typing import Any
 
@@ -14,9 +15,12 @@ from touchstone_contracts.events.assessment import (
     AuditReportSubmitted,
     BodyAccredited,
     CorrectiveActionPlanReviewed,
+    StandardPublished,
 )
+from touchstone_contracts.reference import canonical, hash_of
 from touchstone_contracts.roles import MEMBER, OPERATOR
 from touchstone_devkit.eventually import eventually
+from touchstone_testing.reference_data import a_later_standard
 
 
 def codes(reply: dict[str, Any]) -> list[tuple[str, str]]:
@@ -305,3 +309,23 @@ def test_a_message_that_is_no_object_is_answered_and_kept_as_a_dead_letter(accre
     (kept,) = eventually(lambda: accredited.call("list_dead_letters", operator)["result"]["items"])
     assert (kept["queue"], kept["message_id"], kept["reason"]) == (INTAKE, "m-1", "undecodable")
     assert accredited.waiting(INTAKE) == 0
+
+
+def test_a_report_is_held_against_the_standard_that_was_published_for_its_day(
+    accredited: Any, issuer: Any, secretariat: str, report: dict[str, Any], move_clock: Any
+) -> None:
+    begins = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=2)
+    document = a_later_standard(begins.isoformat(), acceptance="automatic")
+    published = accredited.call("publish_standard", secretariat, document=document)["result"]
+    first = accredited.call("submit_audit_report", issuer.assessor(), report=report)["result"]
+
+    move_clock(2)
+    shown = {"id": "PS-3.0"}
+    eventually(lambda: accredited.call("get_published_standard", secretariat, **shown)["result"]["version"] == 2)
+    second = accredited.call("submit_audit_report", issuer.assessor(), report=report | {"report_id": "R-2"})["result"]
+
+    assert (first["state"], second["state"]) == ("submitted", "accepted")
+    kept = accredited.call("get_audit", issuer.assessor(), audit_id=second["audit_id"])["result"]["standard_hash"]
+    assert kept == published["hash"] == hash_of(canonical(document))
+    heard = accredited.heard(StandardPublished)
+    assert (heard["subject"], heard["data"]["hash"]) == ("PS-3.0/2", published["hash"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from assessment.data.catalogue import Catalogue, load_catalogue
+from assessment.data.catalogue import load_catalogue
 from assessment.domain.accreditation import Auditor, Body, Grant
 from assessment.domain.report_checks.checklist import faults as content_faults
 from assessment.domain.report_checks.facts import Facts
@@ -16,6 +16,8 @@ from assessment.service import AssessmentService
 from touchstone_contracts.bookkeeping import OUTBOX
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import FieldError
+from touchstone_contracts.publishing import publication_of
+from touchstone_contracts.reference import published
 from touchstone_contracts.roles import ASSESSOR, REGISTRAR, SECRETARIAT
 from touchstone_testing.memory_service import MemoryService
 
@@ -105,11 +107,23 @@ class Clock:
 class Office(MemoryService):
     """The service, and callers of each role."""
 
-    def __init__(self, catalogue: Catalogue = CATALOGUE) -> None:
-        super().__init__(AssessmentService, clock=Clock(), settings={"catalogue": catalogue})
+    def __init__(self, **rules: Any) -> None:
+        super().__init__(AssessmentService, clock=Clock())
+        self.correct(**rules)
         self.secretariat = Caller("secretariat-1", SECRETARIAT)
         self.registrar = Caller("registrar-1", REGISTRAR)
         self.dnv = Caller("dnv-reports", ASSESSOR, cab="dnv")
+
+    def correct(self, **rules: Any) -> None:
+        """Have these rule values in PS 3.0, as if they had been published so."""
+        stored = self.database["standards"].find_one({"_id": "PS-3.0/1"})
+        document = publication_of(stored).document
+        for name, value in rules.items():
+            document["standard"][name]["value"] = value
+        changed = published(document, by="release", at=None)
+        self.database["standards"].replace_one(
+            {"_id": changed.key}, stored | {"content": changed.content, "hash": changed.hash}
+        )
 
     def accredit(self) -> "Office":
         grant = {
@@ -170,6 +184,6 @@ def office() -> Office:
 
 
 @pytest.fixture
-def office_with() -> Callable[[Catalogue], Office]:
-    """The service with other standards."""
-    return lambda catalogue: Office(catalogue).accredit()
+def office_with() -> Callable[..., Office]:
+    """The service with other rule values in PS 3.0."""
+    return lambda **rules: Office(**rules).accredit()

@@ -1,7 +1,6 @@
 """What the service does for whom, without broker and database."""
 
 import copy
-import dataclasses
 import datetime
 import json
 import pathlib
@@ -10,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from assessment.data.catalogue import Catalogue, load_catalogue
-from assessment.domain.standards import Acceptance
 from assessment.schemas.accreditation import AccreditBody, RegisterAuditor
 from assessment.schemas.audits import GetAudit, ListAudits, ReturnAuditReport
 from assessment.schemas.corrective_actions import ReviewCorrectiveActionPlan
@@ -48,7 +45,9 @@ def test_a_report_goes_from_submission_to_acceptance(office: Any) -> None:
     assert office.events()[1].body_name == "DNV"
 
 
-def test_a_submission_reads_the_body_the_audit_and_the_team_and_an_acceptance_the_report_besides(office: Any) -> None:
+def test_a_submission_reads_the_days_standards_body_audit_and_team_and_an_acceptance_the_report_besides(
+    office: Any,
+) -> None:
     office.database.reads.clear()
 
     audit_id = office.submit()["audit_id"]
@@ -56,8 +55,8 @@ def test_a_submission_reads_the_body_the_audit_and_the_team_and_an_acceptance_th
     office.database.reads.clear()
     office.call("accept_audit_report", office.secretariat, audit_id=audit_id)
 
-    assert submitting == ["bodies", "audits", "auditors"]
-    assert office.database.reads == ["audits", "bodies", "reports", "auditors"]
+    assert submitting == ["standards", "bodies", "audits", "auditors"]
+    assert office.database.reads == ["audits", "standards", "bodies", "reports", "auditors"]
 
 
 def test_a_report_of_another_body_is_refused_as_such(office: Any) -> None:
@@ -74,14 +73,9 @@ def test_a_body_never_learns_whether_another_handed_in_a_report(office: Any) -> 
         office.submit(caller=OTHER_BODY)
 
 
-def test_the_same_report_again_exists_already_even_after_its_standard_closed(
-    office_with: Callable[[Catalogue], Any], a_report: Building
-) -> None:
-    office = office_with(load_catalogue())
+def test_the_same_report_again_exists_already_even_after_its_standard_closed(office: Any, a_report: Building) -> None:
     office.submit()
-    standard = office.provided["settings"]["catalogue"].find("PS", "3.0")
-    closed = dataclasses.replace(standard, new_certificates_until=datetime.date(2026, 11, 1))
-    office.provided["settings"] = {"catalogue": Catalogue({("PS", "3.0"): closed}, {})}
+    office.correct(new_certificates_until="2026-11-01", existing_certificates_until="2026-11-01")
 
     with pytest.raises(AlreadyExists):
         office.submit()
@@ -103,11 +97,8 @@ def test_a_returned_report_comes_again_under_its_id_and_the_earlier_one_is_kept(
     assert {d["report"]["recommendation"] for d in office.documents("reports")} == {"certify", "do_not_certify"}
 
 
-def test_a_standard_that_wants_nobodys_look_is_accepted_at_once(office_with: Callable[[Catalogue], Any]) -> None:
-    standard = load_catalogue().find("PS", "3.0")
-    assert standard is not None
-    automatic = dataclasses.replace(standard, acceptance=Acceptance.AUTOMATIC)
-    office = office_with(Catalogue(dict(load_catalogue().versions) | {("PS", "3.0"): automatic}, {}))
+def test_a_standard_that_wants_nobodys_look_is_accepted_at_once(office_with: Callable[..., Any]) -> None:
+    office = office_with(acceptance="automatic")
 
     answer = office.submit()
 
@@ -379,10 +370,10 @@ def test_a_request_of_the_wrong_form_is_refused(schema: Any, request_: dict[str,
     assert [(e.path, e.code) for e in refused.value.errors] == [(path, code)]
 
 
-def test_the_settings_load_the_standards_and_stop_the_start_where_they_cannot(tmp_path: pathlib.Path) -> None:
-    assert len(validated(SettingsSchema(), {"standards_folder": None})["catalogue"].versions) == 3
-    with pytest.raises(ConfigError, match="is no folder"):
-        validated(SettingsSchema(), {"standards_folder": str(tmp_path / "absent")})
+def test_a_folder_of_standards_in_the_settings_stops_the_start() -> None:
+    assert validated(SettingsSchema(), {}) == {}
+    with pytest.raises(ConfigError, match="standards_folder: Unknown field"):
+        validated(SettingsSchema(), {"standards_folder": "/standards"})
 
 
 @pytest.fixture

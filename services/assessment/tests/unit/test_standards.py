@@ -42,7 +42,7 @@ def test_the_performance_standard_has_its_criteria_each_once_under_eleven_princi
 
 
 def test_what_is_not_known_of_the_chain_of_custody_standard_says_so() -> None:
-    written = CATALOGUE.files["COC", "2.0"]
+    written = CATALOGUE.publications["COC", "2.0"].document["standard"]
 
     sourced = {c["code"] for c in written["criteria"] if c["confidence"] == "sourced"}
     assert sourced == {"7.2", "8"}

@@ -7,7 +7,7 @@ from typing import Any
 from certification.application.issue_certificate import PERFORMANCE_STANDARD, CertificateIssue
 from certification.domain.audits import Audit, decision_day, took_part
 from certification.domain.cases.case import Case, CaseState, open_case
-from certification.domain.cases.verdict import weigh
+from certification.domain.cases.verdict import Verdict, weigh
 from certification.domain.mandates import Mandate
 from certification.domain.rules.facts import Surroundings, next_change_on
 from certification.domain.rules.rule_set import Outcome, RuleSet
@@ -17,17 +17,18 @@ from certification.storage.jobs import Jobs
 from certification.storage.mandates import MandateCache, Mandates
 from certification.storage.members import Members
 from certification.storage.plan_reviews import PlanReviews
+from certification.storage.rule_sets import RuleSetCache, RuleSets
 from touchstone_contracts.errors import DecisionNotImpartial, IllegalTransition, NotFound
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Terms:
-    """By which rules, from which number on, and when a case is dealt with; and the mandates that are known already."""
+    """From which number on, and when a case is dealt with; and the mandates and rule sets that are known already."""
 
-    rules: RuleSet
     first_number: int
     now: datetime.datetime
     mandate_cache: MandateCache
+    rule_set_cache: RuleSetCache
 
     @property
     def today(self) -> datetime.date:
@@ -50,7 +51,7 @@ class CaseDecision:
     def __init__(self, unit: Any):
         self._opened: set[str] = set()
         self._cases, self._certificates, self._mandates = Cases(unit), Certificates(unit), Mandates(unit)
-        self._members, self._reviews = Members(unit), PlanReviews(unit)
+        self._members, self._reviews, self._rule_sets = Members(unit), PlanReviews(unit), RuleSets(unit)
         self._jobs, self._certificate_issue = Jobs(unit), CertificateIssue(unit)
 
     def open(self, audit: Audit, correlation_id: str, terms: Terms) -> None:
@@ -86,22 +87,23 @@ class CaseDecision:
 
     def _deal_with(self, case: Case, terms: Terms, *, person: str | None = None) -> None:
         now, was_held = terms.now, case.state is CaseState.HELD
-        around = self._look_around(case, terms)
+        rules = self._rule_sets.effective_on(decision_day(case.audit, terms.today), terms.rule_set_cache)
+        around = self._look_around(case, terms, rules)
         if case.version == 0:
             case.first_of_entity = not around.has_other_cases
-        verdict = weigh(case.audit, around, terms.rules, today=terms.today, person=person)
+        verdict = weigh(case.audit, around, rules, today=terms.today, person=person)
         if verdict is None:
             self._save_waiting(case, [], now, changed=case.version == 0)
             return
         evaluation, name = verdict.evaluation, verdict.member.profile.legal_name
         if evaluation.outcome is Outcome.HELD:
             held = case.hold(evaluation, member_name=name, now=now)
-            self._save_waiting(case, held, now, changed=bool(held))
-            self._schedule_hold(case, next_change_on(case.audit, verdict.member, terms.today))
+            self._save_waiting(case, held, now, changed=case.evaluation is evaluation)
+            self._schedule_hold(case, _next_look_on(case.audit, verdict, terms.today))
             return
         if verdict.authority is None:
-            changed = case.await_decision(evaluation, member_name=name, now=now)
-            self._save_waiting(case, [], now, changed=changed)
+            case.await_decision(evaluation, member_name=name, now=now)
+            self._save_waiting(case, [], now, changed=case.evaluation is evaluation)
             return
         if evaluation.outcome is Outcome.REFUSED:
             self._cases.save(case, case.refuse(evaluation, verdict.authority, member_name=name, now=now))
@@ -110,7 +112,7 @@ class CaseDecision:
         if was_held:
             self._jobs.forget_hold(case)
 
-    def _look_around(self, case: Case, terms: Terms) -> Surroundings:
+    def _look_around(self, case: Case, terms: Terms, rules: RuleSet | None) -> Surroundings:
         audit = case.audit
         member = self._members.get(audit.member_id)
         if member is None:
@@ -121,7 +123,7 @@ class CaseDecision:
         around = Surroundings(
             member=member,
             reviews=self._reviews.of_audit(audit.audit_id) if audit.nonconformities else (),
-            mandates=() if audit.history else self._mandates_for(audit, terms, day),
+            mandates=() if audit.history or rules is None else self._mandates_for(audit, terms, rules, day),
             number_taken=taken is not None,
         )
         # A certificate is entered with the decision of a case: where its entity has no other case, it has none yet.
@@ -136,8 +138,8 @@ class CaseDecision:
             has_other_cases=True,
         )
 
-    def _mandates_for(self, audit: Audit, terms: Terms, day: datetime.date) -> tuple[Mandate, ...]:
-        return terms.mandate_cache.unexpired(audit, rule_set=terms.rules.number, day=day, mandates=self._mandates)
+    def _mandates_for(self, audit: Audit, terms: Terms, rules: RuleSet, day: datetime.date) -> tuple[Mandate, ...]:
+        return terms.mandate_cache.unexpired(audit, rule_set=rules.number, day=day, mandates=self._mandates)
 
     def _save_waiting(self, case: Case, events: list[Any], now: datetime.datetime, *, changed: bool) -> None:
         if changed:
@@ -150,6 +152,13 @@ class CaseDecision:
             self._jobs.end_hold(case, until=until)
         if resume_on is not None:
             self._jobs.resume(case, on=resume_on)
+
+
+def _next_look_on(audit: Audit, verdict: Verdict, today: datetime.date) -> datetime.date | None:
+    """Tomorrow, where there were no rules: what ships with a release is published without waking anybody."""
+    if verdict.evaluation.rule_set is None and audit.history is None:
+        return today + datetime.timedelta(days=1)
+    return next_change_on(audit, verdict.member, today)
 
 
 def _why_not(case: Case) -> str:

@@ -5,13 +5,13 @@ from typing import Any
 from certification.application.decide_case import CaseDecision, Terms
 from certification.application.translation import audit_of
 from certification.application.wake_cases import CaseWaking
-from certification.data import rule_sets
 from certification.domain.cases.case import Case
 from certification.presenters import cases as present
 from certification.schemas.cases import DecideCase, GetCase, ListCases
 from certification.storage.cases import Cases
 from certification.storage.jobs import PLAN_DUE, RESUME, REVIEW, WAKE
 from certification.storage.mandates import MandateCache
+from certification.storage.rule_sets import RuleSetCache
 from touchstone_chassis.api import Job, Stored, command, on_event, on_job, page, query
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.envelope import Envelope
@@ -27,7 +27,9 @@ class CaseEntrypoints:
     case_decision = Stored(CaseDecision)
     case_waking = Stored(CaseWaking)
 
-    mandate_cache = MandateCache()  # of the process: nameko makes an instance of the class for each worker
+    # Of the process: nameko makes an instance of the class for each worker.
+    mandate_cache = MandateCache()
+    rule_set_cache = RuleSetCache()
 
     @on_event(AuditAccepted, handler="open_case")
     def open_case(self, event: AuditAccepted, envelope: Envelope) -> None:
@@ -51,7 +53,7 @@ class CaseEntrypoints:
 
     @command(DecideCase(), roles=(SECRETARIAT,))
     def decide_case(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """The caller decides a case by the rule set in force; answers the case as `get_case` does.
+        """The caller decides a case by the rule set that is effective; answers the case as `get_case` does.
 
         Errors: not_found, decision_not_impartial, illegal_transition (decided, held, or its member is not known).
         """
@@ -79,10 +81,10 @@ class CaseEntrypoints:
 
     def _terms(self) -> Terms:
         return Terms(
-            rules=rule_sets.load(self.settings["rule_set"]),
             first_number=self.settings["first_certificate_number"],
             now=self.clock.now(),
             mandate_cache=self.mandate_cache,
+            rule_set_cache=self.rule_set_cache,
         )
 
 

@@ -9,15 +9,18 @@ from certification.presenters import mandates as present
 from certification.schemas.mandates import SignMandate
 from certification.storage.jobs import Jobs
 from certification.storage.mandates import Mandates
+from certification.storage.rule_sets import RuleSets
 from touchstone_chassis.api import Stored, command
 from touchstone_contracts.callers import Caller
-from touchstone_contracts.errors import AlreadyExists
+from touchstone_contracts.errors import AlreadyExists, FieldError, InvalidRequest
+from touchstone_contracts.field_errors import counted
 from touchstone_contracts.roles import SECRETARIAT
 
 
 class MandateEntrypoints:
     clock: Any
     mandates = Stored(Mandates)
+    rule_sets = Stored(RuleSets)
     jobs = Stored(Jobs)
 
     @command(SignMandate(), roles=(SECRETARIAT,))
@@ -26,6 +29,9 @@ class MandateEntrypoints:
 
         Undecided cases that it covers are decided soon after. Errors: invalid_request, already_exists.
         """
+        if self.rule_sets.get(request["rule_set"]) is None:
+            unknown = FieldError("rule_set", "unknown_choice", f"There is no rule set {request['rule_set']}.")
+            raise InvalidRequest(counted(1, "the request"), [unknown])
         now = self.clock.now()
         mandate = Mandate(
             id=request["mandate_id"] or f"mandate-{uuid.uuid4().hex}",

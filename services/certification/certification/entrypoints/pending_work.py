@@ -3,7 +3,7 @@
 from typing import Any
 
 from certification.domain.cases.case import Case, CaseState
-from certification.domain.mandates import next_in_force
+from certification.domain.mandates import Mandate, next_in_force
 from certification.presenters.pending_work import pending_work_of
 from certification.storage.cases import Cases
 from certification.storage.certificates import Certificates
@@ -16,7 +16,6 @@ from touchstone_contracts.roles import FOLLOWERS
 
 
 class PendingWorkEntrypoints:
-    settings: Any
     clock: Any
     event_history: Any
     cases = Stored(Cases)
@@ -37,13 +36,15 @@ class PendingWorkEntrypoints:
         return {"case": certificate.record.audit_id if certificate else None}
 
     def _waiting(self, case: Case) -> Waiting:
-        today, rule_set = self.clock.today(), self.settings["rule_set"]
-        open_decision = case.state is CaseState.AWAITING_DECISION
-        mandates = self.mandates.unexpired(case.audit, rule_set=rule_set, day=today) if open_decision else ()
+        today, rule_set = self.clock.today(), case.evaluation.rule_set if case.evaluation else None
+        if case.state is not CaseState.AWAITING_DECISION or rule_set is None:
+            mandates: tuple[Mandate, ...] = ()
+        else:
+            mandates = self.mandates.unexpired(case.audit, rule_set=rule_set, day=today)
         return pending_work_of(
             case,
             today=today,
-            mandates=tuple(m for m in mandates if m.covers(case.audit, rule_set=rule_set, day=today)),
+            mandates=tuple(m for m in mandates if m.covers(case.audit, rule_set=m.rule_set, day=today)),
             coming=next_in_force(mandates, today),
             next_look=self.event_history.next_due((RESUME, PLAN_DUE), case.id),
         )

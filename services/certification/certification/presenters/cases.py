@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from certification.domain.cases.case import Case, CaseState, Decision
+from certification.domain.rules.evaluator import Evaluation
 from certification.presenters.values import plain
 from touchstone_contracts.values import Reason
 
@@ -47,8 +48,10 @@ def case_in_full(case: Case) -> dict[str, Any]:
         "reasons": reasons(evaluation.reasons) if evaluation else [],
         "row": evaluation.row if evaluation else None,
         "rule_set": evaluation.rule_set if evaluation else None,
+        "rule_set_id": evaluation.rule_set_id if evaluation else None,
+        "rule_set_hash": evaluation.rule_set_hash if evaluation else None,
         "trace": [step.as_dict() for step in evaluation.trace] if evaluation else [],
-        "decision": _decision(case.decision) if case.decision else None,
+        "decision": _decision(case.decision, evaluation) if case.decision and evaluation else None,
     }
 
 
@@ -71,8 +74,11 @@ def reasons(given: Sequence[Reason]) -> list[dict[str, str]]:
     return [{"rule": one.rule, "code": one.code, "text": one.text} for one in given]
 
 
-def _decision(decision: Decision) -> dict[str, Any]:
+def _decision(decision: Decision, evaluation: Evaluation) -> dict[str, Any]:
+    """With the rule set that it was made by; `id` and `hash` are null of a decision of 0.1, which kept neither."""
+    rule_set = {"id": evaluation.rule_set_id, "version": evaluation.rule_set, "hash": evaluation.rule_set_hash}
     return {
+        "rule_set": rule_set,
         "outcome": decision.outcome.value,
         "row": decision.row,
         "decided_on": decision.on.isoformat(),

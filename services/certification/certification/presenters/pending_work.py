@@ -17,6 +17,7 @@ _MISSING: dict[str, tuple[str, str | None]] = {
     "certificate_exists": ("the certificate for the same entity, standard and scope to expire", None),
     "number_taken": ("the registrar: the number of the imported certificate is another's", _REGISTRAR),
     "audit_not_finished": ("the audit's last day", _SECRETARIAT),
+    "no_rule_set": ("a rule set that is effective on the day of its decision", _SECRETARIAT),
     "audit_type_not_supported": ("a rule set that decides audits of its type", _SECRETARIAT),
 }
 """By the code of the reason that holds a case: what would end the hold, and who can bring it. See the rule set."""

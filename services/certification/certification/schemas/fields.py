@@ -1,8 +1,6 @@
-"""What several forms have in common: identifiers, codes, pages of a list, and the number of a rule set."""
+"""What several forms have in common: identifiers, codes, and pages of a list."""
 
-from marshmallow import ValidationError, fields, validate
-
-from certification.data import rule_sets
+from marshmallow import fields, validate
 
 LIMIT_DEFAULT, LIMIT_MAX = 50, 200
 ID = validate.Length(1, 200)
@@ -12,8 +10,3 @@ CODE = validate.Length(1, CODE_LENGTH_MAX)
 
 def page_limit() -> fields.Field:
     return fields.Integer(load_default=LIMIT_DEFAULT, strict=True, validate=validate.Range(1, LIMIT_MAX))
-
-
-def check_rule_set(number: int) -> None:
-    if not rule_sets.exists(number):
-        raise ValidationError({"rule_set": [{"code": "unknown_choice", "message": f"There is no rule set {number}."}]})

@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
-from certification.schemas.fields import CODE_LENGTH_MAX, check_rule_set
+from certification.schemas.fields import CODE_LENGTH_MAX
 from touchstone_contracts.fields import Text, identifier
 from touchstone_contracts.moments import Day
 from touchstone_contracts.values import Standard
@@ -27,10 +27,6 @@ class SignMandate(Schema):
     standards = fields.List(fields.Nested(_StandardVersion), required=True, validate=validate.Length(1, 50))
     valid_from = Day(required=True)
     valid_until = Day(required=True)
-
-    @validates_schema
-    def check_rule_set(self, data: dict, **_: Any) -> None:
-        check_rule_set(data["rule_set"])
 
     @validates_schema
     def check_days(self, data: dict, **_: Any) -> None:

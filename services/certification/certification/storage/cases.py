@@ -107,6 +107,8 @@ def case_of(document: Mapping[str, Any]) -> Case:
 def _evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "rule_set": evaluation.rule_set,
+        "rule_set_id": evaluation.rule_set_id,
+        "rule_set_hash": evaluation.rule_set_hash,
         "on": evaluation.on.isoformat(),
         "outcome": evaluation.outcome.value,
         "row": evaluation.row,
@@ -120,6 +122,8 @@ def _evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
 def _evaluation(document: Mapping[str, Any]) -> Evaluation:
     return Evaluation(
         rule_set=document["rule_set"],
+        rule_set_id=document.get("rule_set_id"),  # 0.1 wrote neither
+        rule_set_hash=document.get("rule_set_hash"),
         on=datetime.date.fromisoformat(document["on"]),
         outcome=Outcome(document["outcome"]),
         row=document["row"],

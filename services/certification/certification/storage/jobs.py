@@ -6,6 +6,7 @@ from typing import Any
 from certification.domain.cases.case import Case
 from certification.domain.certificates.certificate import Certificate
 from certification.domain.mandates import Mandate
+from touchstone_contracts.reference import Edition
 
 REVIEW, RESUME, PLAN_DUE, EXPIRY, WAKE = "case_review", "case_resume", "plan_due", "certificate_expiry", "wake_cases"
 """Look at a case now; look at it on the day when the calendar changes something; its plan's due date has passed; a
@@ -34,8 +35,11 @@ class Jobs:
         self._schedule(EXPIRY, certificate.id, correlation_id, expiry_due(certificate))
 
     def wake(self, cases: dict[str, str], *, at: datetime.datetime, after: str = "") -> None:
-        """Have the undecided cases that match looked at; `cases` compares one field, as `Cases.undecided` does."""
-        ((name, wanted),) = cases.items()
+        """Have the undecided cases that match looked at; `cases` compares one field, as `Cases.undecided` does.
+
+        Without a field it is all of them.
+        """
+        ((name, wanted),) = cases.items() or [("all", "")]
         self._unit.schedule(WAKE, f"{name}/{wanted}/{after}", at, {"cases": cases, "after": after})
 
     def wake_for(self, mandate: Mandate, *, now: datetime.datetime) -> None:
@@ -44,6 +48,11 @@ class Jobs:
         for standard in mandate.standards:  # each mandate's own job: they begin on different days
             wake = {"cases": {"standard": standard}, "after": ""}
             self._unit.schedule(WAKE, f"mandate/{mandate.id}/{standard}", begins_at, wake)
+
+    def wake_for_rules(self, edition: Edition, *, now: datetime.datetime) -> None:
+        """Have every undecided case looked at as soon as a rule set is effective."""
+        begins_at = max(now, _midnight(edition.effective_from))
+        self._unit.schedule(WAKE, f"rule_set/{edition.key}", begins_at, {"cases": {}, "after": ""})
 
     def _schedule(self, kind: str, key: str, correlation_id: str, due_at: datetime.datetime) -> None:
         self._unit.schedule(kind, key, due_at, {"correlation_id": correlation_id})

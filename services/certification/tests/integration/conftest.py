@@ -47,6 +47,7 @@ class Neighbours:
 
     def __init__(self, config: dict[str, Any], prefix: str, key: OKPKey):
         self.config, self.prefix, self.key = config, prefix, key
+        self.environment: dict[str, str] = {}
         self.connection = pika.BlockingConnection(pika.URLParameters(config["AMQP_URI"]))
         self.channel = self.connection.channel()
         self.channel.confirm_delivery()
@@ -109,7 +110,8 @@ class Neighbours:
         """The result of a call. Commands get a key of their own."""
         claims = {"cab": kwargs.pop("cab", None), "member": kwargs.pop("member", None)}
         token = self.token(role, **{name: value for name, value in claims.items() if value}) if role else None
-        key = {"idempotency_key": uuid.uuid4().hex} if method in ("sign_mandate", "decide_case") else {}
+        commands = ("sign_mandate", "decide_case", "publish_rule_set")
+        key = {"idempotency_key": uuid.uuid4().hex} if method in commands else {}
         reply = self.ask(method, token, **(key | kwargs))
         assert reply["error"] is None, reply["error"]
         return reply["result"]
@@ -158,6 +160,7 @@ def neighbours(backing: Any, amqp_uri: str, database_prefix: str, tmp_path: path
     config = load(str(PACKAGE / "config.yaml"), environment)
     provision_for(CertificationService.topology, amqp_uri, backing.mongo_uri, database_prefix, NEIGHBOURS)
     around = Neighbours(config, database_prefix, key)
+    around.environment = environment
     CertificationService.mandate_cache = MandateCache()  # a process knows one database
     with nameko.config.patch(for_nameko(config, "certification"), clear=True):
         container = ServiceContainer(CertificationService)

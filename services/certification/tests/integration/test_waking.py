@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from certification.application.decide_case import CaseDecision, Terms
-from certification.data import rule_sets
 from certification.storage.jobs import REVIEW
 from certification.storage.mandates import MandateCache
+from certification.storage.rule_sets import RuleSetCache
 from touchstone_chassis.handlers.execution import Execution
 from touchstone_chassis.unit_of_work.committer import Committer
 from touchstone_chassis.unit_of_work.transaction import CompletionRecord
@@ -57,10 +57,10 @@ def _issue_as_another_replica(database: Any, audit: Any, meanwhile: Any) -> None
     unit = UnitOfWork(database)
     decision = CaseDecision(unit)
     terms = Terms(
-        rules=rule_sets.load(1),
         first_number=10_001,
         now=datetime.datetime.now(datetime.UTC),
         mandate_cache=MandateCache(),
+        rule_set_cache=RuleSetCache(),
     )
 
     def handler() -> None:

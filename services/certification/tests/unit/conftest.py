@@ -37,7 +37,7 @@ class Office(MemoryService):
 
     def __init__(self) -> None:
         self.clock = SetClock(NOON)
-        settings = {"rule_set": 1, "first_certificate_number": 10_001}
+        settings = {"first_certificate_number": 10_001}
         super().__init__(CertificationService, clock=self.clock, settings=settings)
 
     def deliver(self, event: Any, sequence: int = 1, id: str | None = None) -> None:
@@ -122,7 +122,8 @@ def new_office() -> type[Office]:
 
 @pytest.fixture(scope="session")
 def rules() -> Any:
-    return rule_sets.load(1)
+    (first,) = rule_sets.shipped()
+    return rule_sets.rule_set_of(first)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from certification.data import rule_sets
 from certification.domain.rules.rule_set import Stage
 from certification.presenters.pending_work import _MISSING
 from touchstone_contracts.values import PlanState
@@ -27,8 +26,7 @@ def line(office: Any) -> Any:
     return line
 
 
-def test_every_reason_that_can_hold_a_case_has_its_words() -> None:
-    rules = rule_sets.load(1)
+def test_every_reason_that_can_hold_a_case_has_its_words(rules: Any) -> None:
     codes = {guard.code for guard in rules.guards} | {row.waits.code for row in rules.rows if row.waits}
 
     assert codes - set(_MISSING) == UNDECIDABLE

@@ -27,14 +27,14 @@ def reads_of(deliver_in: Any) -> Any:
     return reads_of
 
 
-def test_opening_the_first_case_of_an_entity_reads_its_member_and_whether_there_is_another(
+def test_opening_the_first_case_of_an_entity_reads_the_day_s_rules_its_member_and_whether_there_is_another(
     ready: Any, build: Any, reads_of: Any
 ) -> None:
     first = reads_of(ready, build.accepted())
     next_one = build.accepted(audit_id="body.r-2", entity=build.place("works-2"))
 
-    assert first == [*MEMBER, "mandates", "cases"]
-    assert reads_of(ready, next_one) == [*MEMBER, "cases"]
+    assert first == ["rule_sets", "rule_sets", *MEMBER, "mandates", "cases"]  # which one, and what it says
+    assert reads_of(ready, next_one) == ["rule_sets", *MEMBER, "cases"]
     assert ready.case("body.r-2")["decision"]["decider"] == {"kind": "mandate", "id": "mandate-1"}
 
 
@@ -44,7 +44,7 @@ def test_opening_another_case_of_an_entity_reads_its_certificate_too(ready: Any,
 
     reads = reads_of(ready, build.accepted(audit_id="body.r-2", scope=other_scope))
 
-    assert reads == [*MEMBER, "cases", "certificates"]
+    assert reads == ["rule_sets", *MEMBER, "cases", "certificates"]
     assert ready.case("body.r-2")["state"] == "decided"
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from membership.domain.organisations.obligations import ClassRule
+from membership.domain.organisations.obligations import MemberClass
 
 
 def _read(name: str) -> dict[str, Any]:
@@ -14,16 +14,10 @@ def _read(name: str) -> dict[str, Any]:
 
 
 @functools.cache
-def class_rules() -> Mapping[str, ClassRule]:
-    """The rule of each membership class by its code."""
+def member_classes() -> Mapping[str, MemberClass]:
+    """The membership classes by their codes."""
     return {
-        row["code"]: ClassRule(
-            code=row["code"],
-            name=row["name"],
-            group=row["group"],
-            must_be_certified=row["must_be_certified"],
-            certification_due_years=row["certification_due_years"],
-        )
+        row["code"]: MemberClass(code=row["code"], name=row["name"], group=row["group"])
         for row in _read("classes.json")["classes"]
     }
 

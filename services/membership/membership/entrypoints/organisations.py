@@ -3,7 +3,7 @@
 from typing import Any
 
 from membership.application.identity import known_organisation, new_id, refuse_taken
-from membership.data.reference import class_rules
+from membership.domain.organisations.obligations import Obligations
 from membership.domain.organisations.organisation import Organisation
 from membership.entrypoints.access import require_own_member
 from membership.presenters import organisations as present
@@ -30,6 +30,8 @@ class OrganisationEntrypoints:
     """Who is a member, of which class and in what standing."""
 
     clock: Any
+    obligations: Any
+    obligations_cache: Any
     organisations = Stored(Organisations)
     entities = Stored(Entities)
     facilities = Stored(Facilities)
@@ -49,20 +51,20 @@ class OrganisationEntrypoints:
             by=caller.subject,
         )
         self.organisations.save(organisation, events)
-        return present.organisation(organisation)
+        return self._shown(organisation)
 
     @command(Activate(), roles=(SECRETARIAT, REGISTRAR))
     def activate(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Make a registered organisation a member in good standing from `joined_on`, today if absent."""
-        organisation = known_organisation(self.organisations, request["member_id"])
+        organisation, now = known_organisation(self.organisations, request["member_id"]), self.clock.now()
         events = organisation.activate(
             joined_on=request["joined_on"],
-            rule=class_rules()[organisation.member_class],
-            at=self.clock.now(),
+            obligations=self.obligations.effective_on(request["joined_on"] or now.date(), self.obligations_cache),
+            at=now,
             by=caller.subject,
         )
         self.organisations.save(organisation, events)
-        return present.organisation(organisation)
+        return self._shown(organisation)
 
     @command(Suspend(), roles=(SECRETARIAT, REGISTRAR))
     def suspend(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
@@ -70,7 +72,7 @@ class OrganisationEntrypoints:
         organisation = known_organisation(self.organisations, request["member_id"])
         events = organisation.suspend(request["reasons"], at=self.clock.now(), by=caller.subject)
         self.organisations.save(organisation, events)
-        return present.organisation(organisation)
+        return self._shown(organisation)
 
     @command(Reinstate(), roles=(SECRETARIAT, REGISTRAR))
     def reinstate(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
@@ -78,7 +80,7 @@ class OrganisationEntrypoints:
         organisation = known_organisation(self.organisations, request["member_id"])
         events = organisation.reinstate(at=self.clock.now(), by=caller.subject)
         self.organisations.save(organisation, events)
-        return present.organisation(organisation)
+        return self._shown(organisation)
 
     @query(GetOrganisation(), roles=(SECRETARIAT, REGISTRAR, MEMBER))
     def get_organisation(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
@@ -86,7 +88,7 @@ class OrganisationEntrypoints:
         id = request["member_id"]
         require_own_member(caller, id)
         organisation = known_organisation(self.organisations, id)
-        return present.organisation(organisation) | {
+        return self._shown(organisation) | {
             "entities": entities_with_facilities(self.entities.of_member(id), self.facilities.of_member(id)),
             "contacts": [contact(c) for c in self.contacts.page(Party(kind=PartyKind.MEMBER, id=id))],
         }
@@ -95,4 +97,12 @@ class OrganisationEntrypoints:
     def list_organisations(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Organisations by id."""
         found = self.organisations.page(limit=request["limit"] + 1, after=request["after"])
-        return page(found, request["limit"], present.organisation)
+        today = self._obligations_today()
+        return page(found, request["limit"], lambda one: present.organisation(one, today))
+
+    def _shown(self, organisation: Organisation) -> dict[str, Any]:
+        return present.organisation(organisation, self._obligations_today())
+
+    def _obligations_today(self) -> Obligations | None:
+        found: Obligations | None = self.obligations.effective_on(self.clock.now().date(), self.obligations_cache)
+        return found

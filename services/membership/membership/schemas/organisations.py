@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from membership.data.reference import class_rules
+from membership.data.reference import member_classes
 from membership.schemas.fields import one_of_data, page_limit
 from touchstone_contracts.fields import NAME_LENGTH_MAX, REASON_LENGTH_MAX, Country, Text, identifier
 from touchstone_contracts.moments import Day
@@ -11,7 +11,7 @@ from touchstone_contracts.moments import Day
 class RegisterOrganisation(Schema):
     member_id = identifier(load_default=None, allow_none=True)
     legal_name = Text(NAME_LENGTH_MAX, required=True)
-    member_class = fields.String(required=True, validate=one_of_data("member_class", lambda: tuple(class_rules())))
+    member_class = fields.String(required=True, validate=one_of_data("member_class", lambda: tuple(member_classes())))
     country = Country(required=True)
 
 

@@ -36,6 +36,7 @@ class Organisations:
             "state": organisation.state.value,
             "joined_on": _iso(organisation.joined_on),
             "first_certification_due_on": _iso(organisation.first_certification_due_on),
+            "obligations_hash": organisation.obligations_hash,
             "suspension_reasons": list(organisation.suspension_reasons),
             "history": [
                 {"state": change.state.value, "at": change.at, "by": change.by, "reasons": list(change.reasons)}
@@ -62,6 +63,7 @@ def _organisation(document: dict[str, Any]) -> Organisation:
         state=State(document["state"]),
         joined_on=_day(document["joined_on"]),
         first_certification_due_on=_day(document["first_certification_due_on"]),
+        obligations_hash=document.get("obligations_hash"),
         suspension_reasons=tuple(document["suspension_reasons"]),
         history=tuple(
             Change(state=State(row["state"]), at=row["at"], by=row["by"], reasons=tuple(row["reasons"]))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membership.data.reference import class_rules
+from membership.data.obligations import obligations_of, shipped
 from membership.domain.organisations.organisation import Organisation, State
 from touchstone_contracts.errors import IllegalTransition, InvalidRequest
 from touchstone_contracts.events.membership import (
@@ -15,7 +15,7 @@ from touchstone_contracts.events.membership import (
 )
 
 NOON = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.UTC)
-RULES = class_rules()
+OBLIGATIONS = obligations_of(shipped()[0])
 
 
 def an_organisation(member_class: str = "PT") -> Organisation:
@@ -32,7 +32,7 @@ def an_organisation(member_class: str = "PT") -> Organisation:
 
 def a_member(member_class: str = "PT", joined_on: datetime.date | None = None) -> Organisation:
     organisation = an_organisation(member_class)
-    organisation.activate(joined_on=joined_on, rule=RULES[member_class], at=NOON, by="secretariat-1")
+    organisation.activate(joined_on=joined_on, obligations=OBLIGATIONS, at=NOON, by="secretariat-1")
     return organisation
 
 
@@ -54,7 +54,7 @@ def test_producers_and_industrial_users_must_be_certified_two_years_after_joinin
     organisation = an_organisation(member_class)
 
     events = organisation.activate(
-        joined_on=datetime.date(2020, 3, 1), rule=RULES[member_class], at=NOON, by="secretariat-1"
+        joined_on=datetime.date(2020, 3, 1), obligations=OBLIGATIONS, at=NOON, by="secretariat-1"
     )
 
     assert organisation.first_certification_due_on == datetime.date(2022, 3, 1)
@@ -79,7 +79,7 @@ def test_membership_cannot_begin_in_the_future() -> None:
     organisation = an_organisation()
 
     with pytest.raises(InvalidRequest) as refused:
-        organisation.activate(joined_on=datetime.date(2026, 3, 2), rule=RULES["PT"], at=NOON, by="secretariat-1")
+        organisation.activate(joined_on=datetime.date(2026, 3, 2), obligations=OBLIGATIONS, at=NOON, by="secretariat-1")
 
     assert [e.path for e in refused.value.errors] == ["joined_on"]
     assert organisation.state is State.REGISTERED
@@ -133,7 +133,7 @@ def test_no_sequence_of_commands_leads_out_of_the_three_states_or_announces_a_re
 
 def _carry_out(organisation: Organisation, command: str) -> list:
     if command == "activate":
-        return organisation.activate(joined_on=None, rule=RULES["PT"], at=NOON, by="s")
+        return organisation.activate(joined_on=None, obligations=OBLIGATIONS, at=NOON, by="s")
     if command == "suspend":
         return organisation.suspend(["Fee overdue."], at=NOON, by="s")
     return organisation.reinstate(at=NOON, by="s")

@@ -24,7 +24,7 @@ COMMANDS = [
     ("set_contact", ACTIVE | PARTY),
     ("set_contact", ACTIVE | PARTY | {"active": False}),
 ]
-WITHOUT_RECORDS = {"register_entity", "register_facility"}
+WITHOUT_RECORDS = {"publish_obligations", "register_entity", "register_facility"}
 """Commands that change aggregates of which nobody keeps a copy yet."""
 
 

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from membership.data.reference import class_rules
+from membership.data.obligations import obligations_of, shipped
 from membership.domain.contacts import Contact, ContactDetails
 from membership.domain.organisations.organisation import Organisation
 from membership.domain.sites import Entity, Facility
@@ -23,7 +23,9 @@ def test_an_organisation_comes_back_as_it_was_saved(membership: MemoryService) -
     organisation, events = Organisation.register(
         "qatalum", legal_name="Qatar Aluminium Limited", member_class="PT", country="QA", at=NOON, by="s"
     )
-    organisation.activate(joined_on=datetime.date(2020, 3, 1), rule=class_rules()["PT"], at=NOON, by="s")
+    organisation.activate(
+        joined_on=datetime.date(2020, 3, 1), obligations=obligations_of(shipped()[0]), at=NOON, by="s"
+    )
     organisation.suspend(["Fee overdue."], at=NOON, by="s")
     service, unit = membership.begin()
 

@@ -57,6 +57,7 @@ class Audit:
     """One audit, known by the body and the body's own reference. Commands change it and return its events.
 
     `nonconformities` starts as the report states it and follows the plan reviews; the report itself never changes.
+    `standard_hash` is that of the standard as it was published, by which the report was accepted; 0.1 kept none.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Audit:
     accepted_by: str | None = None
     accepted_at: datetime.datetime | None = None
     history: History | None = None
+    standard_hash: str | None = None
     version: int = 0
 
     @property
@@ -199,6 +201,7 @@ class Audit:
 
     def _accepted(self, by: str, at: datetime.datetime, standard: StandardVersion, body_name: str) -> list[Any]:
         self.state, self.accepted_by, self.accepted_at = State.ACCEPTED, by, at
+        self.standard_hash = standard.hash
         summary = self.summary
         return [
             AuditAccepted(

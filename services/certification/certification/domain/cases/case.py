@@ -66,9 +66,9 @@ class Case:
         """Whether it is not stored yet, and will only be while its entity has no other case."""
         return self.first_of_entity and self.version == 0
 
-    def await_decision(self, evaluation: Evaluation, *, member_name: str, now: datetime.datetime) -> bool:
-        """The rules give a decision that nobody with authority has taken yet. Says whether anything changed."""
-        return self._wait(CaseState.AWAITING_DECISION, evaluation, member_name, now)
+    def await_decision(self, evaluation: Evaluation, *, member_name: str, now: datetime.datetime) -> None:
+        """The rules give a decision that nobody with authority has taken yet."""
+        self._wait(CaseState.AWAITING_DECISION, evaluation, member_name, now)
 
     def hold(self, evaluation: Evaluation, *, member_name: str, now: datetime.datetime) -> list[Any]:
         """Something is missing: told once, and again when the reasons change."""
@@ -96,7 +96,7 @@ class Case:
     ) -> CertificateRecord:
         """The audit leads to a certificate: the record that is to be issued. The certificate announces it."""
         level = evaluation.outcome.level
-        if level is None or evaluation.expires_on is None:
+        if level is None or evaluation.expires_on is None or evaluation.rule_set is None:
             raise IllegalTransition(f"Row {evaluation.row} issues no certificate for {self.id}.")
         self._decide(evaluation, by, member_name, now, number)
         audit, history = self.audit, self.audit.history
@@ -143,14 +143,16 @@ class Case:
         )
 
     def _wait(self, state: CaseState, evaluation: Evaluation, member_name: str, now: datetime.datetime) -> bool:
+        """Take the evaluation, unless the last one says the same by the same rules. Says whether it says otherwise."""
         self._must_be_open()
-        before = self.evaluation
-        if self.state is state and before and (before.reasons, before.until) == (evaluation.reasons, evaluation.until):
+        before = self.evaluation if self.state is state else None
+        same = before is not None and (before.reasons, before.until) == (evaluation.reasons, evaluation.until)
+        if before is not None and same and before.rule_set == evaluation.rule_set:
             return False
         if self.state is not state:
             self.since = now
         self.state, self.evaluation, self.member_name = state, evaluation, member_name
-        return True
+        return not same
 
     def _decide(
         self,

@@ -6,7 +6,7 @@ import datetime
 from certification.domain.audits import Audit, decision_day
 from certification.domain.mandates import Authority, authority_for
 from certification.domain.members import Member
-from certification.domain.rules.evaluator import Evaluation, evaluate
+from certification.domain.rules.evaluator import Evaluation, evaluate, without_rules
 from certification.domain.rules.facts import Surroundings, gather
 from certification.domain.rules.rule_set import RuleSet
 
@@ -21,13 +21,18 @@ class Verdict:
 
 
 def weigh(
-    audit: Audit, around: Surroundings, rules: RuleSet, *, today: datetime.date, person: str | None = None
+    audit: Audit, around: Surroundings, rules: RuleSet | None, *, today: datetime.date, person: str | None = None
 ) -> Verdict | None:
-    """The verdict on an audit as things stand; None while its member has not arrived, which says nothing about it."""
+    """The verdict on an audit as things stand; None while its member has not arrived, which says nothing about it.
+
+    `rules` are those that are effective on the day of the decision, if there are any.
+    """
     if around.member is None:
         return None
+    day = decision_day(audit, today)
+    if rules is None:
+        return Verdict(evaluation=without_rules(day), authority=None, member=around.member)
     due_days = rules.parameters["plan_due_days"]
     facts = gather(audit, around, member=around.member, today=today, plan_due_days=due_days)
-    day = decision_day(audit, today)
     authority = authority_for(audit, rule_set=rules.number, day=day, mandates=around.mandates, person=person)
     return Verdict(evaluation=evaluate(rules, facts), authority=authority, member=around.member)

@@ -47,11 +47,14 @@ class TraceStep(NamedTuple):
 class Evaluation:
     """What a rule set makes of a case on a day. `reasons` is never empty.
 
-    `until` is the last day of a hold that ends by itself. Imported history is decided as of one day in the past, so
-    its holds never do.
+    `rule_set` is the version, None where no rule set was effective on that day; id and hash are None, too, of what 0.1
+    evaluated, which kept neither. `until` is the last day of a hold that ends by itself. Imported history is decided as
+    of one day in the past, so its holds never do.
     """
 
-    rule_set: int
+    rule_set: int | None
+    rule_set_id: str | None = None
+    rule_set_hash: str | None = None
     on: datetime.date
     outcome: Outcome
     row: str
@@ -92,6 +95,12 @@ def evaluate(rules: RuleSet, facts: Mapping[str, Fact]) -> Evaluation:
     return _decide(rules, row, known, on, trace)
 
 
+def without_rules(on: datetime.date) -> Evaluation:
+    """What is made of a case on a day that no rule set is effective on: it is held. Absence is never a refusal."""
+    reason = Reason(rule="none", code="no_rule_set", text=f"No rule set is effective on {on}.")
+    return Evaluation(rule_set=None, on=on, outcome=Outcome.HELD, row="none", reasons=(reason,), trace=())
+
+
 def _decide(rules: RuleSet, row: Row, known: Mapping[str, Fact], on: datetime.date, trace: list) -> Evaluation:
     until = known[row.waits.until].value if row.waits else None
     if row.waits and until is not None and on <= until:
@@ -119,7 +128,15 @@ def _evaluation(
     **dates: datetime.date | None,
 ) -> Evaluation:
     return Evaluation(
-        rule_set=rules.number, on=on, outcome=outcome, row=row, reasons=tuple(reasons), trace=tuple(trace), **dates
+        rule_set=rules.number,
+        rule_set_id=rules.id,
+        rule_set_hash=rules.hash,
+        on=on,
+        outcome=outcome,
+        row=row,
+        reasons=tuple(reasons),
+        trace=tuple(trace),
+        **dates,
     )
 
 

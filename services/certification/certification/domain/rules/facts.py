@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import enum
 from typing import Any, NamedTuple
 
 from certification.domain.audits import Audit, PlanReview, of_rating, standard_name, took_part, with_reviews
@@ -43,6 +44,28 @@ VOCABULARY = {
     "lapsed_at_issue": "whether the certificate would have expired before today (known to guards on issuing)",
 }
 """Every fact that a rule set may name, and what it says."""
+
+
+class Kind(enum.Enum):
+    """What a fact's value is: what it can be compared with follows from that."""
+
+    COUNT = "count"
+    TEXT = "text"
+    TEXTS = "texts"
+    TRUTH = "truth"
+    DAY = "day"
+
+
+KINDS = dict.fromkeys(VOCABULARY, Kind.TEXT) | {
+    **dict.fromkeys(("today", "decision_on", "audited_until", "majors_plan_due_on", "minors_plan_due_on"), Kind.DAY),
+    **dict.fromkeys(("imported", "decided_before_audit_ended", "accepted_by_audit_party"), Kind.TRUTH),
+    **dict.fromkeys(("number_taken", "lapsed_at_issue"), Kind.TRUTH),
+    **dict.fromkeys(("criteria_rated", "rating_disagreements", "team_size", "report_faults"), Kind.COUNT),
+    **dict.fromkeys(("critical_breaches", "majors", "majors_without_approved_plan"), Kind.COUNT),
+    **dict.fromkeys(("minors", "minors_without_approved_plan"), Kind.COUNT),
+    "activities": Kind.TEXTS,
+}
+"""The kind of every fact. A day has none to be compared with: a row waits for it."""
 
 DATE_FACTS = ("majors_plan_due_on", "minors_plan_due_on")
 

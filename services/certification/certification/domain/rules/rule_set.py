@@ -29,6 +29,9 @@ class Stage(enum.Enum):
     ISSUE = "issue"
 
 
+DECISION_TABLE = "decision-table"
+"""The id of the rule sets that decide cases: there is one table, in versions."""
+
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "eq": operator.eq,
     "ne": operator.ne,
@@ -97,9 +100,14 @@ class Row:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RuleSet:
-    """One version of the decision table. Rows are tried in their order; the first that fires decides."""
+    """One version of the decision table. Rows are tried in their order; the first that fires decides.
 
+    `number` is the version, as mandates and certificates name it; `hash` that of the document which was published.
+    """
+
+    id: str
     number: int
+    hash: str
     title: str
     parameters: Mapping[str, Any]
     guards: tuple[Guard, ...]

@@ -5,7 +5,7 @@ import datetime
 import enum
 from typing import Any, Self
 
-from membership.domain.organisations.obligations import ClassRule
+from membership.domain.organisations.obligations import Obligations
 from touchstone_contracts.errors import FieldError, IllegalTransition, InvalidRequest
 from touchstone_contracts.events.membership import (
     MembershipActivated,
@@ -36,7 +36,10 @@ class Change:
 
 @dataclasses.dataclass(kw_only=True)
 class Organisation:
-    """A member, or an organisation on its way to become one."""
+    """A member, or an organisation on its way to become one.
+
+    `obligations_hash` is that of the obligations by which it was activated; 0.1 kept none.
+    """
 
     id: str
     legal_name: str
@@ -47,6 +50,7 @@ class Organisation:
     first_certification_due_on: datetime.date | None = None
     suspension_reasons: tuple[str, ...] = ()
     history: tuple[Change, ...] = ()
+    obligations_hash: str | None = None
     version: int = 0
 
     @classmethod
@@ -62,11 +66,12 @@ class Organisation:
         return organisation, [announced]
 
     def activate(
-        self, *, joined_on: datetime.date | None, rule: ClassRule, at: datetime.datetime, by: str
+        self, *, joined_on: datetime.date | None, obligations: Obligations | None, at: datetime.datetime, by: str
     ) -> list[Any]:
         """Make it a member in good standing from `joined_on`, which may be past but not to come; today if None.
 
-        Raises IllegalTransition unless it was registered only, InvalidRequest for a day to come.
+        `obligations` are those that are effective on that day. Raises IllegalTransition unless it was registered only,
+        InvalidRequest for a day to come, and for one on which none are effective.
         """
         self._require(State.REGISTERED, "activated")
         day = joined_on or at.date()
@@ -75,8 +80,14 @@ class Organisation:
                 "A membership cannot begin in the future.",
                 [FieldError("joined_on", "in_the_future", f"{day} is later than today, {at.date()}.")],
             )
+        if obligations is None:
+            raise InvalidRequest(
+                "It is not known what a membership obliged to on that day.",
+                [FieldError("joined_on", "no_obligations", f"No obligations are effective on {day}.")],
+            )
         self.joined_on = day
-        self.first_certification_due_on = rule.first_certification_due_on(day)
+        self.obligations_hash = obligations.hash
+        self.first_certification_due_on = obligations.rules[self.member_class].first_certification_due_on(day)
         self._enter(State.ACTIVE, at=at, by=by)
         return [
             MembershipActivated(
