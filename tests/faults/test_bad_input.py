@@ -36,6 +36,7 @@ from touchstone_contracts.topology import (
     RETRY_DELAYS_S,
     dead_letter,
     events_exchange,
+    heard_from,
     retry_queue,
     rpc_queue,
     unconsumed,
@@ -171,7 +172,9 @@ every_entrance = pytest.mark.parametrize("entrance", some(ENTRANCES), ids=str)
 
 
 def test_every_queue_of_every_service_is_walked() -> None:
-    aside = {name(service) for service in SERVICES for name in (dead_letter, unconsumed, unconsumed_records)}
+    aside = {
+        name(service) for service in SERVICES for name in (dead_letter, unconsumed, unconsumed_records, heard_from)
+    }
     aside |= {retry_queue(service, delay_s) for service in SERVICES for delay_s in RETRY_DELAYS_S}
 
     queues = set(broker_plan(installed_topologies()).queues) - aside
