@@ -54,6 +54,20 @@ def reconciled(scheme: Scheme) -> list[dict[str, Any]]:
     return found
 
 
+def case_of(scheme: Scheme, audit_id: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "touchstone.cli", "case", audit_id, "--json", "--role", "operator"],
+        env={**os.environ, **scheme.environment},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    way: dict[str, Any] = json.loads(done.stdout)
+    return way
+
+
 @pytest.mark.parametrize("reason", ["unsigned", "forged"])
 def test_an_acceptance_that_assessment_did_not_tell_of_leads_to_nothing_and_is_told(
     scheme: Scheme, new_world: Callable[[str], World], tmp_path: Path, reason: str
@@ -69,6 +83,7 @@ def test_an_acceptance_that_assessment_did_not_tell_of_leads_to_nothing_and_is_t
 
     letter = eventually(lambda: parked(scheme, event_id), within_s=30)
     told = reconciled(scheme)
+    way = case_of(scheme, audit_id)
     certificates = scheme.register.every(None, "certification.list_certificates", member_id=true.case.member_id)
     notices = scheme.register.every(OPERATOR, "notification.list_notices", audit_id=audit_id)
     discarded = scheme.register.call(
@@ -77,6 +92,11 @@ def test_an_acceptance_that_assessment_did_not_tell_of_leads_to_nothing_and_is_t
     assert (letter["queue"], letter["reason"]) == (event_queue("certification", ACCEPTED), reason)
     assert [c["number"] for c in certificates] == [outcome.certificate["number"]]  # type: ignore[index]
     assert notices == []
+    (step,) = way["steps"]
+    assert step["kind"] == "parked" and letter["id"] in step["text"]
+    assert step["text"].startswith(
+        {"forged": "forged, no word of", "unsigned": "not signed by"}[reason] + " assessment"
+    )
     (found,) = [d for d in told if d["kind"] == "event_forged"]
     assert (found["service"], found["about"]) == ("certification", {"dead_letter": letter["id"], "reason": reason})
     assert discarded["discarded"] == [letter["id"]]
