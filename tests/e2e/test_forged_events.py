@@ -12,6 +12,7 @@ from typing import Any
 import pika
 import pytest
 
+from touchstone.cases.forgeries import NOT_SIGNED
 from touchstone.rpc.blocking import open_connection
 from touchstone_contracts.envelope import CONTENT_TYPE
 from touchstone_contracts.topology import event_queue, events_exchange
@@ -94,9 +95,7 @@ def test_an_acceptance_that_assessment_did_not_tell_of_leads_to_nothing_and_is_t
     assert notices == []
     (step,) = way["steps"]
     assert step["kind"] == "parked" and letter["id"] in step["text"]
-    assert step["text"].startswith(
-        {"forged": "forged, no word of", "unsigned": "not signed by"}[reason] + " assessment"
-    )
+    assert step["text"].startswith(f"{NOT_SIGNED[reason]} assessment: ")
     (found,) = [d for d in told if d["kind"] == "event_forged"]
     assert (found["service"], found["about"]) == ("certification", {"dead_letter": letter["id"], "reason": reason})
     assert discarded["discarded"] == [letter["id"]]
