@@ -99,7 +99,7 @@ def test_replicas_with_different_files_decide_by_the_rule_set_that_was_published
 ) -> None:
     neighbours.publish(build.recorded())
     neighbours.sign_mandate()
-    eventually(lambda: neighbours.database["member_standings"].find_one())
+    eventually(lambda: neighbours.database["members"].find_one())
     document = a_later_rule_set(in_two_days().isoformat(), full_years=1)
 
     today = decide(neighbours, build, "today")
