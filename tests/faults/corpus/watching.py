@@ -14,8 +14,8 @@ from touchstone_contracts.bookkeeping import DEAD_LETTERS
 from touchstone_devkit.system.runner import SERVICES, System
 
 _OUTCOME = re.compile(r'outcome="([^"]*)".*\} (\S+)')
-_OWN_BOOKS = {"dead_letters", "dead_letter_parts"}
-"""They grow with what is refused; that is what they are for."""
+_OWN_BOOKS = {"dead_letters", "dead_letter_parts", "event_counts", "handled_counts", "heartbeats"}
+"""The first two grow with what is refused; that is what they are for. The others count good events, when they may."""
 
 
 class Watcher:
