@@ -91,10 +91,10 @@ fast: $(STAMP)
 	@echo '== unit, contract and architecture tests' && TOUCHSTONE_EXAMPLES=0.3 $(BIN)/python tests/run_all.py -q $(FAST_TESTS)
 
 unit: $(STAMP) ## unit tests alone
-	@$(BIN)/python -m pytest -q $(wildcard libs/*/tests/unit services/*/tests/unit)
+	@TOUCHSTONE_EXAMPLES=0.3 $(BIN)/python -m pytest -q $(wildcard libs/*/tests/unit services/*/tests/unit)
 
 anyday: $(STAMP) ## unit tests on 29 February, at New Year and in December, and in far time zones
-	@$(BIN)/python tests/any_day.py
+	@TOUCHSTONE_EXAMPLES=0.3 $(BIN)/python tests/any_day.py
 
 fmt: $(STAMP) ## format, and repair what ruff can
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .

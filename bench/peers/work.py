@@ -31,6 +31,7 @@ from certification.domain.certificates.certificate import issue
 from certification.domain.mandates import Mandate
 from certification.domain.members import Member, MembershipStatus, Profile
 from certification.domain.rules.facts import Surroundings
+from certification.domain.rules.rule_set import RuleSet
 from certification.storage.cases import case_document
 from certification.storage.certificates import certificate_document
 from notification.domain.notices.notice import NoticeState, notice_id
@@ -81,13 +82,20 @@ def submitted(
     return {"_id": audit.id, "audit_id": audit.id, "at": now, "accepted": event, "report": report}, event
 
 
+@functools.cache
+def _rule_set() -> RuleSet:
+    """The one that ships with certification: peers keep no reference data in a database."""
+    shipped = (publication for publication in rule_sets.shipped() if publication.version == RULE_SET)
+    return rule_sets.rule_set_of(next(shipped))
+
+
 def decided(
     accepted_event: Mapping[str, Any], member_doc: Mapping[str, Any], number: int, now: datetime.datetime
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The certificate's document with the decided case in it, and CertificateIssued. Raises ValueError if refused."""
     audit = audit_of(AuditAccepted.schema.load(accepted_event))  # type: ignore[attr-defined]
     around = Surroundings(member=_member(member_doc), mandates=_mandates())
-    verdict = weigh(audit, around, rule_sets.load(RULE_SET), today=now.date())
+    verdict = weigh(audit, around, _rule_set(), today=now.date())
     if verdict is None or verdict.authority is None or verdict.evaluation.outcome.level is None:
         raise ValueError(f"{audit.audit_id} leads to no certificate: {verdict}")
     case = open_case(audit, correlation_id=audit.audit_id, now=now)

@@ -20,7 +20,6 @@ from touchstone_chassis.mongo import clock
 from touchstone_contracts.envelope import CONTENT_TYPE
 from touchstone_contracts.errors import InvalidRequest, NotFound
 from touchstone_contracts.events.assessment import AuditAccepted
-from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.topology import dead_letter, event_queue
 from touchstone_devkit.demo.quiet import wait_until_quiet
 from touchstone_devkit.demo.register import OPERATOR, REGISTRAR, SECRETARIAT, Speaker
@@ -339,7 +338,7 @@ class Tour:
         with ThreadPoolExecutor() as both:
             list(both.map(self._fill, ("certification", "notification")))
         for service in SERVICES:
-            types = [name for name in sorted(REGISTRY) if name.startswith(f"{service}.")]
+            types = [counted["_id"] for counted in self.documents(service, "event_counts")]
             begun = self.call(OPERATOR, f"{service}.begin_backfill", consumer="nobody", types=types)
             run = {"consumer": "nobody", "run": begun["run"], "limit": 1}
             for _ in range(3):
