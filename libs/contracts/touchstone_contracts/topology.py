@@ -24,8 +24,8 @@ def heartbeats(service: str) -> str:
 
 
 def heartbeats_queue_arguments() -> dict[str, Any]:
-    """Only the newest count, and what is a minute old is of no use."""
-    return {"x-queue-type": "quorum", "x-max-length": 100, "x-overflow": "drop-head", "x-message-ttl": 60_000}
+    """Only the newest count, and what is ten seconds old is of no use."""
+    return {"x-queue-type": "quorum", "x-max-length": 100, "x-overflow": "drop-head", "x-message-ttl": 10_000}
 
 
 def heard_from(service: str) -> str:
