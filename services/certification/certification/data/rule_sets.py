@@ -5,12 +5,20 @@ import json
 import pathlib
 import re
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from certification.domain.rules.facts import DATE_FACTS, KINDS, VOCABULARY, Kind
+from certification.domain.rules.facts import (
+    DATE_FACTS,
+    KINDS,
+    KNOWN_TO_ISSUE_GUARDS,
+    KNOWN_TO_REPORT_GUARDS,
+    KNOWN_TO_ROWS,
+    VOCABULARY,
+    Kind,
+)
 from certification.domain.rules.rule_set import (
     DECISION_TABLE,
     OPERATORS,
@@ -35,6 +43,7 @@ RULES_MAX, TESTS_MAX, VALUES_MAX = 200, 20, 200
 NUMBER_MAX = 2**53 - 1
 VALIDITY_MAX = {"years": 100, "months": 1_200}
 PLAN_DUE_DAYS_MAX = 3_650
+_KNOWN_TO_GUARDS = {Stage.REPORT: KNOWN_TO_REPORT_GUARDS, Stage.ISSUE: KNOWN_TO_ISSUE_GUARDS}
 _FOLDER = pathlib.Path(__file__).parent
 _IN_A_DICT = re.compile(r"^(parameters|rows\[\d+\]\.validity)\.([^.]+)\.(?:key|value)(?=\.|$)")
 """How marshmallow names what stands under a key, with a step too many."""
@@ -251,16 +260,22 @@ def _contradictions(data: Mapping[str, Any]) -> Iterator[FieldError]:
             path = f"{kind}[{index}]"
             if rule.get("id") is not None and rule["id"] in ids[:index]:
                 yield FieldError(f"{path}.id", "doubled", f"More than one has the id {rule['id']}.")
-            yield from _of_tests(rule, path, parameters)
+            facts = KNOWN_TO_ROWS if kind == "rows" else _KNOWN_TO_GUARDS.get(rule.get("stage"), KNOWN_TO_ISSUE_GUARDS)
+            yield from _of_tests(rule, path, parameters, facts)
             yield from _of_validity(rule, path, parameters)
-            yield from _of_texts(rule, path, parameters)
+            yield from _of_texts(rule, path, parameters, facts)
 
 
-def _of_tests(rule: Mapping[str, Any], path: str, parameters: Mapping[str, Any]) -> Iterator[FieldError]:
+def _of_tests(
+    rule: Mapping[str, Any], path: str, parameters: Mapping[str, Any], facts: Collection[str]
+) -> Iterator[FieldError]:
     name = "fault_when" if "fault_when" in rule else "when"
     for index, test in enumerate(rule.get(name) or []):
         if not {"fact", "comparison", "value"} <= test.keys():
             continue
+        if test["fact"] not in facts:
+            message = f"{test['fact']} is not known yet when this is tried."
+            yield FieldError(f"{path}.{name}[{index}].fact", "unknown_choice", message)
         where, written = f"{path}.{name}[{index}].value", test["value"]
         if unknown := _unknown_parameter(written, parameters):
             yield FieldError(where, "unknown_choice", unknown)
@@ -278,14 +293,16 @@ def _of_validity(rule: Mapping[str, Any], path: str, parameters: Mapping[str, An
             yield FieldError(f"{path}.validity.{unit}", "out_of_range", f"Must be a whole number from 1 to {most}.")
 
 
-def _of_texts(rule: Mapping[str, Any], path: str, parameters: Mapping[str, Any]) -> Iterator[FieldError]:
-    known = {*VOCABULARY, *(f"{name}_criteria" for name in VOCABULARY), *parameters}
+def _of_texts(
+    rule: Mapping[str, Any], path: str, parameters: Mapping[str, Any], facts: Collection[str]
+) -> Iterator[FieldError]:
+    known = {*facts, *(f"{name}_criteria" for name in facts), *parameters}
     for where, holder in ((f"{path}.text", rule), (f"{path}.waits.text", rule.get("waits") or {})):
         template = string.Template(holder.get("text") or "")
         if not template.is_valid():
             yield FieldError(where, "invalid_text", "Holds a $ that begins no name; a $ itself is written $$.")
         elif unknown := sorted({*template.get_identifiers()} - known):
-            message = f"Names what is neither a fact nor a parameter: {', '.join(unknown)}."
+            message = f"Names what is neither a fact that is known then nor a parameter: {', '.join(unknown)}."
             yield FieldError(where, "unknown_choice", message)
 
 

@@ -44,6 +44,10 @@ VOCABULARY = {
     "lapsed_at_issue": "whether the certificate would have expired before today (known to guards on issuing)",
 }
 """Every fact that a rule set may name, and what it says."""
+KNOWN_TO_ISSUE_GUARDS = frozenset(VOCABULARY)
+KNOWN_TO_ROWS = KNOWN_TO_ISSUE_GUARDS - {"lapsed_at_issue"}
+KNOWN_TO_REPORT_GUARDS = KNOWN_TO_ROWS - {"report_faults"}
+"""The evaluator adds the last two on its way: the guards on the report come first, those on issuing last."""
 
 
 class Kind(enum.Enum):
