@@ -52,7 +52,7 @@ demo: $(STAMP) ## the main job, start to end, on real servers: audits become cer
 	@$(BIN)/python -m touchstone_devkit.demo
 
 test: $(STAMP) ## a short test of every guarantee, on real servers; LONG=1: the long ones, too
-	@$(if $(LONG),TOUCHSTONE_LONG=1,TOUCHSTONE_EXAMPLES=0.3) $(BIN)/python tests/run_all.py
+	@$(if $(LONG),TOUCHSTONE_LONG=1) $(BIN)/python tests/run_all.py
 
 faults: $(STAMP) ## let every fault strike and check that nothing is lost: CASES='broker/*' SEED=n, RUNS=n for soaks; SHORT=1
 ifdef SHORT
@@ -88,7 +88,7 @@ static: $(STAMP)
 	@echo '== import-linter' && $(BIN)/lint-imports
 
 fast: $(STAMP)
-	@echo '== unit, contract and architecture tests' && TOUCHSTONE_EXAMPLES=0.15 $(BIN)/python tests/run_all.py -q $(FAST_TESTS)
+	@echo '== unit, contract and architecture tests' && TOUCHSTONE_EXAMPLES=0.3 $(BIN)/python tests/run_all.py -q $(FAST_TESTS)
 
 unit: $(STAMP) ## unit tests alone
 	@TOUCHSTONE_EXAMPLES=0.3 $(BIN)/python -m pytest -q $(wildcard libs/*/tests/unit services/*/tests/unit)
