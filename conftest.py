@@ -15,7 +15,7 @@ from touchstone_testing.examples import examples
 settings.register_profile("touchstone", max_examples=examples(100), deadline=None)  # a slow machine is no finding
 settings.load_profile("touchstone")
 
-pytest_plugins = ["touchstone_devkit.pytest_plugin", "touchstone_testing.clock_guard"]
+pytest_plugins = ["touchstone_devkit.pytest_plugin", "touchstone_testing.clock_guard", "touchstone_testing.time_limit"]
 
 
 @pytest.fixture(autouse=True)

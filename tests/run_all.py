@@ -30,7 +30,7 @@ ALL = {
 }
 SLOWEST = "--durations=40"
 MEMORY, MEMORY_FREE_MIN = Path("/dev/shm"), 8 * 2**30
-NO_TESTS = 5
+NO_TESTS, ENDED_EARLY = 5, 70
 _CLOSING = re.compile(r"(=+ )?(?P<counts>\d+ [a-z]+(, \d+ [a-z]+)*) in [0-9.]+s")
 _ORDER = ("failed", "passed", "skipped", "deselected", "xfailed", "xpassed", "warning", "error")
 _TITLES = "ERRORS|FAILURES|warnings summary|slowest [0-9]+ durations|short test summary info"
@@ -52,11 +52,17 @@ def main(arguments: Sequence[str]) -> int:
             thread.start()
         for thread in threads:
             thread.join()
-    for part in parts:
+    for part in sorted(parts, key=lambda part: part.status != 0):  # what failed stands last, where one looks first
         print("\n".join(part.report), flush=True)
+    for part in parts:
+        if not part.ended_well():
+            print(f"The part {part.name} ended with status {part.status} before its report. Its last lines:")
+            print("\n".join(part.last_lines), flush=True)
     closing = closing_line([part.report for part in parts], time.monotonic() - begun)
     if closing:
         print(closing, flush=True)
+    if not all(part.ended_well() for part in parts):
+        return ENDED_EARLY
     statuses = {part.status for part in parts}
     return max(statuses - {NO_TESTS}, default=NO_TESTS)
 
@@ -88,8 +94,10 @@ class Part:
 
     def __init__(self, name: str, paths: Sequence[str], arguments: Sequence[str]):
         cache = f"cache_dir=.pytest_cache/{name.replace('/', '-')}"
+        self.name = name
         self._command = [sys.executable, "-m", "pytest", "-o", cache, *paths, *arguments]
         self.report: list[str] = []
+        self.last_lines: collections.deque[str] = collections.deque(maxlen=60)
         self.status = 0
 
     def run(self) -> None:
@@ -103,11 +111,16 @@ class Part:
         assert process.stdout is not None
         for line in process.stdout:
             line = line.rstrip("\n")
+            self.last_lines.append(line)
             if self.report or _END_OF_PROGRESS.match(line):
                 self.report.append(line)
             else:
                 print(line, flush=True)
         self.status = process.wait()
+
+    def ended_well(self) -> bool:
+        """Whether it came to its closing line: a process that dies takes the results of its tests with it."""
+        return self.status == NO_TESTS or any(_CLOSING.match(line) for line in self.report)
 
 
 def closing_line(reports: Sequence[Sequence[str]], seconds: float) -> str:

@@ -72,17 +72,34 @@ def test_progress_is_shown_until_the_report_begins(run_all, line, shown):
     assert (run_all._END_OF_PROGRESS.match(line) is None) == shown
 
 
-def test_a_part_that_fails_fails_the_whole(run_all, monkeypatch, tmp_path):
-    (tmp_path / "test_good.py").write_text("def test_good(): pass")
-    (tmp_path / "test_bad.py").write_text("def test_bad(): assert 0")
+def run_parts(folder: Path) -> "subprocess.CompletedProcess[str]":
+    """`make test` of a house with two parts."""
     script = (
         "import sys, runpy; sys.argv = ['run_all.py', '-q', '-p', 'no:cacheprovider'];"
         f"run_all = runpy.run_path({str(ROOT / 'tests/run_all.py')!r});"
         "run_all['ALL'].clear(); run_all['ALL'].update(packages=['test_good.py'], system=['test_bad.py']);"
         "sys.exit(run_all['main'](sys.argv[1:]))"
     )
+    return subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True)
 
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+
+def test_a_part_that_fails_fails_the_whole(tmp_path):
+    (tmp_path / "test_good.py").write_text("def test_good(): pass")
+    (tmp_path / "test_bad.py").write_text("def test_bad(): assert 0")
+
+    done = run_parts(tmp_path)
 
     assert done.returncode == 1
     assert "FAILED test_bad.py" in done.stdout and " 1 failed, 1 passed, " in done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("death", ["os._exit(0)", "os._exit(1)", "os.kill(os.getpid(), 9)"])
+def test_a_part_that_dies_fails_the_whole_and_is_named_at_the_end(tmp_path, death):
+    (tmp_path / "test_good.py").write_text("def test_good(): pass")
+    (tmp_path / "test_bad.py").write_text(f"import os\ndef test_bad():\n    os.write(1, b'last words\\n'); {death}")
+
+    done = run_parts(tmp_path)
+
+    assert done.returncode == 70
+    told = done.stdout[done.stdout.index("The part system ended with status") :]
+    assert " 1 passed, " in told or " 1 passed in " in told
