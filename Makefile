@@ -93,8 +93,8 @@ fast: $(STAMP)
 unit: $(STAMP) ## unit tests alone
 	@TOUCHSTONE_EXAMPLES=0.3 $(BIN)/python -m pytest -q $(wildcard libs/*/tests/unit services/*/tests/unit)
 
-anyday: $(STAMP) ## unit tests on 29 February, at New Year and in December, and in far time zones
-	@TOUCHSTONE_EXAMPLES=0.3 $(BIN)/python tests/any_day.py
+anyday: $(STAMP) ## unit tests on 29 February, at New Year and in December, in far time zones; ALSO='python ...' takes a day
+	@TOUCHSTONE_EXAMPLES=0.3 $(BIN)/python tests/any_day.py $(ALSO:%=--also %)
 
 fmt: $(STAMP) ## format, and repair what ruff can
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
