@@ -58,7 +58,8 @@ def test_a_part_is_measured_kept_and_shown(backing: Backing, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_a_system_is_up_leaves_no_process(backing: Backing, tmp_path: Path, number: int) -> None:
     results = tmp_path / "results.json"
     command = start(backing, results, "--only", "rpc")

@@ -111,14 +111,14 @@ class Bench:
 
     @contextlib.contextmanager
     def undisturbed(self, *, contents: bool) -> Iterator[None]:
-        """Fails at the end of the block if something happened beside it."""
-        before = Scene.of(self.watcher)
+        """Fails at the end of the block if something happened beside it; `contents`: if anything at all was written."""
+        before = Scene.of(self.watcher, contents=contents)
         yield
-        found = disturbances(before, Scene.of(self.watcher), self.watcher.logged, contents=contents)
+        found = disturbances(before, Scene.of(self.watcher, contents=contents), self.watcher.logged)
         assert found == []
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def bench(target: System, watcher: Watcher, tally: Tally) -> Iterator[Bench]:
     with Wire(target.amqp_uri, target.environment) as wire:
         yield Bench(target, wire, watcher, tally)

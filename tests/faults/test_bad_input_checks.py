@@ -121,8 +121,8 @@ DISTURBED: dict[str, tuple[Scene, Callable[[str], list[str]]]] = {
 def test_what_happens_besides_is_seen(case: str) -> None:
     after, logged = DISTURBED[case]
 
-    assert len(disturbances(a_scene(), after, logged, contents=True)) == 1
+    assert len(disturbances(a_scene(), after, logged)) == 1
 
 
 def test_nothing_besides_is_no_finding() -> None:
-    assert disturbances(a_scene(), a_scene(memory_mb={"toy": 100}), nothing, contents=True) == []
+    assert disturbances(a_scene(), a_scene(memory_mb={"toy": 100}), nothing) == []

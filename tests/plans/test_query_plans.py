@@ -61,6 +61,7 @@ def test_what_is_allowed_is_still_needed(evidence: Evidence) -> None:
     assert all(allowed.problem in PROBLEMS and allowed.why.endswith(".") for allowed in ALLOWED)
 
 
+@pytest.mark.long
 def test_each_index_that_is_taken_away_is_missed(evidence: Evidence) -> None:
     missed: dict[tuple[str, str], bool] = {}
     for service, declared in indexes.declared().items():

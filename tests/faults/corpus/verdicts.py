@@ -74,26 +74,25 @@ def _listed(error: dict) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
-    """What must look the same afterwards."""
+    """What must look the same afterwards; without contents where something was to be written."""
 
     lives: dict[str, tuple[int, int]]
     memory_mb: dict[str, int]
     contents: dict[str, int]
 
     @classmethod
-    def of(cls, watcher: Watcher) -> "Scene":
-        return cls(watcher.lives(), watcher.memory_mb(), watcher.contents())
+    def of(cls, watcher: Watcher, *, contents: bool) -> "Scene":
+        return cls(watcher.lives(), watcher.memory_mb(), watcher.contents() if contents else {})
 
 
-def disturbances(before: Scene, after: Scene, logged: Callable[[str], list[str]], *, contents: bool) -> list[str]:
-    """Everything that bad messages did besides being refused; `contents`: nothing at all was to be written."""
+def disturbances(before: Scene, after: Scene, logged: Callable[[str], list[str]]) -> list[str]:
+    """Everything that bad messages did besides being refused."""
     found = [f"{s}: process {before.lives[s]} became {now}" for s, now in after.lives.items() if now != before.lives[s]]
     grown = {service: now - before.memory_mb[service] for service, now in after.memory_mb.items()}
     found += [f"{service} grew by {mb} MB" for service, mb in grown.items() if mb > MEMORY_MB_MAX]
-    if contents:
-        names = sorted(before.contents.keys() | after.contents.keys())
-        counts = {name: (before.contents.get(name, 0), after.contents.get(name, 0)) for name in names}
-        found += [
-            f"{name} held {was} documents, now {now}" for name, (was, now) in counts.items() if _written(name, was, now)
-        ]
+    names = sorted(before.contents.keys() | after.contents.keys())
+    counts = {name: (before.contents.get(name, 0), after.contents.get(name, 0)) for name in names}
+    found += [
+        f"{name} held {was} documents, now {now}" for name, (was, now) in counts.items() if _written(name, was, now)
+    ]
     return found + [f"logged: {line[:200]}" for line in logged(CANARY)[:3]]

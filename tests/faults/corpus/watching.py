@@ -55,10 +55,11 @@ class Watcher:
         counts = {}
         for service in SERVICES:
             database = self._mongo[self._system.database(service)]
-            for name in database.list_collection_names():
-                if name not in _OWN_BOOKS:
-                    counts[f"{service}.{name}"] = database[name].count_documents({})
-        return {name: count for name, count in counts.items() if count}
+            names = sorted(set(database.list_collection_names()) - _OWN_BOOKS)
+            counted = [[{"$count": "count"}, {"$set": {"name": f"{service}.{name}"}}] for name in names]
+            others = [{"$unionWith": {"coll": n, "pipeline": p}} for n, p in zip(names[1:], counted[1:], strict=True)]
+            counts |= {found["name"]: found["count"] for found in database[names[0]].aggregate([*counted[0], *others])}
+        return counts
 
     def lives(self) -> dict[str, tuple[int, int]]:
         """The process of each service, and how often it was started again."""

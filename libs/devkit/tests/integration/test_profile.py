@@ -18,7 +18,7 @@ def found(folder: Path) -> list[str]:
     return [word for word in NEVER_RECORDED if word in written]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_audit_is_followed_step_by_step_and_nothing_in_it_is_recorded(backing: Backing, tmp_path: Path) -> None:
     with System(backing=backing, sandbox=True, environment=environment(tmp_path), announce=lambda line: None) as system:
         submitters = Submitters(system)

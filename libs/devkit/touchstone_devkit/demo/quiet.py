@@ -1,14 +1,16 @@
 """Looks whether anything is still under way: in queues, outboxes and deadlines that are due."""
 
+import contextlib
 import datetime
 import time
 from typing import Any
 
+import pika.exceptions
 from pymongo import MongoClient
 
 from touchstone.provisioning.broker_plan import broker_plan
 from touchstone.provisioning.provision import installed_topologies
-from touchstone.rpc.blocking import open_connection
+from touchstone.rpc.blocking import Channel, open_connection
 from touchstone_contracts.topology import RETRY_DELAYS_S, dead_letter, retry_queue, unconsumed, unconsumed_records
 from touchstone_devkit.eventually import patience
 from touchstone_devkit.system.runner import SERVICES
@@ -37,6 +39,8 @@ class Observer:
 
     def __init__(self, amqp_uri: str, mongo_uri: str, database_prefix: str) -> None:
         self._amqp_uri = amqp_uri
+        self._broker = contextlib.ExitStack()
+        self._channel: Channel | None = None
         self._mongo: MongoClient[dict[str, Any]] = MongoClient(mongo_uri)
         self._prefix = database_prefix
         given_up = {name(service) for service in SERVICES for name in (dead_letter, unconsumed, unconsumed_records)}
@@ -73,9 +77,23 @@ class Observer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._broker.close()
         self._mongo.close()
 
     def _ready(self, queues: list[str]) -> dict[str, int]:
-        with open_connection(self._amqp_uri, client_name="observer", wait_s=5) as connection:
+        """Over the connection of the time before, if it lives."""
+        if self._channel:
+            with contextlib.suppress(pika.exceptions.AMQPError):
+                return _counted(self._channel, queues)
+            self._channel = None
+            self._broker.close()
+        with contextlib.ExitStack() as opened:
+            connection = opened.enter_context(open_connection(self._amqp_uri, client_name="observer", wait_s=5))
             channel = connection.channel()
-            return {name: channel.queue_declare(name, passive=True).method.message_count for name in queues}
+            counted = _counted(channel, queues)
+            self._channel, self._broker = channel, opened.pop_all()
+        return counted
+
+
+def _counted(channel: Channel, queues: list[str]) -> dict[str, int]:
+    return {name: channel.queue_declare(name, passive=True).method.message_count for name in queues}
