@@ -14,6 +14,7 @@ from pymongo import ReturnDocument
 
 from touchstone_chassis.unit_of_work import transaction
 from touchstone_chassis.unit_of_work.committer import Committer
+from touchstone_chassis.unit_of_work.dataloader import Query
 from touchstone_chassis.unit_of_work.transaction import CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
 from touchstone_contracts.events.membership import OrganisationRegistered
@@ -322,6 +323,29 @@ class Conformance:
             {"_id": "b", "parts": []},
             {"_id": "c"},
         ]
+
+    def test_what_is_read_ahead_of_several_collections_is_what_each_would_have_given(self, desk: Desk) -> None:
+        def fill(unit: UnitOfWork) -> None:
+            for id, kind in [("a", "box"), ("b", "box"), ("c", "lid"), ("d", "bag")]:
+                unit.save("things", thing(id, kind=kind, place=f"place of {id}", party={"kind": "member", "id": id}))
+            unit.upsert_read_model("copies", {"_id": "a", "sequence": 1, "tags": ["x"], "at": NOON})
+
+        desk.commit(fill)
+        unit, shown = UnitOfWork(desk.database), {"label": 1, "party.id": 1}
+        wanted = [
+            ("things", {"kind": {"$in": ["box", "lid"]}}, shown, 0),
+            ("copies", {"_id": "a"}, None, 1),
+            ("things", {"kind": "box"}, None, 1),
+            ("copies", {"_id": {"$in": []}}, None, 0),
+            ("nowhere", {"_id": "a"}, None, 1),
+        ]
+        apart = [UnitOfWork(desk.database).find(c, f, projection=p, limit=n) for c, f, p, n in wanted]
+
+        unit.read_ahead(*(Query.of(c, f, p, limit=n) for c, f, p, n in wanted))
+        together = [unit.find(c, f, projection=p, limit=n) for c, f, p, n in wanted]
+
+        assert [sorted(found, key=str) for found in together] == [sorted(found, key=str) for found in apart]
+        assert [len(found) for found in together] == [3, 1, 1, 0, 0]
 
     def test_rows_are_marked_and_removed_as_the_relay_does_it(self, desk: Desk) -> None:
         for id in ("a", "b", "c"):

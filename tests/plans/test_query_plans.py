@@ -14,7 +14,7 @@ from planning.entrances import entrypoints
 from planning.evidence import Evidence, gathered
 from planning.filling import BOUNDED, COPIES, REGIMES
 from planning.judging import SCAN, SORT, WASTE, findings
-from planning.recording import NotUnderstood, Shape, shape_of
+from planning.recording import NotUnderstood, Shape, shape_of, shapes_of
 
 from touchstone_contracts import bookkeeping
 from touchstone_contracts.topology import Index
@@ -121,6 +121,19 @@ def test_a_command_is_known_by_its_shape(noted: dict, text: str) -> None:
     shape = shape_of("certification", {"ns": "prefix_certification.a", **noted})
 
     assert shape and (shape.text, shape.collection) == (text, "a")
+
+
+def test_what_one_command_asks_of_several_collections_is_a_shape_of_each() -> None:
+    inner = {"coll": "b", "pipeline": [{"$match": {"_id": "x"}}]}
+    command = {"aggregate": "a", "pipeline": [{"$match": {"c": "y"}}, {"$limit": 2}, {"$unionWith": inner}]}
+
+    shapes = shapes_of("certification", {"ns": "prefix_certification.a", "op": "command", "command": command})
+
+    assert [shape.name for shape in shapes] == [
+        "certification.a aggregate [{$match: {c: text}}, {$limit: number}]",
+        "certification.b aggregate [{$match: {_id: text}}]",
+    ]
+    assert shapes[1].commands == ({"aggregate": "b", "pipeline": inner["pipeline"], "cursor": {}},)
 
 
 def test_what_cannot_be_explained_is_not_left_out_in_silence() -> None:

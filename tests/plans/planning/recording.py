@@ -75,9 +75,8 @@ class Recorder:
         found: dict[str, dict[str, tuple[int, Shape]]] = {}
         for service, database in self._databases.items():
             for noted in database["system.profile"].find({"appName": APPLICATION}):
-                shape = shape_of(service, noted)
                 returned = noted.get("nreturned", noted.get("nMatched", noted.get("ndeleted", 0)))
-                if shape is not None:
+                for shape in shapes_of(service, noted):
                     kept = found.setdefault(shape.name, {})
                     kept["last"] = one = (returned, shape)
                     kept["most"] = max(kept.get("most", one), one, key=itemgetter(0))
@@ -91,6 +90,19 @@ class Recorder:
 def _together(alike: list[Shape]) -> Shape:
     commands = {repr(command): command for shape in alike for command in shape.commands}
     return dataclasses.replace(alike[0], commands=tuple(commands.values()))
+
+
+def shapes_of(service: str, noted: Mapping[str, Any]) -> list[Shape]:
+    """What the profiler noted, a shape for each collection that was asked. Raises NotUnderstood."""
+    pipeline = noted.get("command", {}).get("pipeline", ())
+    joined = [stage["$unionWith"] for stage in pipeline if "$unionWith" in stage]
+    if not joined:
+        shape = shape_of(service, noted)
+        return [shape] if shape else []
+    first = [stage for stage in pipeline if "$unionWith" not in stage]
+    parts = {"coll": noted["ns"].partition(".")[2], "pipeline": first}, *joined
+    commands = ({"aggregate": part["coll"], "pipeline": part["pipeline"], "cursor": {}} for part in parts)
+    return [Shape(service, command["aggregate"], _text("aggregate", command), (command,)) for command in commands]
 
 
 def shape_of(service: str, noted: Mapping[str, Any]) -> Shape | None:

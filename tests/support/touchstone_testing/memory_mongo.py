@@ -13,6 +13,7 @@ time in the model, and hooks and snapshots would still be ours. pymongo-inmemory
 
 import contextlib
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -35,7 +36,7 @@ class MemoryDatabase:
 
     `at_commit(stage)` is called with "begin" before a transaction reads anything, "commit" when all is written and
     nothing is kept yet, and "committed" when it is. What it raises at the first two takes the transaction back.
-    `reads` names the collections that were asked for documents, in order.
+    `reads` names the collections that were asked for documents, in order: those of one command joined by a slash.
     """
 
     def __init__(self, indexes: Iterable[Index] = ()) -> None:
@@ -48,7 +49,7 @@ class MemoryDatabase:
     def __getitem__(self, name: str) -> "MemoryCollection":
         if name not in self._collections:
             unique = [index for index in self._unique if index.collection == name]
-            self._collections[name] = MemoryCollection(name, unique, self.reads)
+            self._collections[name] = MemoryCollection(name, unique, self.reads, self.__getitem__)
         return self._collections[name]
 
     def snapshot(self) -> Snapshot:
@@ -76,9 +77,12 @@ class MemoryDatabase:
 class MemoryCollection:
     """Documents by `_id`, each as BSON: what is read is a copy, with the precision that the database has."""
 
-    def __init__(self, name: str, unique: Sequence[Index], reads: list[str]) -> None:
+    def __init__(
+        self, name: str, unique: Sequence[Index], reads: list[str], beside: Callable[[str], "MemoryCollection"]
+    ) -> None:
+        """`beside` gives another collection of the database by its name."""
         self.name, self.kept = name, dict[Any, bytes]()
-        self._unique, self._reads = unique, reads
+        self._unique, self._reads, self._beside = unique, reads, beside
 
     def with_options(self, **_: Any) -> "MemoryCollection":
         return self
@@ -100,6 +104,28 @@ class MemoryCollection:
         self._reads.append(self.name)
         found = self._matching(filter, sort)
         return [_projected(document, projection) for document in found[: limit or None]]
+
+    def aggregate(self, pipeline: Sequence[Mapping[str, Any]], *, batchSize: int = 0) -> Iterator[dict]:
+        joined = (stage["$unionWith"]["coll"] for stage in pipeline if "$unionWith" in stage)
+        self._reads.append("/".join([self.name, *joined]))
+        return self._piped(pipeline)
+
+    def _piped(self, pipeline: Sequence[Mapping[str, Any]]) -> Iterator[dict]:
+        found: Iterable[dict] = (bson.decode(stored, AWARE) for stored in self.kept.values())
+        for stage, given in (item for one in pipeline for item in one.items()):
+            if stage == "$match":
+                found = [document for document in found if matches(document, given)]
+            elif stage == "$limit":
+                found = itertools.islice(found, given)
+            elif stage == "$project":
+                found = [_projected(document, given) for document in found]
+            elif stage == "$replaceWith":
+                found = [_replaced(document, given) for document in found]
+            elif stage == "$unionWith":
+                found = [*found, *self._beside(given["coll"])._piped(given["pipeline"])]
+            else:
+                raise NotImplementedError(f"the database in memory knows no {stage}")
+        return iter(found)
 
     def insert_one(self, document: dict, session: Any = None) -> None:
         if document["_id"] in self.kept:
@@ -220,6 +246,10 @@ def _updated(document: dict, update: Mapping[str, Any], *, new: bool) -> dict:
             elif operator != "$setOnInsert":
                 raise NotImplementedError(f"the database in memory knows no {operator}")
     return document
+
+
+def _replaced(document: dict, row: Mapping[str, Any]) -> dict:
+    return {name: document if value == "$$ROOT" else value["$literal"] for name, value in row.items()}
 
 
 def _projected(document: dict, projection: Any) -> dict:

@@ -7,10 +7,11 @@ import eventlet
 import pytest
 from pymongo.errors import AutoReconnect
 
-from touchstone_chassis.unit_of_work.dataloader import DataLoader, NotReadInTime
+from touchstone_chassis.unit_of_work.dataloader import DataLoader, NotReadInTime, Query
 from touchstone_chassis.unit_of_work.sequences import Sequences
 from touchstone_chassis.unit_of_work.unit import UnitOfWork
 from touchstone_devkit.eventually import patience
+from touchstone_testing.memory_mongo import MemoryDatabase
 
 pytestmark = pytest.mark.usefixtures("fixed_time")
 
@@ -41,7 +42,7 @@ class Collection:
 
 
 def one(reader: DataLoader, id: str, **options: Any) -> dict[str, Any] | None:
-    return next(iter(reader.find("things", "_id", [id], limit=1, **options)), None)
+    return next(iter(reader.find(Query("things", "_id", (id,), limit=1), **options)[0]), None)
 
 
 def together(*reads: Any) -> list[Any]:
@@ -128,7 +129,7 @@ def test_what_is_asked_for_by_another_field_comes_to_who_asked_for_it_and_only_i
     reader = DataLoader({"things": collection})  # type: ignore[arg-type]
 
     def ask(*kinds: str, limit: int = 0) -> Any:
-        return lambda: reader.find("things", "kind", kinds, {"_id": 1}, limit=limit)
+        return lambda: reader.find(Query("things", "kind", kinds, (("_id", 1),), limit))[0]
 
     of_a, of_both, of_none = together(ask("a"), ask("b", "a"), ask("c"))
 
@@ -140,7 +141,7 @@ def test_who_asks_for_few_gets_few():
     collection = Collection(*({"_id": n, "kind": "a"} for n in range(4)))
     reader = DataLoader({"things": collection})  # type: ignore[arg-type]
 
-    found = together(*(lambda: reader.find("things", "kind", ["a"], limit=2) for _ in range(2)))
+    found = together(*(lambda: reader.find(Query("things", "kind", ("a",), limit=2))[0] for _ in range(2)))
 
     assert [[d["_id"] for d in documents] for documents in found] == [[0, 1], [0, 1]]
 
@@ -149,7 +150,7 @@ def test_where_there_are_many_each_asks_with_its_own_limit():
     collection = Collection(*({"_id": n, "kind": "a"} for n in range(1000)), {"_id": "x", "kind": "b"})
     reader = DataLoader({"things": collection})  # type: ignore[arg-type]
 
-    found = together(*(lambda kind=kind: reader.find("things", "kind", [kind], limit=2) for kind in "ab"))
+    found = together(*(lambda kind=kind: reader.find(Query("things", "kind", (kind,), limit=2))[0] for kind in "ab"))
 
     assert [[d["_id"] for d in documents] for documents in found] == [[0, 1], ["x"]]
     assert collection.asked[1:] == [("kind", ["a"]), ("kind", ["b"])]
@@ -159,9 +160,89 @@ def test_a_field_that_holds_a_list_is_asked_for_by_each_alone():
     collection = Collection({"_id": 1, "kinds": ["a", "b"]})
     reader = DataLoader({"things": collection})  # type: ignore[arg-type]
 
-    found = together(*(lambda kind=kind: reader.find("things", "kinds", [kind]) for kind in "ab"))
+    found = together(*(lambda kind=kind: reader.find(Query("things", "kinds", (kind,)))[0] for kind in "ab"))
 
     assert found == [[{"_id": 1, "kinds": ["a", "b"]}]] * 2
+
+
+@pytest.fixture
+def database() -> MemoryDatabase:
+    """Things of three kinds, and the boxes that they are in."""
+    database = MemoryDatabase()
+    for number, kind in enumerate(["a", "a", "a", "b"]):
+        database["things"].insert_one({"_id": f"{kind}-{number}", "kind": kind, "box": f"box-{number}", "list": []})
+        database["boxes"].insert_one({"_id": f"box-{number}", "colour": "red"})
+    return database
+
+
+def kind(value: str, limit: int = 0) -> Query:
+    return Query("things", "kind", (value,), (("box", 1),), limit)
+
+
+def boxes(*ids: str) -> Query:
+    return Query("boxes", "_id", ids)
+
+
+def test_what_one_asks_of_several_collections_is_one_command_and_each_query_gets_its_own(database: MemoryDatabase):
+    found = DataLoader(database).find(kind("a", limit=2), boxes("box-3", "box-9"), boxes())  # type: ignore[arg-type]
+
+    things, red, none = found
+    assert [thing.keys() for thing in things] == [{"_id", "box"}] * 2
+    assert (red, none) == ([{"_id": "box-3", "colour": "red"}], [])
+    assert database.reads == ["things/boxes/boxes"]
+
+
+def test_many_who_ask_for_the_like_are_one_command_and_get_what_each_would_get_alone(database: MemoryDatabase):
+    alone, reader = DataLoader(database), DataLoader(database)  # type: ignore[arg-type]
+    asked = [
+        (kind("a", limit=2), boxes("box-1")),
+        (kind("b", limit=2), boxes("box-1", "box-2")),
+        (kind("c", limit=2), boxes()),
+    ]
+    expected = [alone.find(*queries) for queries in asked]
+    database.reads.clear()
+
+    found = together(*(lambda queries=queries: reader.find(*queries) for queries in asked))
+
+    assert found == expected
+    assert database.reads == ["things/boxes"]
+
+
+def test_who_asks_for_more_than_fits_costs_the_others_a_command_and_no_document(database: MemoryDatabase):
+    database["things"].insert_many([{"_id": f"many-{n}", "kind": "many", "box": "x"} for n in range(100)])
+    reader = DataLoader(database)  # type: ignore[arg-type]
+
+    many, few = together(*(lambda k=k: reader.find(kind(k), boxes("box-0")) for k in ("many", "b")))
+
+    assert (len(many[0]), [thing["_id"] for thing in few[0]]) == (100, ["b-3"])
+    assert database.reads == ["things/boxes"] * 3
+
+
+def test_a_handler_is_given_what_it_read_ahead_once_and_nothing_of_it_when_it_runs_again(database: MemoryDatabase):
+    unit = UnitOfWork(database)  # type: ignore[arg-type]
+    asked = {"kind": "a"}
+
+    unit.read_ahead(
+        Query.of("things", asked), Query.of("boxes", {"_id": "box-1"}, limit=1), Query.of("boxes", {"n": 7})
+    )
+    first = unit.find("things", asked)
+    box = unit.find_one("boxes", {"_id": "box-1"})
+    reads = list(database.reads)
+    again = unit.find("things", asked)
+    unit.read_ahead(Query.of("things", asked))
+    unit.reset()
+    anew = unit.find("things", asked)
+
+    assert (len(first), box, reads) == (3, {"_id": "box-1", "colour": "red"}, ["things/boxes"])
+    assert first == again == anew
+    assert database.reads == ["things/boxes", "things", "things", "things"]
+
+
+def test_what_was_read_ahead_otherwise_than_it_is_asked_for_is_not_taken_for_it(database: MemoryDatabase):
+    unit = UnitOfWork(database)  # type: ignore[arg-type]
+    unit.read_ahead(Query.of("things", {"kind": "a"}, limit=1), Query.of("things", {"kind": "a"}, {"_id": 1}))
+
+    assert len(unit.find("things", {"kind": "a"})) == 3
 
 
 class Counters:

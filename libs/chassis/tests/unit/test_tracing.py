@@ -24,7 +24,7 @@ from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.handlers.tracing import call_span, job_span, message_span
 from touchstone_chassis.observability import tracing
 from touchstone_chassis.outbox.relay import _link
-from touchstone_chassis.unit_of_work.dataloader import DataLoader
+from touchstone_chassis.unit_of_work.dataloader import DataLoader, Query
 
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TRACEPARENT = f"00-{TRACE}-{CALLER}-01"
@@ -180,7 +180,7 @@ def test_a_read_for_many_is_linked_to_each_who_asked(exporter):
     reader = DataLoader({"things": SimpleNamespace(name="things", find=lambda *_, **__: found)})  # type: ignore[dict-item]
 
     def ask(id: str) -> None:
-        carried_out(a_delivery(), lambda: reader.find("things", "_id", [id]))
+        carried_out(a_delivery(), lambda: reader.find(Query("things", "_id", (id,))))
 
     for thread in [eventlet.spawn(ask, id) for id in ("a", "b")]:
         thread.wait()

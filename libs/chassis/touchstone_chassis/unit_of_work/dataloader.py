@@ -1,9 +1,10 @@
-"""Finds documents by one field: what many handlers ask for at the same time is asked of the database at once."""
+"""Finds documents by one field: what many handlers ask for at the same time is asked of the database at once, and so is
+what one handler asks for of several collections."""
 
 import copy
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import eventlet
 from eventlet.event import Event
@@ -19,8 +20,8 @@ ASKERS_MAX = 256
 LINGER_S = 0.001
 FOUND_EACH_MAX = 8
 """So many documents for each who asks are read together; where there are more, each asks alone, with its own limit."""
-
-Projection = Mapping[str, int] | None
+ROWS_MAX = 10_000
+"""Come in one answer, unless they are more than 16 MB."""
 
 
 class NotReadInTime(PyMongoError):
@@ -31,9 +32,42 @@ class NotReadInTime(PyMongoError):
         return True
 
 
+class Query(NamedTuple):
+    """The documents of a collection that have one of these texts in a field: all or `limit`, whole or in part."""
+
+    collection: str
+    field: str
+    values: tuple[str, ...]
+    projection: tuple[tuple[str, int], ...] | None = None
+    limit: int = 0
+
+    @classmethod
+    def of(
+        cls, collection: str, filter: Mapping[str, Any], projection: Mapping[str, int] | None = None, *, limit: int = 0
+    ) -> "Query | None":
+        """None for a filter that asks for more than some texts in one field."""
+        asked = _one_field(filter)
+        if asked is None:
+            return None
+        field, values = asked
+        shown = tuple(sorted(projection.items())) if projection else None
+        return cls(collection, field, tuple(dict.fromkeys(values)), shown, limit)
+
+
+def _one_field(filter: Mapping[str, Any]) -> tuple[str, list[str]] | None:
+    if len(filter) != 1:
+        return None
+    ((field, wanted),) = filter.items()
+    is_choice = isinstance(wanted, dict) and wanted.keys() == {"$in"}
+    values = [wanted] if isinstance(wanted, str) else wanted["$in"] if is_choice else None
+    if values is None or field.startswith("$") or "." in field or not all(isinstance(value, str) for value in values):
+        return None
+    return field, list(values)
+
+
 @dataclasses.dataclass(eq=False)
 class _Asked:
-    values: tuple[str, ...]
+    queries: tuple[Query, ...]
     answer: Event = dataclasses.field(default_factory=Event)
     traceparent: str | None = dataclasses.field(default_factory=tracing.traceparent)
 
@@ -42,26 +76,25 @@ class _TooMany(Exception):
     """There is more than may be read together."""
 
 
-class _BatchedQuery:
-    """One collection by one field: while one query is under way, what is asked for waits for the next."""
+class _BatchedQueries:
+    """Queries alike but for their values: while one command is under way, what is asked for waits for the next."""
 
-    def __init__(self, database: Database, collection: str, field: str, projection: Projection, limit: int):
-        self._collection, self._field, self._limit = database[collection], field, limit
-        self._projection = dict(projection) if projection else None
-        self._strip = self._projection is not None and field != "_id" and not self._projection.get(field)
+    def __init__(self, database: Database, shapes: Sequence[Query]):
+        self._database, self._shapes = database, shapes
+        self._name = "/".join(shape.collection for shape in shapes)
         self._waiting: list[_Asked] = []
         self._at_work = False
         self._last_askers = 1
 
-    def find(self, values: tuple[str, ...], within_s: float) -> list[dict]:
-        asked = _Asked(values)
+    def find(self, queries: tuple[Query, ...], within_s: float) -> list[list[dict]]:
+        asked = _Asked(queries)
         self._waiting.append(asked)
         if not self._at_work:
             self._at_work = True
             eventlet.spawn(self._answer_all)
-        answer: list[dict] | None = asked.answer.wait(timeout=within_s)
+        answer: list[list[dict]] | None = asked.answer.wait(timeout=within_s)
         if answer is None:
-            raise NotReadInTime(f"{self._collection.name} was not read within {within_s:g} s")
+            raise NotReadInTime(f"{self._name} was not read within {within_s:g} s")
         return answer
 
     def _answer_all(self) -> None:
@@ -93,36 +126,82 @@ class _BatchedQuery:
 
     def _give(self, asked: Sequence[_Asked]) -> None:
         links = (tracing.link(one.traceparent) for one in asked)
-        if len(asked) == 1:
-            (one,) = asked
-            with tracing.database_span("find", self._collection.name, 1, links):
-                found_alone = list(self._collection.find(self._filter(one.values), self._projection, limit=self._limit))
-            one.answer.send(found_alone)
-            return
-        values = list(dict.fromkeys(value for one in asked for value in one.values))
-        with tracing.database_span("find", self._collection.name, len(asked), links):
-            found = self._found_together(values, len(asked))
-        for one in asked:
-            mine = [document for value in one.values for document in found.get(value, ())]
-            # Whoever reads may change what is read.
-            one.answer.send(copy.deepcopy(mine[: self._limit or None]))
+        operation = "find" if len(self._shapes) == 1 else "aggregate"
+        with tracing.database_span(operation, self._name, len(asked), links):
+            if len(asked) == 1:
+                (one,) = asked
+                answers = [_found(self._database, one.queries)]
+            else:
+                answers = self._found_together(asked)
+        for one, answer in zip(asked, answers, strict=True):
+            one.answer.send(answer)
 
-    def _found_together(self, values: list[str], askers: int) -> dict[str, list[dict]]:
-        most = askers * FOUND_EACH_MAX
-        projection = self._projection | {self._field: 1} if self._projection and self._strip else self._projection
-        found: dict[str, list[dict]] = {}
-        documents = list(self._collection.find({self._field: {"$in": values}}, projection, limit=most + 1))
-        if len(documents) > most:
+    def _found_together(self, asked: Sequence[_Asked]) -> list[list[list[dict]]]:
+        """For each who asked, what each of its queries finds. Raises _TooMany."""
+        of_each_query = list(zip(*(one.queries for one in asked), strict=True))
+        merged = [_merged(alike) for alike in of_each_query]
+        found = _found(self._database, merged)
+        shared = [_by_value(one, documents) for one, documents in zip(merged, found, strict=True)]
+        return [[_own(query, shared[n]) for n, query in enumerate(one.queries)] for one in asked]
+
+
+def _merged(alike: Sequence[Query]) -> Query:
+    """One query that finds what all of these do, with the field by which it can be told for whom, and one more than may
+    be read together."""
+    first = alike[0]
+    values = tuple(dict.fromkeys(value for query in alike for value in query.values))
+    shown = first.projection and tuple({**dict(first.projection), first.field: 1}.items())
+    return first._replace(values=values, projection=shown, limit=len(alike) * FOUND_EACH_MAX + 1)
+
+
+def _by_value(merged: Query, documents: Sequence[dict]) -> dict[str, list[dict]]:
+    if len(documents) == merged.limit:
+        raise _TooMany
+    found: dict[str, list[dict]] = {}
+    for document in documents:
+        value = document[merged.field]
+        if not isinstance(value, str):  # a list that holds it: whose it is, only the database knows
             raise _TooMany
-        for document in documents:
-            value = document.pop(self._field) if self._strip else document[self._field]
-            if not isinstance(value, str):  # a list that holds it: whose it is, only the database knows
-                raise _TooMany
-            found.setdefault(value, []).append(document)
-        return found
+        found.setdefault(value, []).append(document)
+    return found
 
-    def _filter(self, values: tuple[str, ...]) -> dict[str, Any]:
-        return {self._field: values[0] if len(values) == 1 else {"$in": list(values)}}
+
+def _own(query: Query, found: Mapping[str, list[dict]]) -> list[dict]:
+    """What one of those who asked together gets. Whoever reads may change what is read."""
+    mine = copy.deepcopy(
+        [document for value in query.values for document in found.get(value, ())][: query.limit or None]
+    )
+    if query.projection is not None and query.field not in ("_id", *dict(query.projection)):
+        for document in mine:
+            del document[query.field]
+    return mine
+
+
+def _found(database: Database, queries: Sequence[Query]) -> list[list[dict]]:
+    """What each query finds, by one command."""
+    first, *others = queries
+    collection = database[first.collection]
+    if not others:
+        shown = dict(first.projection) if first.projection else None
+        return [list(collection.find(_filter(first), shown, limit=first.limit))]
+    pipeline = _stages(0, first)
+    pipeline += [{"$unionWith": {"coll": q.collection, "pipeline": _stages(n, q)}} for n, q in enumerate(others, 1)]
+    found: list[list[dict]] = [[] for _ in queries]
+    for row in collection.aggregate(pipeline, batchSize=ROWS_MAX):
+        found[row["query"]].append(row["found"])
+    return found
+
+
+def _stages(number: int, query: Query) -> list[dict[str, Any]]:
+    """The same as a part of a pipeline, whose rows say to which query they belong."""
+    limit = [{"$limit": query.limit}] if query.limit else []
+    shown = [{"$project": dict(query.projection)}] if query.projection else []
+    row = {"query": {"$literal": number}, "found": "$$ROOT"}
+    return [{"$match": _filter(query)}, *limit, *shown, {"$replaceWith": row}]
+
+
+def _filter(query: Query) -> dict[str, Any]:
+    return {query.field: query.values[0] if len(query.values) == 1 else {"$in": list(query.values)}}
 
 
 class DataLoader:
@@ -130,21 +209,12 @@ class DataLoader:
 
     def __init__(self, database: Database):
         self._database = database
-        self._queries: dict[Any, _BatchedQuery] = {}
+        self._batched: dict[tuple[Query, ...], _BatchedQueries] = {}
 
-    def find(
-        self,
-        collection: str,
-        field: str,
-        values: Sequence[str],
-        projection: Projection = None,
-        *,
-        limit: int = 0,
-        within_s: float = READ_S_MAX,
-    ) -> list[dict]:
-        """The documents whose `field` is one of the values. Raises NotReadInTime or another PyMongoError."""
-        name = (collection, field, tuple(sorted(projection.items())) if projection else None, limit)
-        query = self._queries.get(name)
-        if query is None:
-            query = self._queries[name] = _BatchedQuery(self._database, collection, field, projection, limit)
-        return query.find(tuple(dict.fromkeys(values)), within_s)
+    def find(self, *queries: Query, within_s: float = READ_S_MAX) -> list[list[dict]]:
+        """What each query finds, by one command for all. Raises NotReadInTime or another PyMongoError."""
+        shapes = tuple(query._replace(values=()) for query in queries)
+        batched = self._batched.get(shapes)
+        if batched is None:
+            batched = self._batched[shapes] = _BatchedQueries(self._database, shapes)
+        return batched.find(queries, within_s)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pymongo.database import Database
 
-from touchstone_chassis.unit_of_work.dataloader import READ_S_MAX, DataLoader
+from touchstone_chassis.unit_of_work.dataloader import READ_S_MAX, DataLoader, Query
 from touchstone_chassis.unit_of_work.ids import new_id
 from touchstone_chassis.unit_of_work.sequences import Sequences
 
@@ -65,6 +65,7 @@ class UnitOfWork:
         self._database = database
         self._reader, self._sequences = reader or DataLoader(database), sequences or Sequences(database)
         self.changes = Changes()
+        self._ahead: dict[Query, list[dict]] = {}
         self.suspect = False
         """Whether a commit of it failed by the database's fault, or perhaps its own."""
         self.until: float | None = None
@@ -73,12 +74,22 @@ class UnitOfWork:
     def reset(self) -> None:
         """Forget everything: the handler runs again."""
         self.changes = Changes()
+        self._ahead.clear()
+
+    def read_ahead(self, *queries: Query | None) -> None:
+        """Read by one command what the handler is going to ask `find` and `find_one` for.
+
+        `Query.of` makes a query of their arguments; `find_one` has a limit of 1. Each is answered from here once.
+        """
+        wanted = [one for one in dict.fromkeys(queries) if one is not None]
+        found = self._reader.find(*wanted, within_s=self._within_s())
+        self._ahead |= zip(wanted, found, strict=True)
 
     def find_one(self, collection: str, filter: Mapping[str, Any], projection: Any = None) -> dict | None:
-        asked = _one_field(filter)
+        asked = Query.of(collection, filter, projection, limit=1)
         if asked is None:
             return self._database[collection].find_one(filter, projection)
-        return next(iter(self._read(collection, asked, projection, limit=1)), None)
+        return next(iter(self._read(asked)), None)
 
     def find(
         self,
@@ -89,15 +100,18 @@ class UnitOfWork:
         limit: int = 0,
         projection: Any = None,
     ) -> list[dict]:
-        asked = _one_field(filter)
+        asked = Query.of(collection, filter, projection, limit=limit)
         if asked is None or sort:
             return list(self._database[collection].find(filter, projection, sort=sort, limit=limit))
-        return self._read(collection, asked, projection, limit=limit)
+        return self._read(asked)
 
-    def _read(self, collection: str, asked: tuple[str, list[str]], projection: Any, *, limit: int) -> list[dict]:
-        """Together with what other handlers ask for at this moment."""
-        field, values = asked
-        return self._reader.find(collection, field, values, projection, limit=limit, within_s=self._within_s())
+    def _read(self, asked: Query) -> list[dict]:
+        """What was read ahead; else together with what other handlers ask for at this moment."""
+        if asked in self._ahead:
+            return self._ahead.pop(asked)
+        if not asked.values:
+            return []
+        return self._reader.find(asked, within_s=self._within_s())[0]
 
     def _within_s(self) -> float:
         return READ_S_MAX if self.until is None else max(0.001, self.until - time.time())
@@ -158,18 +172,3 @@ class UnitOfWork:
     def reserve_number(self, name: str, number: int, *, first: int = 1) -> None:
         """Keep the sequence above `number`, which came from elsewhere."""
         self._sequences.reserve_number(name, number, first=first)
-
-
-def _one_field(filter: Mapping[str, Any]) -> tuple[str, list[str]] | None:
-    """The field and the texts that a filter asks for, when it asks for nothing else."""
-    if len(filter) != 1:
-        return None
-    ((field, wanted),) = filter.items()
-    values = [wanted] if isinstance(wanted, str) else wanted.get("$in") if _is_choice(wanted) else None
-    if not values or field.startswith("$") or "." in field or not all(isinstance(value, str) for value in values):
-        return None
-    return field, list(values)
-
-
-def _is_choice(wanted: Any) -> bool:
-    return isinstance(wanted, dict) and wanted.keys() == {"$in"}

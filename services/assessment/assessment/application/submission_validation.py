@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from assessment.data.catalogue import Catalogue
-from assessment.domain.accreditation import Auditor, Body
+from assessment.domain.accreditation import Body
 from assessment.domain.audits.audit import Audit, audit_id_of
 from assessment.domain.audits.report import Summary, summarise
 from assessment.domain.report_checks.checklist import faults
@@ -20,6 +20,7 @@ from assessment.schemas.report_hash import report_hash
 from assessment.schemas.report_parsing import ParsedReport, parse_history, parse_report
 from assessment.storage.accreditation import Auditors, Bodies
 from assessment.storage.audits import Audits
+from assessment.storage.surroundings import ReportSurroundings
 from touchstone_contracts.errors import FieldError, InvalidReport
 from touchstone_contracts.field_errors import ERRORS_MAX, counted
 from touchstone_contracts.values import History
@@ -27,8 +28,12 @@ from touchstone_contracts.values import History
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Repositories:
-    """Where to look up what a report names; `catalogue` gives the standards that are effective on a day."""
+    """Where to look up what a report names; `catalogue` gives the standards that are effective on a day.
 
+    `surroundings` reads what the others are going to be asked for.
+    """
+
+    surroundings: ReportSurroundings
     catalogue: Callable[[datetime.date], Catalogue]
     audits: Audits
     bodies: Bodies
@@ -80,7 +85,7 @@ def recheck_accreditation(
     So it does where a release before took a report whose form is none today.
     """
     parsed = parse_report(report)
-    auditors = _team(parsed.content, repositories)
+    auditors = repositories.auditors.find(_team(parsed.content))
     wrong = team_faults(parsed.content, standard=standard, body=body, auditors=auditors)
     if faults := parsed.with_content_faults(list(wrong)):
         raise _invalid(faults)
@@ -96,18 +101,19 @@ def _validated(
     judged_on: datetime.date | None,
     audited_by: datetime.date,
 ) -> ValidReport:
+    body_id, audit_id, team = parsed.text("body_id"), _audit_id(parsed, submitting_body), _team(parsed.content)
+    repositories.surroundings.read(body_id=body_id, audit_id=audit_id, auditor_ids=team)
     catalogue = repositories.catalogue(audited_by)
     standard = catalogue.find(parsed.text("standard", "code"), parsed.text("standard", "version"))
-    body_id = parsed.text("body_id")
     body = repositories.bodies.get(body_id) if body_id else None
-    audit = _registered(parsed, repositories, submitting_body)
+    audit = repositories.audits.get(audit_id) if audit_id else None
     fingerprint = "" if parsed.faults else report_hash(report)
     if audit is not None:
         audit.refuse_repetition(fingerprint)
     facts = Facts(
         standard=standard,
         body=body,
-        auditors=_team(parsed.content, repositories),
+        auditors=repositories.auditors.find(team),
         submitting_body=submitting_body,
         judged_on=judged_on,
         audited_by=audited_by,
@@ -126,17 +132,17 @@ def _validated(
     )
 
 
-def _team(content: dict[str, Any], repositories: Repositories) -> dict[str, Auditor]:
-    """Those of the team that are registered, by id."""
-    return repositories.auditors.find(m["auditor_id"] for m in content.get("team", ()) if "auditor_id" in m)
+def _team(content: dict[str, Any]) -> list[str]:
+    """The ids of the auditors that can be read."""
+    return [member["auditor_id"] for member in content.get("team", ()) if "auditor_id" in member]
 
 
-def _registered(parsed: ParsedReport, repositories: Repositories, submitting_body: str | None) -> Audit | None:
-    """The audit that the report belongs to, if there is one and the caller may speak of it."""
+def _audit_id(parsed: ParsedReport, submitting_body: str | None) -> str | None:
+    """The id of the audit that the report belongs to, if the caller may speak of it."""
     body_id, report_id = parsed.text("body_id"), parsed.text("report_id")
     if body_id is None or report_id is None or submitting_body not in (None, body_id):
         return None
-    return repositories.audits.get(audit_id_of(body_id, report_id))
+    return audit_id_of(body_id, report_id)
 
 
 def _history_faults(history: History, today: datetime.date) -> list[FieldError]:

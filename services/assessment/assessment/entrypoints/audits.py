@@ -23,6 +23,7 @@ from assessment.schemas.audits import (
 from assessment.storage.accreditation import Auditors, Bodies
 from assessment.storage.audits import Audits
 from assessment.storage.refusals import Refusals
+from assessment.storage.surroundings import ReportSurroundings
 from touchstone_chassis.api import Stored, command, on_message, page, query
 from touchstone_contracts import roles
 from touchstone_contracts.callers import Caller
@@ -42,6 +43,7 @@ class AuditEntrypoints:
     bodies = Stored(Bodies)
     auditors = Stored(Auditors)
     refusals = Stored(Refusals)
+    report_surroundings = Stored(ReportSurroundings)
 
     @command(SubmitAuditReport(), roles=(ASSESSOR,))
     def submit_audit_report(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
@@ -113,6 +115,7 @@ class AuditEntrypoints:
 
     def _repositories(self) -> Repositories:
         return Repositories(
+            surroundings=self.report_surroundings,
             catalogue=functools.partial(self.standards.catalogue, cache=self.catalogue_cache),
             audits=self.audits,
             bodies=self.bodies,

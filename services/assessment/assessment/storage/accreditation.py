@@ -6,6 +6,7 @@ from typing import Any
 
 from assessment.domain.accreditation import Auditor, Body, Grant
 from assessment.storage.unit_of_work import Unit
+from touchstone_chassis.api import Query
 
 BODIES, AUDITORS = "bodies", "auditors"
 COLLECTIONS = (BODIES, AUDITORS)
@@ -14,6 +15,11 @@ COLLECTIONS = (BODIES, AUDITORS)
 class Bodies:
     def __init__(self, unit: Unit):
         self._unit = unit
+
+    @staticmethod
+    def query_of(id: str | None) -> Query | None:
+        """What `get` reads; nothing, where there is no id."""
+        return Query.of(BODIES, {"_id": id or {"$in": []}}, limit=1)
 
     def get(self, id: str) -> Body | None:
         document = self._unit.find_one(BODIES, {"_id": id})
@@ -26,6 +32,11 @@ class Bodies:
 class Auditors:
     def __init__(self, unit: Unit):
         self._unit = unit
+
+    @staticmethod
+    def query_of(ids: Iterable[str]) -> Query | None:
+        """What `find` reads."""
+        return Query.of(AUDITORS, {"_id": {"$in": sorted(set(ids))}})
 
     def get(self, id: str) -> Auditor | None:
         return self.find([id]).get(id)

@@ -8,6 +8,7 @@ from assessment.domain.audits.audit import Audit, State, Submission
 from assessment.domain.audits.report import Summary
 from assessment.domain.corrective_actions import PlanReview
 from assessment.storage.unit_of_work import Unit
+from touchstone_chassis.api import Query
 from touchstone_contracts.topology import Index
 from touchstone_contracts.values import AuditType, History, Nonconformity, Place, PlanState, Scope, Standard
 
@@ -26,6 +27,11 @@ class Audits:
 
     def __init__(self, unit: Unit):
         self._unit = unit
+
+    @staticmethod
+    def query_of(id: str | None) -> Query | None:
+        """What `get` reads; nothing, where there is no id."""
+        return Query.of(AUDITS, {"_id": id or {"$in": []}}, limit=1)
 
     def get(self, id: str) -> Audit | None:
         document = self._unit.find_one(AUDITS, {"_id": id})

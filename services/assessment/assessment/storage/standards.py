@@ -8,6 +8,7 @@ from typing import Any
 
 from assessment.data.catalogue import Catalogue, catalogue_of, shipped
 from assessment.storage.unit_of_work import Unit
+from touchstone_chassis.api import Query
 from touchstone_contracts.publishing import EDITION, edition_of, publication_of, stored
 from touchstone_contracts.reference import Edition, Publication, edition_key, effective_on
 from touchstone_contracts.topology import Index
@@ -37,6 +38,11 @@ class CatalogueCache:
 class Standards:
     def __init__(self, unit: Unit):
         self._unit = unit
+
+    @staticmethod
+    def query_editions() -> Query | None:
+        """What is read to know which standards a day has."""
+        return Query.of("standards", {"kind": KIND}, EDITION)
 
     def get(self, id: str, version: int) -> Publication | None:
         document = self._unit.find_one("standards", {"_id": edition_key(id, version)})

@@ -3,9 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from touchstone_chassis.api import Query
+
 
 class Unit(Protocol):
     """Reads documents, and keeps changes with their events until the handler is done."""
+
+    def read_ahead(self, *queries: Query | None) -> None: ...
 
     def find_one(self, collection: str, filter: Mapping[str, Any], projection: Any = None) -> dict | None: ...
 

@@ -50,6 +50,7 @@ class CaseDecision:
 
     def __init__(self, unit: Any):
         self._opened: set[str] = set()
+        self._unit = unit
         self._cases, self._certificates, self._mandates = Cases(unit), Certificates(unit), Mandates(unit)
         self._members, self._reviews, self._rule_sets = Members(unit), PlanReviews(unit), RuleSets(unit)
         self._jobs, self._certificate_issue = Jobs(unit), CertificateIssue(unit)
@@ -87,6 +88,9 @@ class CaseDecision:
 
     def _deal_with(self, case: Case, terms: Terms, *, person: str | None = None) -> None:
         now, was_held = terms.now, case.state is CaseState.HELD
+        self._unit.read_ahead(
+            RuleSets.query_editions(), *Members.queries_of(case.audit.member_id), Cases.query_others(case)
+        )
         rules = self._rule_sets.effective_on(decision_day(case.audit, terms.today), terms.rule_set_cache)
         around = self._look_around(case, terms, rules)
         if case.version == 0:

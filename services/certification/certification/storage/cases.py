@@ -10,6 +10,7 @@ from certification.domain.mandates import Authority, Decider
 from certification.domain.rules.evaluator import Evaluation, Tested, TraceStep
 from certification.domain.rules.rule_set import Outcome
 from certification.storage.values import day, dump, iso, load
+from touchstone_chassis.api import Query
 from touchstone_contracts.topology import Index
 from touchstone_contracts.values import Reason
 
@@ -45,6 +46,11 @@ class Cases:
         """Undecided cases by id, from the one after `after`; or the one with that `id`."""
         filter: dict[str, Any] = {"state": {"$in": UNDECIDED}}
         return self.listed(filter | ({"_id": id} if id else {}), after=None if id else after, limit=limit)
+
+    @staticmethod
+    def query_others(case: Case) -> Query | None:
+        """What `has_others` reads."""
+        return Query.of("cases", {"entity_id": case.audit.entity.id}, {"_id": 1}, limit=2)
 
     def has_others(self, case: Case) -> bool:
         """Whether there is another case of the same entity."""

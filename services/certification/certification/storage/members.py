@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from certification.domain.members import Member, MembershipStatus, Profile
+from touchstone_chassis.api import Query
 
 COLLECTIONS = ("members", "member_standings", "member_profiles")
 
@@ -16,6 +17,11 @@ COLLECTIONS = ("members", "member_standings", "member_profiles")
 class Members:
     def __init__(self, unit: Any):
         self._unit = unit
+
+    @staticmethod
+    def queries_of(member_id: str) -> list[Query | None]:
+        """What `get` always reads."""
+        return [Query.of(kept, {"_id": member_id}, limit=1) for kept in ("members", "member_standings")]
 
     def get(self, member_id: str) -> Member | None:
         """The member, if its membership was ever activated as far as is known here.

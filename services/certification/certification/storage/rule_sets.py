@@ -6,6 +6,7 @@ from typing import Any
 
 from certification.data.rule_sets import rule_set_of, shipped
 from certification.domain.rules.rule_set import DECISION_TABLE, RuleSet
+from touchstone_chassis.api import Query
 from touchstone_contracts.publishing import EDITION, edition_of, publication_of, stored
 from touchstone_contracts.reference import Edition, Publication, edition_key, effective_on
 from touchstone_contracts.topology import Index
@@ -33,6 +34,11 @@ class RuleSetCache:
 class RuleSets:
     def __init__(self, unit: Any):
         self._unit = unit
+
+    @staticmethod
+    def query_editions() -> Query | None:
+        """What is read to know which rule set a day has."""
+        return Query.of("rule_sets", {"reference_id": DECISION_TABLE}, EDITION)
 
     def get(self, version: int) -> Publication | None:
         document = self._unit.find_one("rule_sets", {"_id": edition_key(DECISION_TABLE, version)})
