@@ -9,7 +9,14 @@ import requests
 from harness import finding
 from harness.checks import DOUBLED, LOST, PARKED, UNFINISHED, WRONG, Expected, Found, faults, mails_again
 
+from touchstone_devkit.chaos.forging import Forgery, Reception
+
 AUDIT, NUMBER = "body.report", 10_001
+FORGERY = Forgery("e-9", "body.forged-1", "forged")
+LETTER = {"id": "letter-1", "reason": "forged"}
+STEP = "forged, no word of assessment: 'accepted by nobody'. Nothing came of it: dead letter letter-1"
+TOLD = {"dead_letter": "letter-1", "reason": "forged"}
+REFUSED = Reception(FORGERY, LETTER, [STEP], [TOLD])
 NOTICE = {"_id": "n-1", "audit_id": AUDIT, "contact_id": "c-1", "state": "sent", "message_id": "<n-1@x>"}
 DECISION = {"id": "e-1", "type": "certification.certificate_issued.v1", "data": {"audit_id": AUDIT}}
 MAIL = ("<n-1@x>", "a@example.org")
@@ -25,7 +32,12 @@ FOUND = Found(
     mails=[MAIL],
     dead_letters={},
     under_way={},
+    receptions=[REFUSED],
 )
+
+
+def received(**changed: Any) -> Reception:
+    return dataclasses.replace(REFUSED, **changed)
 
 
 def test_they_are_silent_when_all_is_as_it_must_be() -> None:
@@ -74,12 +86,20 @@ def test_a_mail_may_come_again_with_its_message_id() -> None:
         ({"mails": [MAIL, ("<n-1@x>", "b@example.org")]}, DOUBLED, "mail <n-1@x> went to several people"),
         ({"dead_letters": {"notification.dead-letter": 1}}, PARKED, "1 messages in notification.dead-letter"),
         ({"under_way": {"membership outbox": 2}}, UNFINISHED, "2 left in membership outbox"),
+        ({"cases": [*FOUND.cases, {"_id": "body.forged-1", "state": "held"}]}, WRONG, "body.forged-1 has a case"),
+        ({"receptions": [Reception(FORGERY, None)]}, WRONG, "was not parked"),
+        ({"receptions": [received(letter=LETTER | {"reason": "unsigned"})]}, WRONG, "was parked as unsigned"),
+        ({"receptions": [received(steps=[])]}, WRONG, "is not called that by `touchstone case`: []"),
+        ({"receptions": [received(steps=[STEP, STEP])]}, WRONG, "is not called that by `touchstone case`"),
+        ({"receptions": [received(steps=["accepted, letter-1"])]}, WRONG, "is not called that by `touchstone case`"),
+        ({"receptions": [received(discrepancies=[])]}, WRONG, "is not called that by `touchstone reconcile`: []"),
+        ({"receptions": [received(discrepancies=[TOLD, TOLD])]}, WRONG, "is not called that by `touchstone reconcile`"),
     ],
 )
 def test_they_find_what_is_lost_doubled_or_left(changed: dict[str, Any], kind: str, sentence: str) -> None:
     found = list(faults(EXPECTED, dataclasses.replace(FOUND, **changed)))
 
-    assert (kind, sentence) in [(fault.kind, fault.sentence) for fault in found]
+    assert [fault for fault in found if fault.kind == kind and sentence in fault.sentence]
 
 
 def test_each_dead_letter_counts_where_one_sentence_stands_for_several() -> None:

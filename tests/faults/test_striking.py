@@ -48,6 +48,28 @@ def test_a_queue_that_was_empty_as_it_was_deleted_did_not_strike(
     assert commands == [("touchstone", "provision")]
 
 
+def test_an_acceptance_is_forged_in_each_way_as_soon_as_there_is_one_to_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    accepted = {"type": "assessment.audit_accepted.v1"}
+    target, blow = a_target(), Blow()
+    target.heard = [{"type": "membership.entity_registered.v1"}, accepted]
+    monkeypatch.setattr(striking.forging, "forge", lambda _uri, copied, reason: (copied, reason))
+
+    striking.forged(target, blow)
+
+    assert target.forgeries == [(accepted, "unsigned"), (accepted, "forged")]
+    assert blow.struck_at is not None and blow.recovers_from == blow.struck_at
+
+
+def test_where_no_audit_is_accepted_nothing_is_forged(monkeypatch: pytest.MonkeyPatch) -> None:
+    target, blow = a_target(), Blow()
+    monkeypatch.setattr(striking, "READY_S", 0.0)
+
+    with pytest.raises(TimeoutError, match="no audit was accepted"):
+        striking.forged(target, blow)
+
+    assert blow.struck_at is None and target.forgeries == []
+
+
 def a_workload(audits: int) -> Any:
     return SimpleNamespace(
         audits=audits, accepted={}, history=SimpleNamespace(calls=[Call("m", "k", 1.0, ended_at=2.0)])

@@ -2,9 +2,10 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from touchstone_devkit.chaos.forging import Reception
 from touchstone_devkit.demo.outcome import DECISIONS
 
 LOST, DOUBLED, PARKED, UNFINISHED, WRONG = "lost", "doubled", "parked", "unfinished", "wrong"
@@ -46,7 +47,10 @@ class Found:
     mails: list[tuple[str, str]]
     """Message-ID and recipient of each."""
     dead_letters: dict[str, int]
+    """How many are parked of each service's, but for those that are forged and were discarded as that."""
     under_way: dict[str, int]
+    receptions: Sequence[Reception] = ()
+    """What became of each event that was forged."""
 
 
 def faults(expected: Expected, found: Found) -> list[Fault]:
@@ -58,6 +62,7 @@ def faults(expected: Expected, found: Found) -> list[Fault]:
         *faults_of_notices(expected, found),
         *faults_of_mails(found),
         *faults_of_leftovers(found),
+        *faults_of_forgeries(found),
     ]
 
 
@@ -130,6 +135,22 @@ def faults_of_leftovers(found: Found) -> Iterator[Fault]:
     """Nothing was given up, and nothing is under way any more."""
     yield from (Fault(PARKED, f"{count} messages in {queue}", count) for queue, count in found.dead_letters.items())
     yield from (Fault(UNFINISHED, f"{count} left in {place}") for place, count in found.under_way.items())
+
+
+def faults_of_forgeries(found: Found) -> Iterator[Fault]:
+    """Each is parked for what it is, and called that by whatever an operator asks. What came of it is found above."""
+    for reception in found.receptions:
+        forgery = reception.forgery
+        named = f"{forgery.audit_id}, which is {forgery.reason},"
+        if reception.letter is None:
+            yield Fault(WRONG, f"{named} was not parked")
+            continue
+        if (reason := reception.letter["reason"]) != forgery.reason:
+            yield Fault(WRONG, f"{named} was parked as {reason}")
+        if not reception.told_by_case:
+            yield Fault(WRONG, f"{named} is not called that by `touchstone case`: {list(reception.steps)}")
+        if not reception.told_by_reconcile:
+            yield Fault(WRONG, f"{named} is not called that by `touchstone reconcile`: {list(reception.discrepancies)}")
 
 
 def mails_again(found: Found) -> int:

@@ -1,9 +1,11 @@
 """Reads what a run left behind from stores, queues, outboxes and sent mails."""
 
+import contextlib
 import email
 import email.policy
+import functools
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -11,16 +13,36 @@ from urllib.parse import quote, unquote, urlsplit
 import requests
 from harness.checks import Found
 
+from touchstone_devkit.chaos import forging
 from touchstone_devkit.demo.quiet import Observer
 from touchstone_devkit.demo.scheme import Scheme
 from touchstone_devkit.demo.worlds import World
+from touchstone_devkit.eventually import awaited
 from touchstone_devkit.system.runner import System
 
 LEFT_OVER_S = 30.0
-"""So long a node that was cut off may take until its management API answers again."""
+"""So long a node that was cut off may take until its management API answers again, and a letter until it is kept."""
 
 
-def find(scheme: Scheme, system: System, world: World, *, mandates: str, mails_before: Iterable[Path] = ()) -> Found:
+def received(scheme: Scheme, forgeries: Iterable[forging.Forgery]) -> Iterator[forging.Reception]:
+    """What became of each; then it is discarded, as an operator does who has found out that it is not true."""
+    for forgery in forgeries:
+        with contextlib.suppress(TimeoutError):
+            awaited(functools.partial(forging.letter_of, scheme, forgery), "it was not parked", LEFT_OVER_S)
+        reception = forging.received(scheme, forgery)
+        forging.discard(scheme, reception)
+        yield reception
+
+
+def find(
+    scheme: Scheme,
+    system: System,
+    world: World,
+    *,
+    mandates: str,
+    mails_before: Iterable[Path] = (),
+    receptions: Sequence[forging.Reception] = (),
+) -> Found:
     """Everything that concerns `world`; the mandates whose ids begin with `mandates`."""
     entity_of_case = world.case.report["entity"]["id"]
     own_audits = {"$regex": f"^{world.case.body_id}\\."}
@@ -41,6 +63,7 @@ def find(scheme: Scheme, system: System, world: World, *, mandates: str, mails_b
             mails=mails_in(system.mail_folder, mails_before),
             dead_letters=observer.dead_letters(),
             under_way=left_over(observer, system),
+            receptions=receptions,
         )
 
 

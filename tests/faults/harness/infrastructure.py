@@ -28,7 +28,7 @@ SERVERS: Mapping[str, tuple[int, int] | None] = {
 """Nodes of the broker and members of the database that the cases of a group need; None: they leave those alone. To
 those of ONE it does not matter how many members there are; those of DIRECT have `directConnection` in the address."""
 
-BROKER_BACK_S, PRIMARY_LOST_S, DATABASE_BACK_S, CONSUMER_KILLED_S = 5.0, 15.0, 5.0, 7.0
+BROKER_BACK_S, PRIMARY_LOST_S, DATABASE_BACK_S, CONSUMER_KILLED_S, FORGED_S = 5.0, 15.0, 5.0, 7.0, 5.0
 NOTICE_SENT = "notification.notice_sent."
 NO_FAULT = "nothing"
 
@@ -51,6 +51,8 @@ class Fault:
     """The moments in which it does not exist, and why."""
     provisions: bool = False
     """Whether an operator has to provision, and to reconcile, afterwards."""
+    forges: bool = False
+    """Whether something is left afterwards that is not true: each must be named as that, until somebody discards it."""
 
 
 def _broker(name: str, strike: striking.Strike) -> Fault:
@@ -108,6 +110,13 @@ FAULTS = (
         ONE,
         not_in={AT_REST: "at rest the queue holds nothing that could be lost with it"},
         provisions=True,
+    ),
+    Fault(
+        "broker/forged-events",
+        striking.forged,
+        recovery_s_max=FORGED_S,
+        not_in={AT_REST: "at rest there is no acceptance yet that could be copied"},
+        forges=True,
     ),
     Fault("cluster/leader-killed", striking.leader_killed, CLUSTER),
     Fault("cluster/node-cut-off", striking.node_cut_off, CLUSTER),

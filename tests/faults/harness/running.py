@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from harness import cases, checks, crashing, infrastructure, moments, soak, targets
 from harness.catalogue import Case
-from harness.finding import find
+from harness.finding import find, received
 from harness.mending import reconcile
 from harness.outcome import Outcome, stall_s
 from harness.recorder import Recorder
@@ -63,11 +63,15 @@ def run_case(
         wait_until_quiet(system.amqp_uri, system.mongo_uri, system.database_prefix, timeout_s=SETTLE_S)
         workload = Workload(system, world, audits or _audits(case))
         repeats = Repeats(system)
-        outcome = _play(case, seed, system, workload, repeats, say)
+        chance = random.Random(f"{seed} {case.name}")
+        target = Target(system, system.backing, chance, say, heard=recorder.messages)
+        outcome = _play(case, seed, target, workload, repeats)
         problems = list(_settle(scheme, system, workload, say, mends=_provisions(case)))
         quiet_at = time.time()
         repeated = repeats.count()
-        found = find(scheme, system, world, mandates=workload.mandates, mails_before=mails_before)
+        receptions = list(received(scheme, target.forgeries))
+        mandates = workload.mandates
+        found = find(scheme, system, world, mandates=mandates, mails_before=mails_before, receptions=receptions)
     problems += checks.faults(workload.expected(), found)
     run = _Run(workload, recorder, outcome, problems, repeated, quiet_at)
     result = _result(case, seed, run)
@@ -93,9 +97,7 @@ def _provisions(case: Case) -> bool:
     return isinstance(case, infrastructure.InfrastructureCase) and case.fault.provisions
 
 
-def _play(case: Case, seed: int, system: System, workload: Workload, repeats: Repeats, say: Say) -> Outcome:
-    chance = random.Random(f"{seed} {case.name}")
-    target = Target(system, system.backing, chance, say)
+def _play(case: Case, seed: int, target: Target, workload: Workload, repeats: Repeats) -> Outcome:
     if isinstance(case, cases.Case):
         return crashing.play(case, seed, target, workload)
     if isinstance(case, soak.Soak):

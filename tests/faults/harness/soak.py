@@ -56,7 +56,7 @@ def possible_faults(backing: Any) -> Sequence[Fault]:
         groups |= {ONE} if len(backing.broker.nodes) == 1 else set()
         groups |= {REPLICAS} if len(backing.mongo.members) > 1 else set()
     known = infrastructure.FAULTS
-    return [f for f in known if f.servers in groups and not f.provisions and UNDER_LOAD not in f.not_in]
+    return [f for f in known if f.servers in groups and not (f.provisions or f.forges) and UNDER_LOAD not in f.not_in]
 
 
 class Play:

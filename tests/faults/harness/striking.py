@@ -4,7 +4,7 @@ import dataclasses
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harness.blow import Blow
@@ -13,6 +13,7 @@ from harness.workload import Say
 from touchstone.rpc.blocking import Channel, open_connection
 from touchstone_contracts.events.assessment import AuditAccepted
 from touchstone_contracts.topology import event_queue
+from touchstone_devkit.chaos import forging
 from touchstone_devkit.system.runner import MAIL_SINK, System
 
 HEARTBEAT_S = 5
@@ -40,6 +41,10 @@ class Target:
     random: random.Random
     say: Say = lambda _line: None
     pause: Callable[[float], object] = time.sleep
+    heard: Sequence[Mapping[str, Any]] = ()
+    """The events of this case so far."""
+    forgeries: list[forging.Forgery] = dataclasses.field(default_factory=list)
+    """What was published in it that is not true."""
 
 
 Strike = Callable[[Target, Blow], None]
@@ -116,6 +121,16 @@ def queue_deleted(target: Target, blow: Blow) -> None:
         raise RuntimeError(f"touchstone provision: {(done.stdout + done.stderr)[-500:]}")
     if lost:
         blow.recover()
+
+
+def forged(target: Target, blow: Blow) -> None:
+    """Somebody with an account on the broker tells of acceptances that assessment did not make."""
+    _until(lambda: any(map(_is_acceptance, target.heard)), "no audit was accepted")
+    accepted = next(filter(_is_acceptance, target.heard))
+    blow.strike()
+    for reason in forging.REASONS:
+        target.forgeries.append(forging.forge(target.system.amqp_uri, accepted, reason))
+    blow.recover(blow.struck_at)
 
 
 def leader_killed(target: Target, blow: Blow) -> None:
@@ -273,6 +288,10 @@ def service_killed(service: str, times: int = 1) -> Strike:
         blow.recover(blow.recovers_from)
 
     return strike
+
+
+def _is_acceptance(message: Mapping[str, Any]) -> bool:
+    return bool(message["type"] == forging.ACCEPTED)
 
 
 def _wait_until_it_holds_messages(channel: Channel) -> None:
