@@ -4,12 +4,11 @@ import argparse
 import contextlib
 import secrets
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from harness import catalogue, document, infrastructure, results, running, table, targets
+from harness import catalogue, document, exercised, infrastructure, results, running, table, targets
 
 from touchstone_devkit.backing.choosing import NoBacking
 from touchstone_devkit.backing.replica_set import directly
@@ -32,38 +31,30 @@ def main() -> int:
     if options.merge or options.document:
         return _put_in_order(kept, options)
     chosen = _chosen(kept, options)
-    missing = [(case, seed) for case, seed in chosen if not _is_kept(kept, case, seed)]
+    code = exercised.code()
+    missing = [(case, seed) for case, seed in chosen if not _is_done(kept, case, seed, code)]
     _say(f"{len(chosen)} cases, {len(missing)} of them to run; what is done is kept in {options.results.name}")
-    _say_what_is_older(kept, chosen)
-    code = 0
+    older = sum(kept.of(case.name, seed) is not None for case, seed in missing)
+    if older:
+        _say(f"{older} of these ran before the last commit that touched what they exercise, or to no end")
+    status = 0
     try:
         _run(missing, kept)
     except (NoBacking, Unavailable) as error:
         print(error)
-        code = 3
+        status = 3
     except KeyboardInterrupt:
         print("stopped; the same command goes on")
-    done = [targets.judged_again(result) for case, seed in chosen if (result := kept.of(case.name, seed))]
+    done = [targets.judged_again(r) for case, seed in chosen if (r := _that_counts(kept, case, seed, code))]
     table.show(sorted(done, key=lambda result: (result.kind, result.seed, result.case)))
-    return code or (_code(done) if len(done) == len(chosen) else 1)
+    return status or (_status(done) if len(done) == len(chosen) else 1)
 
 
-def _code(done: Sequence[results.Result]) -> int:
+def _status(done: Sequence[results.Result]) -> int:
     """A case whose fault did not strike shows nothing, and so counts as one that failed."""
     if not all(result.good and result.reached for result in done):
         return 1
     return 2 if any(result.missed for result in done) else 0
-
-
-def _say_what_is_older(kept: results.Results, chosen: Sequence[Chosen]) -> None:
-    """A table that mixes commits proves nothing about any of them."""
-    now = running.commit()
-    older = Counter(r.commit for case, seed in chosen if _is_kept(kept, case, seed) and (r := kept.of(case.name, seed)))
-    for commit, count in sorted(older.items()):
-        if commit != now:
-            _say(
-                f"{count} kept results are of commit {commit}, not of {now}: name another file (--results) to run them"
-            )
 
 
 def _chosen(kept: results.Results, options: argparse.Namespace) -> list[Chosen]:
@@ -125,24 +116,32 @@ def _put_in_order(kept: results.Results, options: argparse.Namespace) -> int:
     for path in options.merge:
         kept.add(*map(targets.judged_again, results.Results(path).all))
     if options.document:
-        document.write(kept.all)
+        document.write(kept.all, exercised.code())
         table.show(document.newest(kept.all))
     else:
         print(table.tally(kept.all))
     return 0
 
 
-def _is_kept(kept: results.Results, case: catalogue.Case, seed: int) -> bool:
-    """Not one that could not be carried out."""
+def _that_counts(
+    kept: results.Results, case: catalogue.Case, seed: int, code: Mapping[str, str]
+) -> results.Result | None:
+    """None that is older than what it exercises is now."""
     result = kept.of(case.name, seed)
+    return result if result and result.code == exercised.code_of(case, code) else None
+
+
+def _is_done(kept: results.Results, case: catalogue.Case, seed: int, code: Mapping[str, str]) -> bool:
+    """Not one that could not be carried out."""
+    result = _that_counts(kept, case, seed, code)
     return result is not None and result.audits > 0
 
 
 def _seed_to_go_on_with(kept: results.Results, pattern: str) -> int:
     """That of the last run if cases of it are missing, else a new one."""
     if kept.all:
-        last = kept.all[-1].seed
-        if any(not _is_kept(kept, case, last) for case in catalogue.schedule(last, pattern)):
+        last, code = kept.all[-1].seed, exercised.code()
+        if any(not _is_done(kept, case, last, code) for case in catalogue.schedule(last, pattern)):
             return last
     return secrets.randbelow(1_000_000)
 

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import importlib.util
+import itertools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from harness import running
+from harness import exercised, running
 from harness.results import Result, Results
 
 CASES = "broker/kill/load, broker/term/load, mail/kill/load, soak"
@@ -30,6 +31,7 @@ def run(command: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     """Runs the command with these arguments on systems that do nothing: (exit code, cases that ran, systems)."""
     ran: list[str] = []
     systems: list[str] = []
+    turns = itertools.count()
 
     @contextlib.contextmanager
     def a_system(servers: str) -> Iterator[None]:
@@ -40,7 +42,19 @@ def run(command: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         ran.append(f"{case.name} {seed}")
         if case.name in run.failing:
             raise run.failing[case.name]
-        return Result(case.name, seed, "c0ffee", "now", time=0, reached=True, audits=1, recovery_s=1.0, kind=case.kind)
+        code = run.code
+        return Result(
+            case.name,
+            seed,
+            "c0ffee",
+            f"turn {next(turns)}",
+            0,
+            True,
+            audits=1,
+            recovery_s=1.0,
+            kind=case.kind,
+            code=code,
+        )
 
     def run(*arguments: str) -> tuple[int, list[str], list[str]]:
         ran.clear()
@@ -48,9 +62,11 @@ def run(command: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         monkeypatch.setattr(sys, "argv", ["faults", "--results", str(tmp_path / "results.json"), *arguments])
         return command.main(), list(ran), list(systems)
 
-    run.failing = {}  # type: ignore[attr-defined]
+    run.failing, run.code = {}, {"chassis": "1111111"}  # type: ignore[attr-defined]
     run.results = lambda: Results(tmp_path / "results.json").all  # type: ignore[attr-defined]
     monkeypatch.setattr(command, "_system", a_system)
+    monkeypatch.setattr(exercised, "code", lambda: run.code)  # type: ignore[attr-defined]
+    monkeypatch.setattr(exercised, "code_of", lambda _case, code: code)
     monkeypatch.setattr(running, "run_case", run_case)
     return run
 
@@ -100,7 +116,7 @@ def test_by_default_the_matrix_runs_without_a_soak(run: Any) -> None:
 
 
 def test_a_fault_makes_the_command_fail(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    lost = Result("mail/kill/load", 7, "c0ffee", "now", time=0, reached=True, audits=1, faults=["lost: one"])
+    lost = Result("mail/kill/load", 7, "c0ffee", "now", 0, True, audits=1, faults=["lost: one"], code=run.code)
     monkeypatch.setattr(running, "run_case", lambda *_, **__: lost)
 
     assert run("--cases", "mail/kill/load", "--seed", "7")[0] == 1
@@ -122,22 +138,32 @@ def test_the_exit_status_tells_a_fault_from_a_target(
     good = Result(
         "broker/kill/load", 7, "c0ffee", "now", 0, reached=True, audits=1, recovery_s=1.0, kind="infrastructure"
     )
-    result = dataclasses.replace(good, **changed)
+    result = dataclasses.replace(good, code=run.code, **changed)
     monkeypatch.setattr(running, "run_case", lambda *_, **__: result)
 
     assert run("--cases", result.case, "--seed", "7")[0] == code
 
 
-def test_it_says_how_many_results_it_goes_on_with_that_another_commit_left(
-    run: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_a_case_is_run_again_after_a_commit_that_touched_what_it_exercises(
+    run: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run("--cases", CASES, "--seed", "7")
-    monkeypatch.setattr(running, "commit", lambda: "decade")
+    _, first, _ = run("--cases", CASES, "--seed", "7")
+    _, none, _ = run("--cases", CASES, "--seed", "7")
+    run.code = {"chassis": "2222222"}
     capsys.readouterr()
 
-    run("--cases", CASES, "--seed", "7")
+    status, again, _ = run("--cases", CASES, "--seed", "7")
 
-    assert "4 kept results are of commit c0ffee, not of decade" in capsys.readouterr().out
+    assert (status, none, again) == (0, [], first)
+    assert "4 of these ran before the last commit that touched what they exercise" in capsys.readouterr().out
+    assert len(run.results()) == 8
+
+
+def test_results_of_older_code_alone_are_no_success(run: Any) -> None:
+    run("--cases", "mail/kill/load", "--seed", "7")
+    run.code, run.failing["mail/kill/load"] = {"chassis": "2222222"}, KeyboardInterrupt()
+
+    assert run("--cases", "mail/kill/load", "--seed", "7")[0] == 1
 
 
 def test_an_older_file_is_judged_by_the_targets_of_today(run: Any, tmp_path: Path) -> None:

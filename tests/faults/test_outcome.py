@@ -187,7 +187,7 @@ def test_the_page_gets_the_newest_result_of_each_case_and_keeps_what_stands_arou
     page = tmp_path / "page.md"
     page.write_text(f"before\n{document.BEGIN}\nwhat stood here\n{document.END}\nafter\n")
 
-    document.write([FIRST_TRY, GOOD, LOST, SLOW], page)
+    document.write([FIRST_TRY, GOOD, LOST, SLOW], {}, page)
 
     text = page.read_text()
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "what stood here" not in text
@@ -206,7 +206,7 @@ def test_a_row_sums_up_all_cases_of_a_fault_and_tells_the_longest_recovery_that_
         for service, seconds in (("membership", 7.5), ("certification", 2.0))
     ]
 
-    text = document.rendered([GOOD, in_a_deploy, unstruck, *map(targets.judged_again, points)])
+    text = document.rendered([GOOD, in_a_deploy, unstruck, *map(targets.judged_again, points)], {})
 
     assert "| broker/kill | 3 | 180 | 0 | 0 | 0 | 20.0 s | 1.0 s | 5 s |" in text
     assert "| domain/kill | 2 | 120 | 0 | 0 | 0 |  | 7.5 s! | 7 s |" in text
@@ -214,20 +214,20 @@ def test_a_row_sums_up_all_cases_of_a_fault_and_tells_the_longest_recovery_that_
     assert "- membership/domain/kill: recovery took 7.5 s" in text
 
 
-def test_the_page_says_above_its_tables_what_was_not_reached_and_at_which_commits() -> None:
+def test_the_page_says_above_its_tables_what_was_not_reached() -> None:
     slower = dataclasses.replace(SLOW, case="broker/stop/backlog", recovery_s=8.0, commit="decade", measure=2)
     killed = dataclasses.replace(GOOD, case="membership/domain/kill", kind="crash", recovery_s=7.5)
 
     drained = targets.judged_again(dataclasses.replace(GOOD, case="nothing/deploy", repeated=2))
 
-    said = document.overview([GOOD, SLOW, slower, killed])
+    said = document.overview([GOOD, slower], [SLOW, killed])
 
     assert "- broker/stop: 2 of 2 took more than 5 s: 6.0 s, 8.0 s" in said and "- broker/kill" not in said
     assert "- crash points, `kill`: 1 of 1 took more than 7 s: 7.5 s" in said
-    assert "infrastructure at commit c0ffee (2 cases), commit decade (1 case); crash points at commit c0ffee" in said
-    assert "all cases of c0ffee." in said
-    assert "- nothing/deploy: 2 messages came again that" in document.overview([drained])
-    assert document.rendered([GOOD]).startswith("No target was missed.\n\nAll of this is commit c0ffee.")
+    assert "2 results (2 of infrastructure) count" in said
+    assert "2 results (1 of infrastructure, 1 of crash points) are older" in said and "all cases of c0ffee." in said
+    assert "- nothing/deploy: 2 messages came again that" in document.overview([drained], [])
+    assert document.overview([GOOD], []).startswith("No target was missed.\n\n1 results (1 of infrastructure) count: ")
 
 
 def test_a_recovery_over_its_target_stands_out_in_the_picture() -> None:
@@ -248,7 +248,7 @@ def test_a_page_without_a_place_for_the_results_is_refused(tmp_path: Path) -> No
     page.write_text("no marks")
 
     with pytest.raises(ValueError, match="no place"):
-        document.write([GOOD], page)
+        document.write([GOOD], {}, page)
 
 
 def test_results_of_another_file_are_added_once(tmp_path: Path) -> None:

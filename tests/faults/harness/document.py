@@ -1,35 +1,47 @@
 """Writes what the results say into docs/reliability-results.md, between its two marks, and draws the recoveries."""
 
+import json
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from harness import plot, table, targets
+from harness import exercised, plot, table, targets
 from harness.infrastructure import NO_FAULT
 from harness.results import FIRST_NOTICE, Result
 
 PAGE = Path(__file__).parents[3] / "docs" / "reliability-results.md"
 PLOT = "recovery.svg"
 BEGIN, END = "<!-- results: written by `python tests/faults --document` -->", "<!-- end of results -->"
+Code = Mapping[str, str]
+"""As `exercised.code` gives it: results of another do not count."""
+_CODE = re.compile(r"<!-- code: (.*) -->")
 HEAD = ("fault", "cases", "audits", "lost", "doubled", "parked", "longest stall", "longest recovery", "target")
+OLDER = ", before something that they exercise was touched"
 TITLES = {"infrastructure": "Infrastructure", "soak": "Soak", "crash": "Crash points"}
 
 
-def write(results: Sequence[Result], page: Path = PAGE) -> None:
+def write(results: Sequence[Result], code: Code, page: Path = PAGE) -> None:
     """Puts the newest result of each case and seed between the marks. Raises ValueError when the page has none."""
-    text = filled(page.read_text(), results)
-    if picture := plot.drawn(newest(results)):
-        page.with_name(PLOT).write_text(picture)
+    text = filled(page.read_text(), results, code)
+    page.with_name(PLOT).write_text(plot.drawn(newest(results)))
     page.write_text(text)
 
 
-def filled(text: str, results: Sequence[Result]) -> str:
-    """The page with these results between its marks. Raises ValueError when it has none."""
+def filled(text: str, results: Sequence[Result], code: Code | None = None) -> str:
+    """The page with these results between its marks; if no `code` is given they count by the one that it names.
+
+    Raises ValueError when it has no marks.
+    """
     before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    held, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"{PAGE.name} has no place for the results: {BEGIN} ... {END}")
-    return f"{before}{BEGIN}\n\n{rendered(newest(results))}\n\n{END}{after}"
+    if code is None:
+        said = _CODE.search(held)
+        code = json.loads(said[1]) if said else {}
+    known = f"<!-- code: {json.dumps(code)} -->"
+    return f"{before}{BEGIN}\n{known}\n\n{rendered(newest(results), code)}\n\n{END}{after}"
 
 
 def newest(results: Sequence[Result]) -> list[Result]:
@@ -37,14 +49,20 @@ def newest(results: Sequence[Result]) -> list[Result]:
     return [targets.judged_again(r) for r in {(result.case, result.seed): result for result in results}.values()]
 
 
-def rendered(results: Sequence[Result]) -> str:
-    """Markdown: what was not reached, and one table for each kind of case."""
-    parts = [overview(results)] if results else []
-    parts += [_part(kind, sorted((r for r in results if r.kind == kind), key=_order)) for kind in TITLES]
+def rendered(results: Sequence[Result], code: Code) -> str:
+    """Markdown: what was not reached, one table for each kind of case, and such tables of what does not count."""
+    counted = exercised.counted(results, code)
+    known = {result.case for result in counted}
+    older = [result for result in results if result.case not in known]
+    parts = [overview(counted, older)] if results else []
+    if plot.drawn(results):
+        parts.append(f"![Recovery after each fault]({PLOT})")
+    for own, since in ((counted, ""), (older, OLDER)):
+        parts += [_part(kind, since, sorted((r for r in own if r.kind == kind), key=_order)) for kind in TITLES]
     return "\n\n".join(part for part in parts if part)
 
 
-def _part(kind: str, results: Sequence[Result]) -> str:
+def _part(kind: str, since: str, results: Sequence[Result]) -> str:
     """One row for each fault: what all cases with it came to."""
     if not results:
         return ""
@@ -52,7 +70,7 @@ def _part(kind: str, results: Sequence[Result]) -> str:
     for result in results:
         faults.setdefault(_fault(result), []).append(result)
     lines = [
-        f"### {TITLES[kind]}",
+        f"### {TITLES[kind]}{since}",
         "",
         f"{table.tally(results)}.",
         f"Seed {_listed(str(r.seed) for r in results)}; {_commits(results)}; {_listed(r.at[:10] for r in results)}.",
@@ -61,8 +79,6 @@ def _part(kind: str, results: Sequence[Result]) -> str:
         f"|{'---|' * len(HEAD)}",
         *(f"| {' | '.join(_row(fault, own))} |" for fault, own in sorted(faults.items())),
     ]
-    if kind == "infrastructure" and plot.drawn(results):
-        lines += ["", f"![Recovery after each fault]({PLOT})"]
     remarks = [f"- {_said_of(r, sentence)}" for r in results for sentence in (*r.faults, *r.missed)]
     remarks += [f"- {r.case}: the fault did not strike" for r in results if not r.reached]
     if remarks:
@@ -96,26 +112,27 @@ def _fault(result: Result) -> str:
     return result.case.rpartition("/")[0] if result.kind == "infrastructure" else result.case
 
 
-def overview(results: Sequence[Result]) -> str:
-    """Which targets were not reached, at which commits the results were found, and how they were measured."""
-    ran = [
-        f"{TITLES[kind].lower()} at {_commits(own)}"
-        for kind in TITLES
-        if (own := [r for r in results if r.kind == kind])
-    ]
-    several = len({r.commit for r in results}) > 1
-    older = sorted({r.commit for r in results if r.measure == FIRST_NOTICE})
+def overview(counted: Sequence[Result], older: Sequence[Result]) -> str:
+    """Which targets were not reached, which results count, and how older ones were measured."""
+    results = [*counted, *older]
     lines = [
         "**Targets that were not reached.**" if any(r.missed for r in results) else "No target was missed.",
         *_not_reached(results),
         "",
-        f"Not all of this is one commit: {'; '.join(ran)}."
-        if several
-        else f"All of this is commit {results[0].commit}.",
+        f"{_many(counted)} count: when this was written, no commit had touched what they exercise since.",
     ]
     if older:
-        lines += ["", f'Measured in the older way (see "How to read it"): all cases of {", ".join(older)}.']
+        lines[-1] += f" {_many(older)} are older, and stand below for themselves (`make faults` runs them again)."
+    measured = sorted({r.commit for r in older if r.measure == FIRST_NOTICE})
+    if measured:
+        lines += ["", f'Measured in the older way (see "How to read it"): all cases of {", ".join(measured)}.']
     return "\n".join(lines)
+
+
+def _many(results: Sequence[Result]) -> str:
+    of_kinds = Counter(r.kind for r in results)
+    named = ", ".join(f"{of_kinds[kind]} of {TITLES[kind].lower()}" for kind in TITLES if of_kinds[kind])
+    return f"{len(results)} results" + (f" ({named})" if named else "")
 
 
 def _not_reached(results: Sequence[Result]) -> list[str]:

@@ -46,6 +46,9 @@ class Result:
     that of an infrastructure case was 0.0 where the work had ended before the fault. 2: the stall counts from the first
     call until all is quiet; recoveries are the longest silence, but those of crash points."""
 
+    code: dict[str, str] = dataclasses.field(default_factory=dict)
+    """What the case exercises, and how that was: see `exercised.code_of`."""
+
     @property
     def good(self) -> bool:
         return not self.faults

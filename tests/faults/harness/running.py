@@ -4,11 +4,10 @@ import dataclasses
 import datetime
 import json
 import random
-import subprocess
 import time
 from collections.abc import Iterator
 
-from harness import cases, checks, crashing, infrastructure, moments, soak, targets
+from harness import cases, checks, crashing, exercised, infrastructure, moments, soak, targets
 from harness.catalogue import Case
 from harness.finding import find, received
 from harness.mending import reconcile
@@ -22,7 +21,6 @@ from harness.workload import Say, Workload, prepare, settle
 from touchstone_devkit.backing.choosing import Backing
 from touchstone_devkit.demo.quiet import wait_until_quiet
 from touchstone_devkit.demo.scheme import Scheme
-from touchstone_devkit.folders import CHECKOUT
 from touchstone_devkit.system.runner import System
 
 SETTLE_S = 180
@@ -84,7 +82,8 @@ def run_case(
 def broken(case: Case, seed: int, error: Exception) -> Result:
     """What is kept of a case that could not be carried out to its end."""
     said = f"{checks.UNFINISHED}: {type(error).__name__}: {error}"
-    return Result(case.name, seed, commit(), _now(), time=0, reached=False, audits=0, faults=[said], kind=case.kind)
+    code = exercised.code_of(case, exercised.code())
+    return Result(case.name, seed, commit(), _now(), 0, False, audits=0, faults=[said], kind=case.kind, code=code)
 
 
 def _audits(case: Case) -> int:
@@ -143,6 +142,7 @@ def _result(case: Case, seed: int, run: _Run) -> Result:
         recoveries=recoveries if isinstance(case, soak.Soak) else [],
         to_strike=len(run.outcome.strikes) if isinstance(case, soak.Soak) else None,
         measure=LONGEST_SILENCE,
+        code=exercised.code_of(case, exercised.code()),
     )
     return targets.judged_again(result)
 
@@ -170,13 +170,8 @@ def _now() -> str:
 
 def commit() -> str:
     """Seven digits of what is checked out (git itself gives more as a repository grows), `+` when the tree differs."""
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=CHECKOUT, capture_output=True, text=True, check=False)
-        return done.stdout.strip()
-
-    changed = git("status", "--porcelain", "-uno", "--", ".", *(f":!{path}" for path in WRITTEN_HERE))
-    return git("rev-parse", "HEAD")[:7] + ("+" if changed else "")
+    changed = exercised.git("status", "--porcelain", "-uno", "--", ".", *(f":!{path}" for path in WRITTEN_HERE))
+    return exercised.git("rev-parse", "HEAD")[:7] + ("+" if changed else "")
 
 
 def summary(result: Result) -> str:
