@@ -12,6 +12,7 @@ import pytest
 import touchstone_chassis
 from touchstone.provisioning.provision import installed_topologies
 from touchstone_contracts import bookkeeping
+from touchstone_contracts.publications import Publications
 
 OF_A_UNIT = {"save", "upsert_read_model", "delete", "find", "find_one"}
 """What takes a collection's name first, of a unit of work."""
@@ -36,7 +37,11 @@ def collections_in(source: str, names: dict[str, object]) -> set[str]:
                 found.add(_text(node.args[0], names))
         elif isinstance(node, ast.Subscript) and "database" in _last_name(node.value):
             found.add(_text(node.slice, names))
-    return found
+    return found | {of.collection for of in map(names.get, names) if _keeps_publications(of)}
+
+
+def _keeps_publications(of: object) -> bool:
+    return isinstance(of, type) and issubclass(of, Publications) and of is not Publications
 
 
 def _last_name(node: ast.expr) -> str:

@@ -28,6 +28,8 @@ SETTINGS = {
     "notification": {"check_after_s": 5, "batch": 2, "retry_delays_s": [10], "message_id_domain": "x.example"},
 }
 OF_PERSONS = {"name", "address", "email", "phone", "team", "submitted_by", "accepted_by", "signed_by", "by", "caller"}
+OF_THINGS = {"assessment.standard_published.v1": {"name"}}
+"""Attributes that sound like a person's and are a thing's."""
 FED_BY_STORIES = {
     ("certification", "membership.membership_activated.v1"): "until 0.1 is gone, whose membership tells no records",
     ("certification", "membership.membership_suspended.v1"): "until 0.1 is gone, whose membership tells no records",
@@ -62,7 +64,8 @@ def example_of(event_class: Any) -> tuple[Envelope, Any]:
 def of_persons(registered: Iterable[Any]) -> list[str]:
     """Attributes of records, other than the one that may, that say who a person is or did something."""
     records = [made for made in registered if made.record and not made.personal]
-    return [f"{made.type_name} carries {name}" for made in records for name in made.schema.fields if name in OF_PERSONS]
+    found = [(made.type_name, name) for made in records for name in made.schema.fields if name in OF_PERSONS]
+    return [f"{type_name} carries {name}" for type_name, name in found if name not in OF_THINGS.get(type_name, ())]
 
 
 def not_told(records: Iterable[Any], declared: Mapping[Any, PresentState]) -> list[str]:

@@ -1,13 +1,14 @@
-"""Takes a document as the next version under its id, or says everything that stands in its way; how it is stored."""
+"""Publishes a document as the next version under its id, or says everything that stands in its way."""
 
 import dataclasses
 import datetime
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from touchstone_contracts.errors import AlreadyExists, FieldError, InvalidRequest
 from touchstone_contracts.field_errors import ERRORS_MAX, counted
-from touchstone_contracts.reference import Edition, Publication, differences, published
+from touchstone_contracts.publications import Publications
+from touchstone_contracts.reference import Publication, differences, published
 
 AHEAD = datetime.timedelta(hours=1)
 """How long before its first day a version must be published, at least.
@@ -15,47 +16,48 @@ AHEAD = datetime.timedelta(hours=1)
 No call and no commit lasts so long: when a day begins, what is effective on it is committed or was refused, and all
 that is decided on that day is decided by the same version, whichever replica does it.
 """
-EDITION = {"reference_id": 1, "reference_version": 1, "effective_from": 1, "hash": 1}
-"""The projection of what `edition_of` reads."""
 _SHOWN_MAX = 100
 
 
-def take(
+def publish(
     document: Any,
     wrong: list[FieldError],
     *,
     called: str,
-    find: Callable[[str, int], Publication | None],
-    newest: Callable[[str], int],
+    publications: Publications,
+    announced: Callable[[Publication], Any],
     by: str,
     now: datetime.datetime,
 ) -> tuple[Publication, bool]:
     """The publication, and whether it is new: the same content again is what is there already.
 
-    `wrong` is what is wrong with the document's form, `called` what a person calls it. `find` gives what is published
-    under an id and version, `newest` the highest version under an id, 0 before the first. Raises InvalidRequest with
-    everything that is wrong, and AlreadyExists, with what differs, where the version is there with another content.
+    `wrong` is what is wrong with the document's form, `called` what a person calls it; `announced` makes the event that
+    tells of it. Raises InvalidRequest with everything that is wrong, and AlreadyExists, with what differs, where the
+    version is there with another content.
     """
     given = None if wrong else published(document, by=by, at=now)
-    kept = find(given.id, given.version) if given else None
+    kept = publications.get(given.id, given.version) if given else None
     if kept is not None and given is not None:
         if kept.hash != given.hash:
             raise _already_there(kept, given)
         return kept, False
-    wrong = [*wrong, *_place_faults(document, {one.path for one in wrong}, newest, now)]
+    wrong = [*wrong, *_place_faults(document, {one.path for one in wrong}, publications, now)]
     if wrong or given is None:
         placed = [dataclasses.replace(one, path=f"document.{one.path}".rstrip(".")) for one in wrong]
         raise InvalidRequest(counted(len(placed), f"the {called}"), placed[:ERRORS_MAX])
+    publications.add(given, [announced(given)])
     return given, True
 
 
 def _place_faults(
-    document: Any, unreadable: set[str], newest: Callable[[str], int], now: datetime.datetime
+    document: Any, unreadable: set[str], publications: Publications, now: datetime.datetime
 ) -> Iterator[FieldError]:
     """What stands in the way beside the form, as far as id, version and day can be read."""
     if not isinstance(document, dict):
         return
-    if unreadable.isdisjoint({"id", "version"}) and document["version"] != (next_one := newest(document["id"]) + 1):
+    if unreadable.isdisjoint({"id", "version"}) and document["version"] != (
+        next_one := publications.newest(document["id"]) + 1
+    ):
         message = f"Version {next_one - 1} is the newest that was published: the next one is {next_one}."
         yield FieldError("version", "out_of_order", message)
     if "effective_from" not in unreadable and _begin(document["effective_from"]) < now + AHEAD:
@@ -79,37 +81,3 @@ def _already_there(kept: Publication, given: Publication) -> AlreadyExists:
 def _short(value: Any) -> str:
     said = "not there" if value is None else str(value)
     return said if len(said) <= _SHOWN_MAX else f"{said[:_SHOWN_MAX]}…"
-
-
-def stored(publication: Publication) -> dict[str, Any]:
-    """The document that is kept. Its `version` is the aggregate's; the publication's own is `reference_version`."""
-    return {
-        "_id": publication.key,
-        "version": 0,
-        "schema_version": 1,
-        "reference_id": publication.id,
-        "reference_version": publication.version,
-        "effective_from": publication.effective_from.isoformat(),
-        "hash": publication.hash,
-        "content": publication.content,
-        "published_by": publication.published_by,
-        "published_at": publication.published_at,
-    }
-
-
-def edition_of(document: Mapping[str, Any]) -> Edition:
-    return Edition(**_edition(document))
-
-
-def publication_of(document: Mapping[str, Any]) -> Publication:
-    kept = {name: document[name] for name in ("content", "published_by", "published_at")}
-    return Publication(**_edition(document), **kept)
-
-
-def _edition(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "id": document["reference_id"],
-        "version": document["reference_version"],
-        "effective_from": datetime.date.fromisoformat(document["effective_from"]),
-        "hash": document["hash"],
-    }

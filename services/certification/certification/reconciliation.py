@@ -4,10 +4,12 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
+from certification.application.publish_rule_set import rule_set_published
 from certification.domain.cases.case import CaseState
 from certification.storage.cases import case_of
 from certification.storage.certificates import certificate_of
 from certification.storage.jobs import EXPIRY, PLAN_DUE, expiry_due, hold_ends
+from certification.storage.rule_sets import RuleSets
 from touchstone_chassis.api import (
     Due,
     PresentState,
@@ -21,7 +23,9 @@ from touchstone_contracts.events.certification import (
     CertificateIssued,
     CertificateRecorded,
     CertificationRefused,
+    RuleSetPublished,
 )
+from touchstone_contracts.publications import ONLY_SEQUENCE
 from touchstone_contracts.versions import versions
 
 _CASE = {"state": 1, "evaluation.until": 1, "decision.outcome": 1, "decision.certificate_number": 1}
@@ -126,11 +130,18 @@ def present_certificate(unit: Any, certificate_id: str) -> tuple[CertificateReco
     return (certificate_of(document).recorded(), document["version"]) if document else None
 
 
+def present_rule_set(unit: Any, key: str) -> tuple[RuleSetPublished, int] | None:
+    """A rule set as it was published: one that came with a release was announced by nothing."""
+    found = RuleSets(unit).by_key(key)
+    return (rule_set_published(found), ONLY_SEQUENCE) if found else None
+
+
 DECLARATIONS = ReconciliationDeclarations(
     facts={"cases": cases, "certificates": certificates},
     deadlines={EXPIRY: due_expiry, PLAN_DUE: due_plan},
     present={
         CaseRecorded: PresentState(of=present_case, ids=ids_in("cases")),
         CertificateRecorded: PresentState(of=present_certificate, ids=ids_in("certificates")),
+        RuleSetPublished: PresentState(of=present_rule_set, ids=ids_in(RuleSets.collection)),
     },
 )

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from membership.application.publish_obligations import obligations_published
 from membership.storage.contacts import CONTACTS, Contacts
+from membership.storage.obligations import PublishedObligations
 from membership.storage.organisations import ORGANISATIONS, Organisations
 from membership.storage.unit_of_work import Unit
 from touchstone_chassis.api import PresentState, ReconciliationDeclarations, ids_in
@@ -12,9 +14,11 @@ from touchstone_contracts.events.membership import (
     MembershipActivated,
     MembershipReinstated,
     MembershipSuspended,
+    ObligationsPublished,
     OrganisationRecorded,
     OrganisationRegistered,
 )
+from touchstone_contracts.publications import ONLY_SEQUENCE
 
 
 def contact_versions(unit: Unit, keys: Sequence[str]) -> list[dict[str, Any]]:
@@ -35,6 +39,12 @@ def present_organisation(unit: Unit, member_id: str) -> tuple[OrganisationRecord
     return (organisation.recorded(), organisation.version) if organisation else None
 
 
+def present_obligations(unit: Unit, key: str) -> tuple[ObligationsPublished, int] | None:
+    """Obligations as they were published: those that came with a release were announced by nothing."""
+    found = PublishedObligations(unit).by_key(key)
+    return (obligations_published(found), ONLY_SEQUENCE) if found else None
+
+
 DECLARATIONS = ReconciliationDeclarations(
     facts={"contacts": contact_versions},
     announced_in_full=[
@@ -44,5 +54,6 @@ DECLARATIONS = ReconciliationDeclarations(
     present={
         OrganisationRecorded: PresentState(of=present_organisation, ids=ids_in(ORGANISATIONS)),
         ContactChanged: PresentState(of=present_contact, ids=ids_in(CONTACTS)),
+        ObligationsPublished: PresentState(of=present_obligations, ids=ids_in(PublishedObligations.collection)),
     },
 )

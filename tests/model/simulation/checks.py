@@ -23,6 +23,12 @@ RECORDS = {
     ("certification", "certificates"): "certification.certificate_recorded.v1",
 }
 """Collections whose aggregates are copied by others; each with the record of one."""
+BROUGHT_ALONG = {
+    "assessment.standard_published.v1",
+    "certification.rule_set_published.v1",
+    "membership.obligations_published.v1",
+}
+"""Records of reference data: the versions that a release brings along go without one, until a backfill asks for it."""
 
 
 @dataclasses.dataclass(frozen=True)

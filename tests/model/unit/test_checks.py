@@ -72,7 +72,7 @@ def test_they_know_every_record() -> None:
     services = [next(iter(entry_points(group="touchstone.services", name=name))).load() for name in SERVICES]
 
     records = {record.type_name for service in services for record in service.reconciliation.present}
-    assert set(checks.RECORDS.values()) == records
+    assert {*checks.RECORDS.values(), *checks.BROUGHT_ALONG} == records
 
 
 def without(field: str, wanted: Callable[[Any], bool]) -> Callable[[Picture], dict[str, Any]]:

@@ -168,6 +168,7 @@ class CorrectiveActionPlanReviewed:
     subject="publication_id",
     summary="A standard was published: reports are held against it from its first day on, until the next version's.",
     words="standard {standard} published, version {version}, effective from {effective_from}",
+    record=True,
 )
 class StandardPublished:
     publication_id: str = detail("The standard's id and the version of what was published.", example="PS-3.0/2")

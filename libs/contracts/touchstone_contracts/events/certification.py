@@ -227,6 +227,7 @@ class CaseRecorded:
     subject="publication_id",
     summary="A rule set was published: by it cases are decided from its first day on, until the next one's.",
     words="rule set {version} published, effective from {effective_from}",
+    record=True,
 )
 class RuleSetPublished:
     publication_id: str = detail("The rule set's id and version.", example="decision-table/2")

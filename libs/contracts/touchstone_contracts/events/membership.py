@@ -154,6 +154,7 @@ class ContactChanged:
     subject="publication_id",
     summary="What the classes of membership oblige to was published: from its first day on, until the next version's.",
     words="obligations {version} published, effective from {effective_from}",
+    record=True,
 )
 class ObligationsPublished:
     publication_id: str = detail("The id and version of the obligations.", example="obligations/2")

@@ -4,10 +4,9 @@ import datetime
 from typing import Any
 
 from assessment.data import catalogue
-from assessment.domain.standards import StandardVersion
 from assessment.storage.standards import Standards
 from touchstone_contracts.events.assessment import StandardPublished
-from touchstone_contracts.publishing import take
+from touchstone_contracts.publishing import publish
 from touchstone_contracts.reference import Publication
 from touchstone_contracts.values import Standard, StandardCriterion
 
@@ -18,21 +17,20 @@ def publish_standard(document: Any, standards: Standards, *, by: str, now: datet
     Raises InvalidRequest with everything that is wrong, and AlreadyExists, with what differs, where the version is
     there with another content.
     """
-    publication, is_new = take(
+    publication, _ = publish(
         document,
         catalogue.faults(document),
         called="standard",
-        find=standards.get,
-        newest=standards.newest,
+        publications=standards,
+        announced=standard_published,
         by=by,
         now=now,
     )
-    if is_new:
-        standards.add(publication, [_announcement(publication, catalogue.standard_of(publication))])
     return publication
 
 
-def _announcement(publication: Publication, standard: StandardVersion) -> StandardPublished:
+def standard_published(publication: Publication) -> StandardPublished:
+    standard = catalogue.standard_of(publication)
     return StandardPublished(
         publication_id=publication.key,
         standard=Standard(code=standard.code, version=standard.version),

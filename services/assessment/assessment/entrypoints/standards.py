@@ -7,7 +7,6 @@ from assessment.presenters.standards import publication, publication_line, stand
 from assessment.schemas.standards import (
     GetPublishedStandard,
     GetStandard,
-    ListPublishedStandards,
     ListStandards,
     PublishStandard,
 )
@@ -15,7 +14,7 @@ from assessment.storage.standards import CatalogueCache, Standards
 from touchstone_chassis.api import Stored, command, page, query
 from touchstone_contracts import roles
 from touchstone_contracts.callers import Caller
-from touchstone_contracts.errors import NotFound
+from touchstone_contracts.publication_calls import ListEditions
 
 
 class StandardEntrypoints:
@@ -53,16 +52,10 @@ class StandardEntrypoints:
     @query(GetPublishedStandard(), roles=roles.ALL)
     def get_published_standard(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """What was published of a standard: a version, or the one that is effective on a day, today by default."""
-        id, version, day = request["id"], request["version"], request["on"] or self.clock.now().date()
-        if version is None:
-            effective = {edition.id: edition.version for edition in self.standards.effective_on(day)}
-            version = effective.get(id)
-        found = self.standards.get(id, version) if version is not None else None
-        if found is None:
-            raise NotFound(f"There is no {id} {version}." if version else f"No {id} is effective on {day}.")
-        return publication(found)
+        day = request["on"] or self.clock.now().date()
+        return publication(self.standards.asked_for(request["id"], request["version"], day))
 
-    @query(ListPublishedStandards(), roles=roles.ALL)
+    @query(ListEditions(), roles=roles.ALL)
     def list_published_standards(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """What was published, without what it says: `{"items": [...], "next": cursor or null}`."""
         found = self.standards.listed(after=request["after"], limit=request["limit"] + 1)

@@ -3,25 +3,16 @@
 from typing import Any
 
 from assessment.domain.standards import StandardVersion
+from touchstone_contracts.publication_calls import line, whole
 from touchstone_contracts.reference import Publication
 
 
 def publication_line(given: Publication) -> dict[str, Any]:
-    """What was published, in short. `published_at` is null of what a database was provisioned with."""
-    return {
-        "id": given.id,
-        "version": given.version,
-        "effective_from": given.effective_from,
-        "title": given.document["standard"]["name"],
-        "hash": given.hash,
-        "published_by": given.published_by,
-        "published_at": given.published_at,
-    }
+    return line(given, title=given.document["standard"]["name"])
 
 
 def publication(given: Publication) -> dict[str, Any]:
-    """With its document; `hash` is over the canonical text of that."""
-    return {**publication_line(given), "document": given.document}
+    return whole(given, title=given.document["standard"]["name"])
 
 
 def standard_line(standard: StandardVersion) -> dict[str, Any]:

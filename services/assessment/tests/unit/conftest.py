@@ -2,6 +2,7 @@
 
 import copy
 import datetime
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,7 +17,6 @@ from assessment.service import AssessmentService
 from touchstone_contracts.bookkeeping import OUTBOX
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import FieldError
-from touchstone_contracts.publishing import publication_of
 from touchstone_contracts.reference import published
 from touchstone_contracts.roles import ASSESSOR, REGISTRAR, SECRETARIAT
 from touchstone_testing.memory_service import MemoryService
@@ -117,7 +117,7 @@ class Office(MemoryService):
     def correct(self, **rules: Any) -> None:
         """Have these rule values in PS 3.0, as if they had been published so."""
         stored = self.database["standards"].find_one({"_id": "PS-3.0/1"})
-        document = publication_of(stored).document
+        document = json.loads(stored["content"])
         for name, value in rules.items():
             document["standard"][name]["value"] = value
         changed = published(document, by="release", at=None)

@@ -64,7 +64,7 @@ def shown(office: Any, **asked: Any) -> Any:
 def test_a_published_standard_is_kept_and_announced_by_codes_titles_and_window(at_work: Any, publish: Any) -> None:
     answer = publish(next_one())
 
-    (event,) = [event for event in at_work.events() if type(event).__name__ == "StandardPublished"]
+    ((_, event),) = at_work.records()
     assert shown(at_work, version=2)["document"] == next_one()
     assert event.hash == answer["hash"] == hash_of(canonical(next_one()))
     assert (event.publication_id, event.effective_from) == ("PS-3.0/2", NEXT)

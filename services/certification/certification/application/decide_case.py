@@ -91,7 +91,7 @@ class CaseDecision:
         self._unit.read_ahead(
             RuleSets.query_editions(), *Members.queries_of(case.audit.member_id), Cases.query_others(case)
         )
-        rules = self._rule_sets.effective_on(decision_day(case.audit, terms.today), terms.rule_set_cache)
+        rules = self._rule_sets.in_force(decision_day(case.audit, terms.today), terms.rule_set_cache)
         around = self._look_around(case, terms, rules)
         if case.version == 0:
             case.first_of_entity = not around.has_other_cases

@@ -7,7 +7,7 @@ from certification.data import rule_sets
 from certification.storage.jobs import Jobs
 from certification.storage.rule_sets import RuleSets
 from touchstone_contracts.events.certification import RuleSetPublished
-from touchstone_contracts.publishing import take
+from touchstone_contracts.publishing import publish
 from touchstone_contracts.reference import Publication
 
 
@@ -21,22 +21,21 @@ class RuleSetPublishing:
         Raises InvalidRequest with everything that is wrong, and AlreadyExists, with what differs, where the version
         is there with another content.
         """
-        publication, is_new = take(
+        publication, is_new = publish(
             document,
             rule_sets.faults(document),
             called="rule set",
-            find=lambda _id, version: self._rule_sets.get(version),
-            newest=lambda _id: self._rule_sets.newest(),
+            publications=self._rule_sets,
+            announced=rule_set_published,
             by=by,
             now=now,
         )
         if is_new:
-            self._rule_sets.add(publication, [_announcement(publication)])
             self._jobs.wake_for_rules(publication, now=now)
         return publication
 
 
-def _announcement(publication: Publication) -> RuleSetPublished:
+def rule_set_published(publication: Publication) -> RuleSetPublished:
     """The rule set whole."""
     return RuleSetPublished(
         publication_id=publication.key,

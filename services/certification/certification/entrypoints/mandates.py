@@ -5,6 +5,7 @@ from typing import Any
 
 from certification.domain.audits import standard_name
 from certification.domain.mandates import Mandate
+from certification.domain.rules.rule_set import DECISION_TABLE
 from certification.presenters import mandates as present
 from certification.schemas.mandates import SignMandate
 from certification.storage.jobs import Jobs
@@ -29,7 +30,7 @@ class MandateEntrypoints:
 
         Undecided cases that it covers are decided soon after. Errors: invalid_request, already_exists.
         """
-        if self.rule_sets.get(request["rule_set"]) is None:
+        if self.rule_sets.get(DECISION_TABLE, request["rule_set"]) is None:
             unknown = FieldError("rule_set", "unknown_choice", f"There is no rule set {request['rule_set']}.")
             raise InvalidRequest(counted(1, "the request"), [unknown])
         now = self.clock.now()

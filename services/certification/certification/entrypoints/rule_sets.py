@@ -3,12 +3,13 @@
 from typing import Any
 
 from certification.application.publish_rule_set import RuleSetPublishing
+from certification.domain.rules.rule_set import DECISION_TABLE
 from certification.presenters import rule_sets as present
-from certification.schemas.rule_sets import GetRuleSet, ListRuleSets, PublishRuleSet
+from certification.schemas.rule_sets import PublishRuleSet
 from certification.storage.rule_sets import RuleSets
 from touchstone_chassis.api import Stored, command, page, query
 from touchstone_contracts.callers import Caller
-from touchstone_contracts.errors import NotFound
+from touchstone_contracts.publication_calls import GetEdition, ListEditions
 from touchstone_contracts.roles import ALL, SECRETARIAT
 
 
@@ -30,20 +31,15 @@ class RuleSetEntrypoints:
             self.rule_set_publishing.publish(request["document"], by=caller.subject, now=now)
         )
 
-    @query(GetRuleSet(), roles=ALL)
+    @query(GetEdition(), roles=ALL)
     def get_rule_set(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """A rule set whole: that version, or the one that is effective on a day. Errors: not_found."""
-        version, day = request["version"], request["on"] or self.clock.today()
-        if version is None:
-            version = self.rule_sets.version_on(day)
-        found = self.rule_sets.get(version) if version is not None else None
-        if found is None:
-            raise NotFound(f"There is no rule set {version}." if version else f"No rule set is effective on {day}.")
-        return present.rule_set(found)
+        day = request["on"] or self.clock.today()
+        return present.rule_set(self.rule_sets.asked_for(DECISION_TABLE, request["version"], day))
 
-    @query(ListRuleSets(), roles=ALL)
+    @query(ListEditions(), roles=ALL)
     def list_rule_sets(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Rule sets by version, without what they say: `{"items": [...], "next": cursor or null}`."""
         limit = request["limit"]
-        found = self.rule_sets.listed(after=int(request["after"] or 0), limit=limit + 1)
-        return page(found, limit, present.rule_set_summary, lambda one: str(one.version))
+        found = self.rule_sets.listed(after=request["after"], limit=limit + 1)
+        return page(found, limit, present.rule_set_summary, lambda one: one.key)

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from certification.data import rule_sets
 from certification.domain.cases.verdict import weigh
 from certification.domain.rules.facts import KINDS, VOCABULARY, Kind
-from certification.domain.rules.rule_set import OPERATORS
-from certification.schemas.rule_sets import GetRuleSet
+from certification.domain.rules.rule_set import DECISION_TABLE, OPERATORS
 from certification.storage.cases import case_document, case_of
 from certification.storage.rule_sets import RuleSets, publish_shipped
 from touchstone_contracts.errors import AlreadyExists, InvalidRequest, NotFound
+from touchstone_contracts.publication_calls import GetEdition
 from touchstone_contracts.reference import canonical, hash_of, published
 from touchstone_contracts.values import History, PlanState
 
@@ -306,7 +306,7 @@ def test_a_rule_set_that_is_not_there_is_not_found(office: Any) -> None:
 
 
 def test_a_version_and_a_day_are_not_asked_for_together() -> None:
-    assert GetRuleSet().validate({"version": 1, "on": "2027-01-01"}) == {"on": ["Goes without version."]}
+    assert GetEdition().validate({"version": 1, "on": "2027-01-01"}) == {"on": ["Goes without version."]}
 
 
 def test_rule_sets_are_listed_page_by_page(office: Any, publish: Any) -> None:
@@ -335,7 +335,7 @@ def test_two_who_publish_the_same_version_at_once_are_told_apart(office: Any) ->
             ),
         )
 
-    assert RuleSets(office.begin()[1]).get(2).hash == hash_of(canonical(next_one()))
+    assert RuleSets(office.begin()[1]).get(DECISION_TABLE, 2).hash == hash_of(canonical(next_one()))
 
 
 EXPECTED = st.one_of(

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from certification.data import rule_sets
 from certification.domain.certificates.certificate import Status, issue
 from certification.domain.certificates.timeline import state_on, timeline
 from certification.reconciliation import DECLARATIONS
-from touchstone_contracts.events.certification import CaseRecorded, CertificateRecorded
+from touchstone_contracts.events.certification import CaseRecorded, CertificateRecorded, RuleSetPublished
 from touchstone_contracts.values import CertificateState, Level, PlanState
 
 FIRST, LAST = datetime.date(2026, 11, 22), datetime.date(2029, 11, 21)
@@ -65,10 +66,23 @@ def test_each_version_goes_with_one_record_and_the_newest_is_what_is_stored(
 
     (_, unit), recorded = office.begin(), office.records()
     for record, present in DECLARATIONS.present.items():
+        if record is RuleSetPublished:
+            continue
         for id in present.ids(unit, "", 100):
             of_it = [(n, e) for n, e in recorded if type(e) is record and getattr(e, e.subject_field) == id]
             assert present.of(unit, id) == (of_it[-1][1], len(of_it))
             assert [number for number, _ in of_it] == list(range(1, len(of_it) + 1))
+
+
+def test_a_rule_set_that_came_with_the_release_can_be_told_as_if_it_had_been_published(office: Any) -> None:
+    _, unit = office.begin()
+    (shipped,) = rule_sets.shipped()
+
+    (id,) = DECLARATIONS.present[RuleSetPublished].ids(unit, "", 100)
+    event, sequence = DECLARATIONS.present[RuleSetPublished].of(unit, id)
+
+    assert (event.publication_id, event.content, event.hash, sequence) == (id, shipped.content, shipped.hash, 1)
+    assert event.published_by == rule_sets.SHIPPED_BY and office.records() == []
 
 
 def test_the_record_of_a_case_says_where_it_stands_and_what_was_decided(office: Any, build: Any) -> None:

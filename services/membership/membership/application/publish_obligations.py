@@ -6,7 +6,7 @@ from typing import Any
 from membership.data import obligations
 from membership.storage.obligations import PublishedObligations
 from touchstone_contracts.events.membership import ObligationsPublished
-from touchstone_contracts.publishing import take
+from touchstone_contracts.publishing import publish
 from touchstone_contracts.reference import Publication
 
 
@@ -18,21 +18,19 @@ def publish_obligations(
     Raises InvalidRequest with everything that is wrong, and AlreadyExists, with what differs, where the version is
     there with another content.
     """
-    publication, is_new = take(
+    publication, _ = publish(
         document,
         obligations.faults(document),
         called="obligations",
-        find=lambda _id, version: published.get(version),
-        newest=lambda _id: published.newest(),
+        publications=published,
+        announced=obligations_published,
         by=by,
         now=now,
     )
-    if is_new:
-        published.add(publication, [_announcement(publication)])
     return publication
 
 
-def _announcement(publication: Publication) -> ObligationsPublished:
+def obligations_published(publication: Publication) -> ObligationsPublished:
     return ObligationsPublished(
         publication_id=publication.key,
         version=publication.version,

@@ -3,12 +3,13 @@
 from typing import Any
 
 from membership.application.publish_obligations import publish_obligations
+from membership.domain.organisations.obligations import OBLIGATIONS
 from membership.presenters import obligations as present
-from membership.schemas.obligations import GetObligations, ListObligations, PublishObligations
+from membership.schemas.obligations import PublishObligations
 from membership.storage.obligations import ObligationsCache, PublishedObligations
 from touchstone_chassis.api import Stored, command, page, query
 from touchstone_contracts.callers import Caller
-from touchstone_contracts.errors import NotFound
+from touchstone_contracts.publication_calls import GetEdition, ListEditions
 from touchstone_contracts.roles import ALL, SECRETARIAT
 
 
@@ -33,20 +34,15 @@ class ObligationsEntrypoints:
             publish_obligations(request["document"], self.obligations, by=caller.subject, now=now)
         )
 
-    @query(GetObligations(), roles=ALL)
+    @query(GetEdition(), roles=ALL)
     def get_obligations(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Obligations whole: that version, or what is effective on a day. Errors: not_found."""
-        version, day = request["version"], request["on"] or self.clock.now().date()
-        if version is None:
-            version = self.obligations.version_on(day)
-        found = self.obligations.get(version) if version is not None else None
-        if found is None:
-            raise NotFound(f"There are no obligations {version}." if version else f"None are effective on {day}.")
-        return present.obligations(found)
+        day = request["on"] or self.clock.now().date()
+        return present.obligations(self.obligations.asked_for(OBLIGATIONS, request["version"], day))
 
-    @query(ListObligations(), roles=ALL)
+    @query(ListEditions(), roles=ALL)
     def list_obligations(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Versions, without what they say: `{"items": [...], "next": cursor or null}`."""
         limit = request["limit"]
-        found = self.obligations.listed(after=int(request["after"] or 0), limit=limit + 1)
-        return page(found, limit, present.obligations_line, lambda one: str(one.version))
+        found = self.obligations.listed(after=request["after"], limit=limit + 1)
+        return page(found, limit, present.obligations_line, lambda one: one.key)

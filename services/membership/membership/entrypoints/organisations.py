@@ -59,7 +59,7 @@ class OrganisationEntrypoints:
         organisation, now = known_organisation(self.organisations, request["member_id"]), self.clock.now()
         events = organisation.activate(
             joined_on=request["joined_on"],
-            obligations=self.obligations.effective_on(request["joined_on"] or now.date(), self.obligations_cache),
+            obligations=self.obligations.in_force(request["joined_on"] or now.date(), self.obligations_cache),
             at=now,
             by=caller.subject,
         )
@@ -104,5 +104,5 @@ class OrganisationEntrypoints:
         return present.organisation(organisation, self._obligations_today())
 
     def _obligations_today(self) -> Obligations | None:
-        found: Obligations | None = self.obligations.effective_on(self.clock.now().date(), self.obligations_cache)
+        found: Obligations | None = self.obligations.in_force(self.clock.now().date(), self.obligations_cache)
         return found

@@ -10,11 +10,11 @@ import pytest
 
 from membership.data.obligations import faults, obligations_of, shipped
 from membership.domain.organisations.organisation import Organisation
-from membership.schemas.obligations import GetObligations
 from membership.service import MembershipService
 from membership.storage.obligations import publish_shipped
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import AlreadyExists, InvalidRequest, NotFound
+from touchstone_contracts.publication_calls import GetEdition
 from touchstone_contracts.reference import canonical, hash_of, published
 from touchstone_contracts.roles import SECRETARIAT
 from touchstone_testing.memory_service import MemoryService
@@ -152,7 +152,7 @@ def test_what_is_not_published_is_not_found(office: Office) -> None:
     for asked in ({"version": 9, "on": None}, {"version": None, "on": datetime.date(1999, 12, 31)}):
         with pytest.raises(NotFound):
             office.call("get_obligations", **asked)
-    assert GetObligations().validate({"version": 1, "on": "2027-01-01"}) == {"on": ["Goes without version."]}
+    assert GetEdition().validate({"version": 1, "on": "2027-01-01"}) == {"on": ["Goes without version."]}
 
 
 def test_versions_are_listed_page_by_page(office: Office, publish: Any) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from membership.data import obligations
 from membership.reconciliation import DECLARATIONS
 from membership.service import MembershipService
 from touchstone_chassis.rpc.method import Method
 from touchstone_contracts.callers import Caller
-from touchstone_contracts.events.membership import ContactChanged, OrganisationRecorded
+from touchstone_contracts.events.membership import ContactChanged, ObligationsPublished, OrganisationRecorded
 from touchstone_testing.memory_service import MemoryService, handlers_of
 
 SECRETARY = Caller(subject="secretariat-1", role="secretariat")
@@ -54,10 +55,22 @@ def test_each_version_goes_with_one_record_and_the_newest_is_what_is_stored(offi
 
     (_, unit), recorded = office.begin(), office.records()
     for record, present in DECLARATIONS.present.items():
+        if record is ObligationsPublished:
+            continue
         (id,) = present.ids(unit, "", 100)
         of_it = [(number, event) for number, event in recorded if type(event) is record]
         assert present.of(unit, id) == (of_it[-1][1], len(of_it))
         assert [number for number, _ in of_it] == list(range(1, len(of_it) + 1))
+
+
+def test_obligations_that_came_with_the_release_can_be_told_as_if_they_had_been_published(office: Office) -> None:
+    _, unit = office.begin()
+    (shipped,) = obligations.shipped()
+
+    (id,) = DECLARATIONS.present[ObligationsPublished].ids(unit, "", 100)
+    event, sequence = DECLARATIONS.present[ObligationsPublished].of(unit, id)
+
+    assert (event.publication_id, event.content, sequence) == (id, shipped.content, 1)
 
 
 def test_every_command_that_changes_a_recorded_aggregate_is_among_those() -> None:
