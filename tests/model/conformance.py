@@ -15,6 +15,7 @@ from pymongo import ReturnDocument
 from touchstone_chassis.unit_of_work import transaction
 from touchstone_chassis.unit_of_work.committer import Committer
 from touchstone_chassis.unit_of_work.dataloader import Query
+from touchstone_chassis.unit_of_work.sequences import Sequences
 from touchstone_chassis.unit_of_work.transaction import CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
 from touchstone_contracts.events.membership import OrganisationRegistered
@@ -244,6 +245,35 @@ class Conformance:
         given.append(unit.next_number("numbers", first=100))
 
         assert given == [100, 101, 501]
+
+    def test_a_number_from_elsewhere_and_what_is_below_is_given_by_no_process_that_drew_it_before(
+        self, desk: Desk
+    ) -> None:
+        here, there = (Sequences(desk.database, at_once=4) for _ in range(2))
+
+        def given_by(sequences: Sequences) -> int:
+            return UnitOfWork(desk.database, None, sequences).next_number("numbers", first=100)
+
+        given = [given_by(here), given_by(there), given_by(here)]
+        UnitOfWork(desk.database).reserve_number("numbers", 105, first=100)
+        given += [given_by(there), given_by(here)]
+        UnitOfWork(desk.database).reserve_number("numbers", 7, first=100)
+        given += [given_by(there), given_by(here)]
+
+        assert given == [100, 104, 101, 106, 108, 107, 109]
+
+    def test_a_handler_that_runs_again_gets_a_number_that_was_drawn_since(self, desk: Desk) -> None:
+        here, there = (Sequences(desk.database, at_once=4) for _ in range(2))
+        unit = UnitOfWork(desk.database, None, here)
+        unit.reset()
+        first = unit.next_number("numbers", first=100)
+        UnitOfWork(desk.database, None, there).next_number("numbers", first=100)
+
+        unit.reset()
+        second = unit.next_number("numbers", first=100)
+
+        assert (first, second) == (100, 108)
+        assert UnitOfWork(desk.database, None, here).next_number("numbers", first=100) == 101
 
     def test_what_is_read_does_not_show_what_is_not_committed_and_can_be_changed(self, desk: Desk) -> None:
         unit = UnitOfWork(desk.database)

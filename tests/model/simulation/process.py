@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import functools
+import itertools
 import time
 import uuid
 from types import SimpleNamespace
@@ -21,6 +22,7 @@ from touchstone_chassis.rpc.method import Method
 from touchstone_chassis.scheduling.entrypoint import OnJob
 from touchstone_chassis.scheduling.job_queue import Job
 from touchstone_chassis.unit_of_work.committer import Committer
+from touchstone_chassis.unit_of_work.sequences import Sequences
 from touchstone_chassis.unit_of_work.transaction import AlreadyProcessed, ClaimLost, CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
 from touchstone_contracts.bookkeeping import BOOKKEEPING_INDEXES
@@ -34,6 +36,7 @@ from touchstone_testing.memory_service import Handler, fresh_caches, handlers_of
 
 CALL_S_MAX = 60
 CLAIM = datetime.timedelta(seconds=6)
+NUMBERS_AT_ONCE = 3
 
 
 class Crash(BaseException):
@@ -109,15 +112,20 @@ class Process:
             time=self.clock,
         )
         self._provided |= fresh_caches(self._service)
+        self._replicas = itertools.cycle([Sequences(self.database, NUMBERS_AT_ONCE) for _ in range(2)])  # type: ignore[arg-type]
 
     def call(self, name: str, arguments: dict[str, Any], caller: Caller) -> Any:
         """The answer to a command or query, as a caller reads it. Raises Refusal."""
-        handler, unit = self.commands[name], UnitOfWork(self.database)
+        handler, unit = self.commands[name], self._unit()
         method = functools.partial(handler.method, instance_of(self._service, unit, **self._provided))
         call = Call(name, handler.entrypoint.schema, dict(arguments), caller, time.time() + CALL_S_MAX)
         if not handler.entrypoint.changes:
             return orjson.loads(QueryExecution(self._resources, unit, call, method).run())
         return orjson.loads(CommandExecution(self._resources, unit, call, method, Origin(uuid.uuid4().hex)).run())
+
+    def _unit(self) -> UnitOfWork:
+        """By turns of one replica and of another, each with numbers that it has drawn."""
+        return UnitOfWork(self.database, None, next(self._replicas))
 
     def take_event(self, queue: str, body: bytes) -> None:
         """Handle an event once. Raises what the handler raises."""
@@ -130,7 +138,7 @@ class Process:
 
     def take_message(self, queue: str, body: bytes, caller: Caller, message_id: str) -> None:
         """Carry out a command that came as a message, or record its refusal; once."""
-        handler, request, unit = self.messages[queue], orjson.loads(body), UnitOfWork(self.database)
+        handler, request, unit = self.messages[queue], orjson.loads(body), self._unit()
         message = Message(f"{self.name}.{handler.entrypoint.handler}", message_id, request)
         command = MessageCommand(self._resources, unit, Origin(message_id, message_id), message)
         service = instance_of(self._service, unit, **self._provided)
@@ -176,6 +184,6 @@ class Process:
                 raise
 
     def _run(self, handler: Handler, origin: Origin, done: CompletionRecord, *given: Any) -> None:
-        unit = UnitOfWork(self.database)
+        unit = self._unit()
         run = functools.partial(handler.method, instance_of(self._service, unit, **self._provided), *given)
         _Simulated(self._resources, unit, origin, run, done).run()

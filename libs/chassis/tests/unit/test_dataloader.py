@@ -262,6 +262,9 @@ class Counters:
         self.last += update["$inc"]["last"]
         return {"last": self.last}
 
+    def find(self, _filter: Any, _projection: Any = None, limit: int = 0) -> list[dict[str, Any]]:
+        return [] if self.last is None else [{"_id": "n", "last": self.last}]
+
     def update_one(self, _filter: Any, update: dict[str, Any], upsert: bool = False) -> None:
         self.last = update["$setOnInsert"]["last"] if self.last is None else self.last
 
@@ -274,6 +277,19 @@ def test_numbers_that_are_asked_for_together_are_one_change_of_the_counter_and_a
 
     assert sorted(numbers) == [42, 43, 44, 45, 46]
     assert counters.changes == 1
+
+
+def test_a_process_changes_the_counter_once_for_many_numbers_and_again_when_they_are_given():
+    counters = Counters(last=0)
+    sequences = Sequences({"sequences": counters}, at_once=3)  # type: ignore[arg-type]
+
+    one_by_one = [sequences.next_number("n", first=1) for _ in range(4)]
+    changes = counters.changes
+    at_once = together(*(lambda: sequences.next_number("n", first=1) for _ in range(6)))
+
+    assert (one_by_one, changes) == ([1, 2, 3, 4], 2)
+    assert (sorted(at_once), counters.changes) == ([5, 6, 7, 8, 9, 10], 3)
+    assert sequences.next_number("n", first=1) == 11
 
 
 def test_a_sequence_that_nobody_started_begins_with_its_first_number():

@@ -27,7 +27,7 @@ from touchstone_chassis.outbox.event_log import EventLog
 from touchstone_chassis.outbox.relay import Relay
 from touchstone_chassis.unit_of_work.committer import Committer
 from touchstone_chassis.unit_of_work.dataloader import DataLoader
-from touchstone_chassis.unit_of_work.sequences import Sequences
+from touchstone_chassis.unit_of_work.sequences import DRAWN_AT_ONCE, Sequences
 from touchstone_chassis.unit_of_work.unit import Changes, UnitOfWork
 
 log = structlog.get_logger(__name__)
@@ -122,7 +122,7 @@ class Resources(SharedExtension):
 
     @lazy_dependency
     def sequences(self) -> Sequences:
-        return Sequences(self.mongo.database)
+        return Sequences(self.mongo.database, DRAWN_AT_ONCE)
 
     def unit(self) -> UnitOfWork:
         return UnitOfWork(self.mongo.database, self.reader, self.sequences)

@@ -1,7 +1,8 @@
-"""Gives numbers of sequences: all that are asked for at the same time with one change of the counter."""
+"""Gives numbers of sequences: a process draws many of them with one change of the counter, for all who ask."""
 
+import collections
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import eventlet
@@ -12,6 +13,8 @@ from pymongo.database import Database
 from touchstone_chassis.observability import tracing
 from touchstone_chassis.unit_of_work.dataloader import READ_S_MAX, NotReadInTime
 
+DRAWN_AT_ONCE = 32
+
 
 @dataclasses.dataclass(eq=False)
 class _Asked:
@@ -20,14 +23,41 @@ class _Asked:
 
 
 class Sequences:
-    """The counters of one database. A number is never given twice, not even when who asked for it fails."""
+    """The counters of one database. A number is never given twice, not even when who asked for it fails.
 
-    def __init__(self, database: Database):
-        self._database = database
+    A counter's `last` is the highest number that was drawn, by whichever process, and its `reserved` the highest that
+    came from elsewhere: what a process drew below that it does not give any more.
+    """
+
+    def __init__(self, database: Database, at_once: int = 1):
+        """Of the `at_once` numbers that are drawn together those are gaps that nobody asked for when the process
+        ends."""
+        self._database, self._at_once = database, at_once
+        self._drawn: dict[tuple[str, int], collections.deque[int]] = collections.defaultdict(collections.deque)
         self._waiting: dict[tuple[str, int], list[_Asked]] = {}
 
-    def next_number(self, name: str, *, first: int, within_s: float = READ_S_MAX) -> int:
-        """The next number; the sequence begins with `first`. Raises NotReadInTime or another PyMongoError."""
+    def next_number(
+        self,
+        name: str,
+        *,
+        first: int,
+        counter: Mapping[str, Any] | None = None,
+        anew: bool = False,
+        within_s: float = READ_S_MAX,
+    ) -> int:
+        """The next number; the sequence begins with `first`. Raises NotReadInTime or another PyMongoError.
+
+        `counter` is its document as who asks has read it. With `anew` none is given that was drawn before: one of them
+        is in the way, since the release before notes in `last` alone what came from elsewhere.
+        """
+        drawn = self._drawn[name, first]
+        while drawn and drawn[0] <= (counter or {}).get("reserved", 0):
+            drawn.popleft()
+        if drawn and not anew:
+            return drawn.popleft()
+        return self._draw(name, first, within_s)
+
+    def _draw(self, name: str, first: int, within_s: float) -> int:
         waiting = self._waiting.get((name, first))
         if waiting is None:
             waiting = self._waiting[name, first] = []
@@ -42,7 +72,7 @@ class Sequences:
     def reserve_number(self, name: str, number: int, *, first: int) -> None:
         """Keep the sequence above `number`, which came from elsewhere."""
         self._start(name, first)
-        self._database["sequences"].update_one({"_id": name}, {"$max": {"last": number}})
+        self._database["sequences"].update_one({"_id": name}, {"$max": {"last": number, "reserved": number}})
 
     def _give_all(self, name: str, first: int) -> None:
         """Until nobody waits: who asks while the counter is being changed is served by its next change."""
@@ -58,15 +88,18 @@ class Sequences:
         try:
             links = (tracing.link(asked.traceparent) for asked in waiting)
             with tracing.database_span("find_one_and_update", "sequences", len(waiting), links):
-                last = self._advance(name, first, len(waiting))
+                count = max(len(waiting), self._at_once)
+                last = self._advance(name, first, count)
         except BaseException as error:
             for asked in waiting:
                 asked.number.send_exception(error)
             if not isinstance(error, Exception):
                 raise
         else:
-            for number, asked in enumerate(waiting, last - len(waiting) + 1):
+            numbers = range(last - count + 1, last + 1)
+            for number, asked in zip(numbers, waiting, strict=False):
                 asked.number.send(number)
+            self._drawn[name, first] += numbers[len(waiting) :]
 
     def _advance(self, name: str, first: int, count: int) -> int:
         counter = self._increase(name, count)

@@ -66,13 +66,15 @@ class UnitOfWork:
         self._reader, self._sequences = reader or DataLoader(database), sequences or Sequences(database)
         self.changes = Changes()
         self._ahead: dict[Query, list[dict]] = {}
+        self._runs = 0
         self.suspect = False
         """Whether a commit of it failed by the database's fault, or perhaps its own."""
         self.until: float | None = None
         """Unix time, seconds, after which nobody waits for what is read."""
 
     def reset(self) -> None:
-        """Forget everything: the handler runs again."""
+        """Forget everything: the handler runs, for the first time or again."""
+        self._runs += 1
         self.changes = Changes()
         self._ahead.clear()
 
@@ -167,7 +169,9 @@ class UnitOfWork:
 
     def next_number(self, name: str, *, first: int = 1) -> int:
         """The next number of a sequence: never given twice, not even when this handler fails (it may leave gaps)."""
-        return self._sequences.next_number(name, first=first, within_s=self._within_s())
+        counter = self.find_one("sequences", {"_id": name})
+        anew = self._runs > 1
+        return self._sequences.next_number(name, first=first, counter=counter, anew=anew, within_s=self._within_s())
 
     def reserve_number(self, name: str, number: int, *, first: int = 1) -> None:
         """Keep the sequence above `number`, which came from elsewhere."""

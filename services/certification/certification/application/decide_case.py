@@ -89,7 +89,10 @@ class CaseDecision:
     def _deal_with(self, case: Case, terms: Terms, *, person: str | None = None) -> None:
         now, was_held = terms.now, case.state is CaseState.HELD
         self._unit.read_ahead(
-            RuleSets.query_editions(), *Members.queries_of(case.audit.member_id), Cases.query_others(case)
+            RuleSets.query_editions(),
+            *Members.queries_of(case.audit.member_id),
+            Cases.query_others(case),
+            Certificates.query_counter(),
         )
         rules = self._rule_sets.in_force(decision_day(case.audit, terms.today), terms.rule_set_cache)
         around = self._look_around(case, terms, rules)
