@@ -14,7 +14,6 @@ from pymongo import ReturnDocument
 
 from touchstone_chassis.unit_of_work import transaction
 from touchstone_chassis.unit_of_work.committer import Committer
-from touchstone_chassis.unit_of_work.dataloader import Query
 from touchstone_chassis.unit_of_work.sequences import Sequences
 from touchstone_chassis.unit_of_work.transaction import CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin, UnitOfWork
@@ -362,7 +361,7 @@ class Conformance:
 
         desk.commit(fill)
         unit, shown = UnitOfWork(desk.database), {"label": 1, "party.id": 1}
-        wanted = [
+        wanted: list[Any] = [
             ("things", {"kind": {"$in": ["box", "lid"]}}, shown, 0),
             ("copies", {"_id": "a"}, None, 1),
             ("things", {"kind": "box"}, None, 1),
@@ -371,7 +370,7 @@ class Conformance:
         ]
         apart = [UnitOfWork(desk.database).find(c, f, projection=p, limit=n) for c, f, p, n in wanted]
 
-        unit.read_ahead(*(Query.of(c, f, p, limit=n) for c, f, p, n in wanted))
+        unit.read_ahead(*wanted)
         together = [unit.find(c, f, projection=p, limit=n) for c, f, p, n in wanted]
 
         assert [sorted(found, key=str) for found in together] == [sorted(found, key=str) for found in apart]

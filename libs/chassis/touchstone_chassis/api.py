@@ -41,7 +41,6 @@ from touchstone_chassis.scheduling.job_queue import Job
 from touchstone_chassis.testing.fault_points import declare as declare_fault_points
 from touchstone_chassis.testing.fault_points import fault_point
 from touchstone_chassis.unit_of_work.announced import find_events
-from touchstone_chassis.unit_of_work.dataloader import Query
 from touchstone_chassis.unit_of_work.unit import UnitOfWork
 from touchstone_contracts.topology import Index, ServiceTopology
 
@@ -53,7 +52,6 @@ __all__ = [
     "Job",
     "OperatorApi",
     "PresentState",
-    "Query",
     "ReconciliationDeclarations",
     "Settings",
     "Stored",

@@ -34,9 +34,9 @@ class Publications:
         self._unit: Unit = unit
 
     @classmethod
-    def all_of_it(cls) -> dict[str, str]:
-        """The filter of all that was published."""
-        return {"kind": cls.kind}
+    def query_editions(cls) -> tuple[str, dict[str, str], dict[str, int], int]:
+        """What `editions` asks for, to have it read ahead: collection, filter, projection, and no limit."""
+        return cls.collection, {"kind": cls.kind}, EDITION, 0
 
     def get(self, id: str, version: int) -> Publication | None:
         return self.by_key(edition_key(id, version))
@@ -47,7 +47,7 @@ class Publications:
 
     def editions(self) -> list[Edition]:
         """By id and version."""
-        found = self._unit.find(self.collection, self.all_of_it(), projection=EDITION)
+        found = self._unit.find(self.collection, {"kind": self.kind}, projection=EDITION)
         return sorted((_edition(document) for document in found), key=_place)
 
     def newest(self, id: str) -> int:

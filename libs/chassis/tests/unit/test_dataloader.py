@@ -222,14 +222,12 @@ def test_a_handler_is_given_what_it_read_ahead_once_and_nothing_of_it_when_it_ru
     unit = UnitOfWork(database)  # type: ignore[arg-type]
     asked = {"kind": "a"}
 
-    unit.read_ahead(
-        Query.of("things", asked), Query.of("boxes", {"_id": "box-1"}, limit=1), Query.of("boxes", {"n": 7})
-    )
+    unit.read_ahead(("things", asked, None, 0), ("boxes", {"_id": "box-1"}, None, 1))
     first = unit.find("things", asked)
     box = unit.find_one("boxes", {"_id": "box-1"})
     reads = list(database.reads)
     again = unit.find("things", asked)
-    unit.read_ahead(Query.of("things", asked))
+    unit.read_ahead(("things", asked, None, 0))
     unit.reset()
     anew = unit.find("things", asked)
 
@@ -240,9 +238,21 @@ def test_a_handler_is_given_what_it_read_ahead_once_and_nothing_of_it_when_it_ru
 
 def test_what_was_read_ahead_otherwise_than_it_is_asked_for_is_not_taken_for_it(database: MemoryDatabase):
     unit = UnitOfWork(database)  # type: ignore[arg-type]
-    unit.read_ahead(Query.of("things", {"kind": "a"}, limit=1), Query.of("things", {"kind": "a"}, {"_id": 1}))
+    unit.read_ahead(("things", {"kind": "a"}, None, 1), ("things", {"kind": "a"}, {"_id": 1}, 0))
 
     assert len(unit.find("things", {"kind": "a"})) == 3
+
+
+@pytest.mark.parametrize("filter", [{}, {"kind": "a", "box": "b"}, {"n": 7}, {"kind": {"$gt": "a"}}, {"a.b": "c"}])
+def test_what_cannot_be_told_apart_by_texts_in_a_field_is_not_read_ahead(
+    database: MemoryDatabase, filter: dict[str, Any]
+):
+    unit = UnitOfWork(database)  # type: ignore[arg-type]
+
+    with pytest.raises(ValueError, match="texts in a field"):
+        unit.read_ahead(("boxes", {"_id": "a"}, None, 1), ("things", filter, None, 0))
+
+    assert database.reads == []
 
 
 class Counters:

@@ -53,6 +53,10 @@ class Changes:
         return any(getattr(self, f.name) for f in dataclasses.fields(self))
 
 
+Question = tuple[str, Mapping[str, Any], Mapping[str, int] | None, int]
+"""What is going to be asked of `find`: collection, filter, projection, limit; the limit of `find_one` is 1."""
+
+
 def job_id(kind: str, key: str) -> str:
     return f"{kind}/{key}"
 
@@ -78,12 +82,13 @@ class UnitOfWork:
         self.changes = Changes()
         self._ahead.clear()
 
-    def read_ahead(self, *queries: Query | None) -> None:
-        """Read by one command what the handler is going to ask `find` and `find_one` for.
-
-        `Query.of` makes a query of their arguments; `find_one` has a limit of 1. Each is answered from here once.
-        """
-        wanted = [one for one in dict.fromkeys(queries) if one is not None]
+    def read_ahead(self, *questions: Question) -> None:
+        """Read by one command what the handler is going to ask `find` and `find_one` for: each is answered from here
+        once. Raises ValueError for a filter that asks for more than some texts in one field."""
+        queries = [Query.of(collection, filter, shown, limit=limit) for collection, filter, shown, limit in questions]
+        wanted = list(dict.fromkeys(query for query in queries if query is not None))
+        if None in queries:
+            raise ValueError("only documents that have one of some texts in a field can be read ahead")
         found = self._reader.find(*wanted, within_s=self._within_s())
         self._ahead |= zip(wanted, found, strict=True)
 

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from assessment.domain.accreditation import Auditor, Body, Grant
-from assessment.storage.unit_of_work import Unit
-from touchstone_chassis.api import Query
+from assessment.storage.unit_of_work import Question, Unit
 
 BODIES, AUDITORS = "bodies", "auditors"
 COLLECTIONS = (BODIES, AUDITORS)
@@ -17,9 +16,9 @@ class Bodies:
         self._unit = unit
 
     @staticmethod
-    def query_of(id: str | None) -> Query | None:
+    def query_of(id: str | None) -> Question:
         """What `get` reads; nothing, where there is no id."""
-        return Query.of(BODIES, {"_id": id or {"$in": []}}, limit=1)
+        return (BODIES, {"_id": id or {"$in": []}}, None, 1)
 
     def get(self, id: str) -> Body | None:
         document = self._unit.find_one(BODIES, {"_id": id})
@@ -34,9 +33,9 @@ class Auditors:
         self._unit = unit
 
     @staticmethod
-    def query_of(ids: Iterable[str]) -> Query | None:
+    def query_of(ids: Iterable[str]) -> Question:
         """What `find` reads."""
-        return Query.of(AUDITORS, {"_id": {"$in": sorted(set(ids))}})
+        return (AUDITORS, {"_id": {"$in": sorted(set(ids))}}, None, 0)
 
     def get(self, id: str) -> Auditor | None:
         return self.find([id]).get(id)

@@ -7,8 +7,7 @@ from typing import Any
 from assessment.domain.audits.audit import Audit, State, Submission
 from assessment.domain.audits.report import Summary
 from assessment.domain.corrective_actions import PlanReview
-from assessment.storage.unit_of_work import Unit
-from touchstone_chassis.api import Query
+from assessment.storage.unit_of_work import Question, Unit
 from touchstone_contracts.topology import Index
 from touchstone_contracts.values import AuditType, History, Nonconformity, Place, PlanState, Scope, Standard
 
@@ -29,9 +28,9 @@ class Audits:
         self._unit = unit
 
     @staticmethod
-    def query_of(id: str | None) -> Query | None:
+    def query_of(id: str | None) -> Question:
         """What `get` reads; nothing, where there is no id."""
-        return Query.of(AUDITS, {"_id": id or {"$in": []}}, limit=1)
+        return (AUDITS, {"_id": id or {"$in": []}}, None, 1)
 
     def get(self, id: str) -> Audit | None:
         document = self._unit.find_one(AUDITS, {"_id": id})

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from assessment.data.catalogue import Catalogue, catalogue_of, shipped
-from touchstone_chassis.api import Query
-from touchstone_contracts.publications import EDITION, Publications
+from touchstone_contracts.publications import Publications
 from touchstone_contracts.reference import Edition
 from touchstone_contracts.topology import Index
 
@@ -34,11 +33,6 @@ class CatalogueCache:
 
 class Standards(Publications):
     kind, collection = "standard", "standards"
-
-    @classmethod
-    def query_editions(cls) -> Query | None:
-        """What is read to know which standards a day has."""
-        return Query.of(cls.collection, cls.all_of_it(), EDITION)
 
     def catalogue(self, day: datetime.date, cache: CatalogueCache) -> Catalogue:
         """What reports are held against on that day. Raises CatalogueError for what this release cannot use."""

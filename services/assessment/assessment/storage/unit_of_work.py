@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from touchstone_chassis.api import Query
+Question = tuple[str, Mapping[str, Any], Mapping[str, int] | None, int]
+"""Collection, filter, projection and limit of what `find` is going to be asked; the limit of `find_one` is 1."""
 
 
 class Unit(Protocol):
     """Reads documents, and keeps changes with their events until the handler is done."""
 
-    def read_ahead(self, *queries: Query | None) -> None: ...
+    def read_ahead(self, *questions: Question) -> None: ...
 
     def find_one(self, collection: str, filter: Mapping[str, Any], projection: Any = None) -> dict | None: ...
 

@@ -9,8 +9,8 @@ from certification.domain.cases.case import Case, CaseState, Decision
 from certification.domain.mandates import Authority, Decider
 from certification.domain.rules.evaluator import Evaluation, Tested, TraceStep
 from certification.domain.rules.rule_set import Outcome
+from certification.storage.unit_of_work import Question
 from certification.storage.values import day, dump, iso, load
-from touchstone_chassis.api import Query
 from touchstone_contracts.topology import Index
 from touchstone_contracts.values import Reason
 
@@ -48,9 +48,9 @@ class Cases:
         return self.listed(filter | ({"_id": id} if id else {}), after=None if id else after, limit=limit)
 
     @staticmethod
-    def query_others(case: Case) -> Query | None:
+    def query_others(case: Case) -> Question:
         """What `has_others` reads."""
-        return Query.of("cases", {"entity_id": case.audit.entity.id}, {"_id": 1}, limit=2)
+        return ("cases", {"entity_id": case.audit.entity.id}, {"_id": 1}, 2)
 
     def has_others(self, case: Case) -> bool:
         """Whether there is another case of the same entity."""

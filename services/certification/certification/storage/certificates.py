@@ -6,8 +6,8 @@ from typing import Any
 
 from certification.domain.certificates.certificate import Certificate, Status, certificate_id
 from certification.domain.certificates.record import CertificateRecord, UnsoundCertificate, scope_key
+from certification.storage.unit_of_work import Question
 from certification.storage.values import dump, load
-from touchstone_chassis.api import Query
 from touchstone_contracts.bookkeeping import SEQUENCES
 from touchstone_contracts.topology import Index
 from touchstone_contracts.values import Scope
@@ -54,9 +54,9 @@ class Certificates:
         return self._unit.find_one("certificates", {**key, **valid}, {"_id": 1}) is not None
 
     @staticmethod
-    def query_counter() -> Query | None:
+    def query_counter() -> Question:
         """What `next_number` reads."""
-        return Query.of(SEQUENCES, {"_id": _SEQUENCE}, limit=1)
+        return (SEQUENCES, {"_id": _SEQUENCE}, None, 1)
 
     def next_number(self, *, first: int) -> int:
         return self._unit.next_number(_SEQUENCE, first=first)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from certification.domain.members import Member, MembershipStatus, Profile
-from touchstone_chassis.api import Query
+from certification.storage.unit_of_work import Question
 
 COLLECTIONS = ("members", "member_standings", "member_profiles")
 
@@ -19,9 +19,9 @@ class Members:
         self._unit = unit
 
     @staticmethod
-    def queries_of(member_id: str) -> list[Query | None]:
+    def queries_of(member_id: str) -> list[Question]:
         """What `get` always reads."""
-        return [Query.of(kept, {"_id": member_id}, limit=1) for kept in ("members", "member_standings")]
+        return [(kept, {"_id": member_id}, None, 1) for kept in ("members", "member_standings")]
 
     def get(self, member_id: str) -> Member | None:
         """The member, if its membership was ever activated as far as is known here.

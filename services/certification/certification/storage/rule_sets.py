@@ -5,8 +5,7 @@ from typing import Any
 
 from certification.data.rule_sets import rule_set_of, shipped
 from certification.domain.rules.rule_set import DECISION_TABLE, RuleSet
-from touchstone_chassis.api import Query
-from touchstone_contracts.publications import EDITION, Publications
+from touchstone_contracts.publications import Publications
 from touchstone_contracts.reference import Edition
 from touchstone_contracts.topology import Index
 
@@ -31,11 +30,6 @@ class RuleSetCache:
 
 class RuleSets(Publications):
     kind, collection = "rule_set", "rule_sets"
-
-    @classmethod
-    def query_editions(cls) -> Query | None:
-        """What is read to know which rule set a day has."""
-        return Query.of(cls.collection, cls.all_of_it(), EDITION)
 
     def in_force(self, day: datetime.date, cache: RuleSetCache) -> RuleSet | None:
         """The rule set that cases are decided by on that day. Raises ValueError where this release cannot use it."""
