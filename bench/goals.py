@@ -65,9 +65,14 @@ def _grown(service: str) -> Values:
     return values
 
 
-_NAMEKO, _CPU, _CALLS = "plain_nameko", "service_cpu_ms", "calls_per_s"
+def _to_raw_pika(rate: int) -> Values:
+    return _to("raw_pika", str(rate), _MEDIAN)
+
+
+_NAMEKO, _CPU, _CALLS, _MEDIAN = "plain_nameko", "service_cpu_ms", "calls_per_s", "latency_ms.median"
 _LONGER = _ratio("audits_per_s", (TOUCHSTONE, "50000"), (TOUCHSTONE, "10000"))
 _FASTER = _ratio("cpu_us", ("marshmallow", "good"), (TOUCHSTONE, "good"))
+_AT = ((34, 1.8), (70, 2.5), (100, 3), (140, 3.5))
 GOALS = (
     Goal("throughput_to_plain_nameko_16", "throughput", AT_LEAST, 3, _to(_NAMEKO, "16")),
     Goal("throughput_to_plain_nameko_64", "throughput", AT_LEAST, 5, _to(_NAMEKO, "64")),
@@ -77,8 +82,10 @@ GOALS = (
     Goal("throughput_of_ceiling_64", "throughput", AT_LEAST, 0.5, _to("ceiling", "64")),
     Goal("service_cpu_to_plain_nameko_16", "throughput", AT_MOST, 0.3, _to(_NAMEKO, "16", _CPU)),
     Goal("service_cpu_to_plain_nameko_64", "throughput", AT_MOST, 0.3, _to(_NAMEKO, "64", _CPU)),
-    Goal("low_load_median_to_plain_nameko", "latency", AT_MOST, 1, _to(_NAMEKO, "low", "latency_ms.median")),
+    Goal("low_load_median_to_plain_nameko", "latency", AT_MOST, 1, _to(_NAMEKO, "low", _MEDIAN)),
     Goal("low_load_p99_to_plain_nameko", "latency", AT_MOST, 1, _to(_NAMEKO, "low", "latency_ms.p99")),
+    Goal("service_cpu_34_a_second_to_plain_nameko", "latency", AT_MOST, 1.5, _to(_NAMEKO, "34", _CPU)),
+    *(Goal(f"median_{rate}_a_second_to_raw_pika", "latency", AT_MOST, most, _to_raw_pika(rate)) for rate, most in _AT),
     Goal("backlog_50000_to_10000", "backlog", AT_LEAST, 0.95, _LONGER),
     Goal("rpc_sequential_to_nameko", "rpc", AT_LEAST, 6, _to("nameko", "sequential", _CALLS)),
     Goal("rpc_sequential_to_bare_pika", "rpc", AT_LEAST, 0.9, _to("pika", "sequential", _CALLS)),

@@ -10,19 +10,27 @@ TOUCHSTONE = "touchstone"
 SUBJECTS = (TOUCHSTONE, *PEERS)
 PARTS = ("validation", "rpc", "throughput", "latency", "fanout", "processes", "delivery", "backlog")
 RPC_CLIENTS = ("touchstone", "nameko", "pika")
+LOW_RATE, RATES = 20, (34, 70, 100, 140)
+"""Audits a second that fall due whether or not those before are done: of these latencies are measured."""
+RATED = (TOUCHSTONE, "plain_nameko", "raw_pika", "dramatiq_actors")
+"""What is measured at all of these; the others at the lowest one alone."""
 CONTACTS = 3
 """One each for the member, the body and the Secretariat."""
 Named = TypeVar("Named", str, int)
 
 
 class Load(NamedTuple):
-    """`rate` in audits a second; `of_last` instead: that part of the throughput of the load before it."""
+    """`rate` in audits a second; `of_last` instead: that part of the throughput of the load before it.
+
+    `subjects`: those that get this load.
+    """
 
     label: str
     submitters: int
     audits: int
     rate: float | None = None
     of_last: float | None = None
+    subjects: tuple[str, ...] = SUBJECTS
 
 
 class Setup(NamedTuple):
@@ -65,7 +73,7 @@ def whole(rounds: int = 7, audits: int = 2000) -> Plan:
     fanout = {1: audits // 2, 10: audits // 2, 100: audits // 10}
     comparisons = {
         "throughput": Comparison((_throughput(throughput),), SUBJECTS, rounds),
-        "latency": Comparison((_latency(low=400, probe=audits // 2, half=audits),), SUBJECTS, rounds),
+        "latency": Comparison((_latency(low=400, rates=RATES, probe=audits // 2, half=audits),), SUBJECTS, rounds),
         "fanout": Comparison(_fanout(fanout), SUBJECTS, short_rounds),
         "processes": Comparison(_processes(audits), SUBJECTS, short_rounds),
     }
@@ -74,7 +82,7 @@ def whole(rounds: int = 7, audits: int = 2000) -> Plan:
 
 def quick(rounds: int = 3, audits: int = 200) -> Plan:
     """Under ten minutes: fewer of everything; what is a goal comes first, and no backlog is of a goal's size."""
-    latency = _latency(low=60, probe=audits, half=audits)
+    latency = _latency(low=60, rates=RATES[:1], probe=audits, half=audits)
     comparisons = {
         "throughput": Comparison((_throughput({16: audits, 64: audits}),), SUBJECTS, rounds),
         "latency": Comparison((latency,), (TOUCHSTONE, "plain_nameko"), rounds),
@@ -97,8 +105,11 @@ def _throughput(audits: Mapping[int, int]) -> Setup:
     return Setup(tuple(Load(str(submitters), submitters, count) for submitters, count in audits.items()))
 
 
-def _latency(*, low: int, probe: int, half: int) -> Setup:
-    return Setup((Load("low", 1, low, rate=20), Load("most", 64, probe), Load("half", 16, half, of_last=0.5)))
+def _latency(*, low: int, rates: tuple[int, ...], probe: int, half: int) -> Setup:
+    """Each rate for as long as the low one."""
+    rated = (Load(str(rate), 16, low * rate // LOW_RATE, rate, subjects=RATED) for rate in rates)
+    lowest = Load("low", 16, low, rate=LOW_RATE)
+    return Setup((lowest, *rated, Load("most", 64, probe), Load("half", 16, half, of_last=0.5)))
 
 
 def _fanout(audits: Mapping[int, int]) -> tuple[Setup, ...]:

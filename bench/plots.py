@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.goals import SERVICES
-from bench.plan import TOUCHSTONE
+from bench.plan import LOW_RATE, TOUCHSTONE
 from bench.spreads import Run, counts, over_rounds
 from bench.table import busiest_but_one, labels_of, subjects_of
 
@@ -41,7 +41,7 @@ def write(folder: Path, results: Mapping[str, Any]) -> list[Path]:
             axes.yaxis.set_major_formatter("{x:,.4g}")
             draw(axes, runs)
             if axes.has_data():
-                axes.set_ylim(bottom=0)
+                axes.set_ylim(bottom=0 if axes.get_yscale() == "linear" else None)
                 figure.legend(loc="outside right upper")
                 written.append(folder / f"{name}.svg")
                 figure.savefig(written[-1], metadata={"Date": None})
@@ -74,6 +74,19 @@ def _latency(axes: Axes, runs: Runs) -> None:
         for figure, field in (("median", "median"), ("99 %", "p99"))
     }
     _bars(axes, runs, parts, stacked=False)
+
+
+def _rates(axes: Axes, runs: Runs) -> None:
+    """On a scale of powers: who is overloaded is told by its height, and flattens nobody else."""
+    loads = [(LOW_RATE, "low"), *((int(label), label) for label in labels_of(runs))]
+    for name in subjects_of(runs):
+        found = [(rate, s) for rate, label in loads if (s := over_rounds(runs, name, label, "latency_ms.median"))]
+        ranges = [[s.median - s.low for _, s in found], [s.high - s.median for _, s in found]]
+        if len(found) > 1:
+            width = 3 if name == TOUCHSTONE else 1.5
+            xs, medians = [rate for rate, _ in found], [s.median for _, s in found]
+            axes.errorbar(xs, medians, ranges, label=name, linewidth=width, marker="o")
+    axes.set_yscale("log", base=2)
 
 
 def _bars(axes: Axes, runs: Runs, parts: Mapping[str, tuple[str, str]], *, stacked: bool) -> None:
@@ -122,6 +135,7 @@ CHARTS = {
     "throughput": ("throughput", _throughput, THROUGHPUT, "submitters", "audits/s"),
     "cpu": ("throughput", _cpu, "CPU for each audit", "", "ms"),
     "latency": ("latency", _latency, LATENCY, "", "ms"),
+    "latency-rates": ("latency", _rates, f"{LATENCY}, median", "audits that fall due each second", "ms"),
     "growth-throughput": ("backlog", _growth, "Growth: throughput by audits done before", DONE, "audits/s"),
     "growth-memory": ("backlog", _growth_memory, "Growth: memory in the longest backlog", DONE, "MiB resident"),
 }

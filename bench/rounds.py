@@ -82,7 +82,7 @@ def _loads(bench: Bench, name: str, setup: Setup) -> Runs:
     short = Load(FIRST, 1, 1), Load(WARM_UP, 4, bench.plan.warm_up)
     with bench.start(name, setup) as subject:
         per_s = 0.0
-        for load in (*short, *setup.loads):
+        for load in (load for load in (*short, *setup.loads) if name in load.subjects):
             rate = load.rate if load.of_last is None else round(per_s * load.of_last, 1)
             run = measure(bench.around, subject, submitters=load.submitters, count=load.audits, rate=rate)
             run["label"], per_s = load.label, run.get("audits_per_s", 0.0)

@@ -106,6 +106,42 @@ def test_a_goal_to_stay_below_is_met_below() -> None:
     assert judged("low_load_p99_to_plain_nameko", "latency", runs)["met"] is False
 
 
+def test_latency_at_given_rates_is_judged_by_raw_pika_and_cpu_by_plain_nameko() -> None:
+    def at(rate: int, subject: str, median: float, cpu: float) -> dict[str, Any]:
+        return run(subject, str(rate), 1, latency_ms={"median": median, "p99": 90.0}, service_cpu_ms=cpu)
+
+    runs = [at(rate, "touchstone", 28.0, 15.0) for rate in plan.RATES]
+    runs += [at(rate, "raw_pika", 14.0, 7.0) for rate in plan.RATES] + [at(34, "plain_nameko", 20.0, 9.0)]
+
+    judged_at = {rate: judged(f"median_{rate}_a_second_to_raw_pika", "latency", runs) for rate in plan.RATES}
+
+    assert {rate: (goal["goal"], goal["median"], goal["met"]) for rate, goal in judged_at.items()} == {
+        34: (1.8, 2.0, False),
+        70: (2.5, 2.0, True),
+        100: (3, 2.0, True),
+        140: (3.5, 2.0, True),
+    }
+    assert judged("service_cpu_34_a_second_to_plain_nameko", "latency", runs)["median"] == 1.667
+
+
+def test_each_rate_is_a_load_of_the_same_length_for_those_that_are_compared_by_it() -> None:
+    (setup,) = plan.whole().comparisons["latency"].setups
+    rated = {load.label: (load.rate, load.audits, load.subjects) for load in setup.loads if load.rate}
+
+    assert rated["low"] == (20, 400, plan.SUBJECTS)
+    assert {label: audits / rate for label, (rate, audits, _) in rated.items()} == dict.fromkeys(rated, 20.0)
+    assert {subjects for label, (*_, subjects) in rated.items() if label != "low"} == {plan.RATED}
+    assert rated.keys() == {"low", *map(str, plan.RATES)}
+
+
+def test_the_table_of_latencies_has_each_rate() -> None:
+    runs = [run("raw_pika", label, 1, latency_ms={"median": 1.5, "p99": 2.0}) for label in ("low", "34", "140", "half")]
+
+    text = table.TABLES["latency"][1](runs)
+
+    assert all(f"{rate}: median" in text for rate in (20, 34, 140))
+
+
 def test_validation_is_told_as_times_faster() -> None:
     runs = [run("touchstone", "good", 1, cpu_us=100.0), run("marshmallow", "good", 1, cpu_us=800.0)]
 
@@ -245,7 +281,7 @@ def whole_results() -> dict[str, Any]:
             for n in (1, 16, 64, 256)
         ]
         + [run("touchstone", "first", 1, start_s=2.0, first_notice_s=2.1)],
-        "latency": [run("touchstone", label, 1, latency_ms=latency, rate=20) for label in ("low", "half")],
+        "latency": [run("touchstone", label, 1, latency_ms=latency, rate=20) for label in ("low", "34", "half")],
         "fanout": [run("touchstone", "10", 1, audits_per_s=50.0)],
         "processes": [run("touchstone", "2", 1, audits_per_s=50.0)],
         "backlog": [
@@ -273,7 +309,7 @@ def test_every_plot_is_drawn_and_is_xml(tmp_path: Path) -> None:
     written = plots.write(tmp_path, whole_results())
 
     names = {path.stem for path in written}
-    assert names == {"throughput", "cpu", "latency", "growth-throughput", "growth-memory"}
+    assert names == {"throughput", "cpu", "latency", "latency-rates", "growth-throughput", "growth-memory"}
     assert all(ElementTree.parse(path).getroot().tag.endswith("svg") for path in written)
 
 
