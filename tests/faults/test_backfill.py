@@ -1,6 +1,7 @@
 """A service that lost its copies, or all it had, is filled from its producers' logs; nothing is done twice."""
 
 import contextlib
+import dataclasses
 import datetime
 import functools
 import hashlib
@@ -26,6 +27,7 @@ from touchstone_devkit.system.runner import System
 
 COPIES = {"certification": ("members", "member_standings", "member_profiles"), "notification": ("contacts",)}
 BACKFILL = ("backfill", "--json", "--role", "operator")
+TELLS_OF_A_MEMBER = ("organisation_recorded", "membership_activated")
 OWN = {"certification": ("cases", "certificates"), "notification": ("announcements", "notices")}
 
 
@@ -41,6 +43,17 @@ def databases(system: System) -> Iterator[Callable[[str, str], Any]]:
     client: MongoClient
     with MongoClient(system.mongo_uri) as client:
         yield lambda service, name: client[system.database(service)][name]
+
+
+@contextlib.contextmanager
+def without_queues(system: System, *queues: str) -> Iterator[None]:
+    """What is published inside the block does not come to these; afterwards they are provisioned again."""
+    with pika.BlockingConnection(pika.URLParameters(system.amqp_uri)) as connection:
+        for queue in queues:
+            connection.channel().queue_delete(queue)
+    yield
+    provision(system.amqp_uri, system.mongo_uri, system.database_prefix)
+    system.wait_until_ready()
 
 
 def be_quiet(system: System) -> None:
@@ -142,12 +155,8 @@ def test_a_consumer_is_in_step_when_it_has_handled_all_that_was_committed_and_sa
 def test_an_event_that_was_lost_on_its_way_is_lacking_until_it_comes_again(own_system: System, scheme: Scheme) -> None:
     world = staged(scheme)
     be_quiet(own_system)
-    queue = "certification.assessment.audit_accepted.v1"
-    with pika.BlockingConnection(pika.URLParameters(own_system.amqp_uri)) as connection:
-        connection.channel().queue_delete(queue)
-    some_audits(scheme, world, 1)
-    provision(own_system.amqp_uri, own_system.mongo_uri, own_system.database_prefix)
-    own_system.wait_until_ready()
+    with without_queues(own_system, "certification.assessment.audit_accepted.v1"):
+        some_audits(scheme, world, 1)
 
     lacking = eventually(lambda: freshness(scheme, "certification")["assessment"]["behind_since"], within_s=30)
     told = freshness(scheme, "certification")["assessment"]
@@ -157,6 +166,35 @@ def test_an_event_that_was_lost_on_its_way_is_lacking_until_it_comes_again(own_s
     now = datetime.datetime.now(datetime.UTC)
     assert mended.returncode == 0, mended.stdout
     eventually(lambda: in_step(scheme, "certification", since=now), within_s=30)
+    be_quiet(own_system)
+
+
+def waiting_for(scheme: Scheme, world: World) -> dict[str, Any]:
+    """Where its first audit stands in certification; empty when it waits for nothing."""
+    report, _outcome = a_report(world, 0)
+    case = f"{report['body_id']}.{report['report_id']}"
+    found = scheme.register.call(OPERATOR, "certification.list_unfinished", case=case)["items"]
+    return found[0] if found else {}
+
+
+def test_a_case_waits_for_the_registrar_only_if_all_has_come_that_membership_says(
+    own_system: System, scheme: Scheme
+) -> None:
+    world = small_world()
+    unknown: dict[str, Any] = {part: [] for part in ("members", "entities", "facilities", "contacts")}
+    stage(scheme.register, dataclasses.replace(world, setup=world.setup | unknown))
+    some_audits(scheme, world, 1)
+    eventually(lambda: waiting_for(scheme, world).get("who") == "registrar", within_s=20)
+
+    with without_queues(own_system, *(f"certification.membership.{name}.v1" for name in TELLS_OF_A_MEMBER)):
+        stage(scheme.register, world)
+
+    eventually(lambda: waiting_for(scheme, world)["state"] == "member not known yet", within_s=40)
+    waiting = waiting_for(scheme, world)
+    mended = own_system.run("touchstone", "reconcile", "--role", "operator", "--grace", "0", "--mend")
+    assert waiting["who"] is None and "lacks 1 membership.membership_activated, " in waiting["waits_for"], waiting
+    assert mended.returncode == 0, mended.stdout
+    eventually(lambda: not waiting_for(scheme, world), within_s=30)
     be_quiet(own_system)
 
 

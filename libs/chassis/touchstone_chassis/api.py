@@ -23,6 +23,7 @@ from touchstone_chassis.handlers.messages import OnMessage, on_message
 from touchstone_chassis.handlers.stored import Stored
 from touchstone_chassis.health.server import Health
 from touchstone_chassis.heartbeat.api import FreshnessApi
+from touchstone_chassis.heartbeat.standing import Lag
 from touchstone_chassis.history.api import HistoryApi
 from touchstone_chassis.mongo.clock import DomainClock
 from touchstone_chassis.pagination import page
@@ -50,6 +51,7 @@ __all__ = [
     "Health",
     "Index",
     "Job",
+    "Lag",
     "OperatorApi",
     "PresentState",
     "ReconciliationDeclarations",

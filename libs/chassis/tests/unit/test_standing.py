@@ -68,6 +68,19 @@ def test_who_does_not_reach_a_heartbeat_is_behind_since_that_one_until_it_does()
     assert (standing.in_step_at, standing.behind_since, standing.lacking) == (at(24), None, {})
 
 
+def test_it_is_in_step_until_a_heartbeat_is_not_reached_or_none_has_come_for_a_while() -> None:
+    standing = a_standing()
+    before = standing.is_in_step(at(2))
+    standing.look(beat(2, accepted=5), {ACCEPTED: 5})
+
+    reached = [standing.is_in_step(at(after_s)) for after_s in (2, 12, 13)]
+    for after_s in range(4, 16, 2):
+        standing.look(beat(after_s, accepted=6), {ACCEPTED: 5})
+
+    assert (before, reached) == (False, [True, True, False])
+    assert not standing.is_in_step(at(14))
+
+
 def test_each_producer_is_compared_by_the_events_of_it_that_are_handled_here() -> None:
     found = standings([ACCEPTED, "membership.contact_changed", RETURNED])
 

@@ -23,7 +23,7 @@ from touchstone_chassis.consuming.delivery import Delivery
 from touchstone_chassis.handlers.events import handlers_of
 from touchstone_chassis.handlers.resources import Resources
 from touchstone_chassis.heartbeat import counts
-from touchstone_chassis.heartbeat.standing import Heartbeat, Standing, standings
+from touchstone_chassis.heartbeat.standing import Heartbeat, Lag, Standing, standings
 from touchstone_chassis.lazy import lazy_dependency
 from touchstone_chassis.observability import metrics
 from touchstone_chassis.outbox.lease import Lease
@@ -98,6 +98,17 @@ class Heartbeats(SharedExtension):
         unexplained = [s for s in late if any(n > self.parked.get(name, 0) for name, n in s.lacking.items())]
         return not unexplained, "; ".join(map(self._sentence, behind))
 
+    def lag(self, producer: str) -> Lag | None:
+        """None where all is handled here that the producer had committed a moment ago, or nobody counts: what is not
+        known here is then not known there."""
+        standing, now = self.standings[producer], self.resources.time.now()
+        if producer not in self.settled or standing.is_in_step(now):
+            return None
+        since = standing.in_step_at or standing.behind_since or now
+        what = f"lacks {self._lacking(standing)}" if standing.lacking else "has heard nothing since"
+        limit = datetime.timedelta(seconds=config["in_step_limit_s"])
+        return Lag(f"{producer}: not in step since {since:%H:%M:%S}, {what}", late=now - since > limit)
+
     def _is_late(self, standing: Standing, now: datetime.datetime) -> bool:
         limit = datetime.timedelta(seconds=config["in_step_limit_s"])
         since = standing.behind_since
@@ -121,11 +132,15 @@ class Heartbeats(SharedExtension):
             return f"{standing.producer}: not counted before a backfill, runbook fill-a-service"
         if not standing.lacking or standing.behind_since is None:
             return f"{standing.producer}: in step at {standing.in_step_at or standing.heard_at:%H:%M:%S}"
-        lacking = ", ".join(
+        return (
+            f"{standing.producer}: not in step since {standing.behind_since:%H:%M:%S}, lacks {self._lacking(standing)}"
+        )
+
+    def _lacking(self, standing: Standing) -> str:
+        return ", ".join(
             f"{count} {name}" + (f" ({self.parked[name]} parked)" if self.parked.get(name) else "")
             for name, count in sorted(standing.lacking.items())
         )
-        return f"{standing.producer}: not in step since {standing.behind_since:%H:%M:%S}, lacks {lacking}"
 
     def _run(self) -> None:
         while not self._stopped.ready():

@@ -24,6 +24,14 @@ class Heartbeat:
         return cls(document["_id"], document["at"], {name: count for name, count in document["counts"]})
 
 
+@dataclasses.dataclass(frozen=True)
+class Lag:
+    """What a consumer is behind with: in words, and whether for so long that somebody has to see to it."""
+
+    told: str
+    late: bool
+
+
 @dataclasses.dataclass
 class Standing:
     """Of one producer. `in_step_at`: the last moment of which everything is known to be handled; None: of none yet."""
@@ -48,6 +56,10 @@ class Standing:
             return
         self._target, self.behind_since = None, None
         self.in_step_at = heard.at if not self._lacking(heard, handled) else target.at
+
+    def is_in_step(self, now: datetime.datetime) -> bool:
+        """Whether what it does not know by now is not there, or was committed a moment ago."""
+        return self.in_step_at is not None and now - self.in_step_at <= BEHIND_AFTER
 
     def _lacking(self, heartbeat: Heartbeat, handled: Mapping[str, int]) -> Counts:
         short = {name: heartbeat.counts.get(name, 0) - handled.get(name, 0) for name in self.names}

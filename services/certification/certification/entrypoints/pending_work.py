@@ -14,10 +14,13 @@ from touchstone_contracts.callers import Caller
 from touchstone_contracts.pending_work import ListUnfinished, Waiting
 from touchstone_contracts.roles import FOLLOWERS
 
+MEMBERSHIP = "membership"
+
 
 class PendingWorkEntrypoints:
     clock: Any
     event_history: Any
+    heartbeats: Any
     cases = Stored(Cases)
     certificates = Stored(Certificates)
     mandates = Stored(Mandates)
@@ -46,5 +49,6 @@ class PendingWorkEntrypoints:
             today=today,
             mandates=tuple(m for m in mandates if m.covers(case.audit, rule_set=m.rule_set, day=today)),
             coming=next_in_force(mandates, today),
+            lag=self.heartbeats.lag(MEMBERSHIP) if case.state is CaseState.AWAITING_MEMBER else None,
             next_look=self.event_history.next_due((RESUME, PLAN_DUE), case.id),
         )

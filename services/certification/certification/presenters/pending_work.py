@@ -5,6 +5,7 @@ import datetime
 from certification.domain.audits import standard_name
 from certification.domain.cases.case import Case, CaseState
 from certification.domain.mandates import Mandate
+from touchstone_chassis.api import Lag
 from touchstone_contracts.pending_work import Waiting
 
 _SECRETARIAT, _REGISTRAR, _OPERATOR = "Secretariat", "registrar", "operator"
@@ -30,19 +31,30 @@ def pending_work_of(
     today: datetime.date,
     mandates: tuple[Mandate, ...],
     coming: Mandate | None,
+    lag: Lag | None,
     next_look: datetime.datetime | None,
 ) -> Waiting:
     """For an undecided case.
 
     `mandates` are in force for it (and signed by somebody who took part in the audit, else it were decided), `coming`
-    is the next to be in force, `next_look` the moment when the calendar has the case looked at again.
+    is the next to be in force, `lag` what this service is behind with of membership's events, `next_look` the moment
+    when the calendar has the case looked at again.
     """
     if case.state is CaseState.AWAITING_MEMBER:
-        member = case.audit.member_id
-        return _waiting(case, "member unknown", f"member {member}: register and activate it", _REGISTRAR)
+        return _for_member(case, lag)
     if case.state is CaseState.AWAITING_DECISION:
         return _for_decision(case, mandates, coming)
     return _held(case, today, next_look)
+
+
+def _for_member(case: Case, lag: Lag | None) -> Waiting:
+    """That a member is not known here means that there is none as soon as all that membership says has come."""
+    member = case.audit.member_id
+    if lag is None:
+        return _waiting(case, "member unknown", f"member {member}: register and activate it", _REGISTRAR)
+    return _waiting(
+        case, "member not known yet", f"word of member {member} ({lag.told})", _OPERATOR if lag.late else None
+    )
 
 
 def _for_decision(case: Case, mandates: tuple[Mandate, ...], coming: Mandate | None) -> Waiting:

@@ -10,6 +10,7 @@ import pytest
 
 from certification.data import rule_sets
 from certification.service import CertificationService
+from touchstone_chassis.api import Lag
 from touchstone_chassis.unit_of_work.transaction import AlreadyProcessed, CompletionRecord
 from touchstone_chassis.unit_of_work.unit import UnitOfWork
 from touchstone_contracts.bookkeeping import DEADLINES
@@ -32,13 +33,23 @@ class SetClock:
         return self.time.date()
 
 
+class SetHeartbeats:
+    """By producer what the service is behind with."""
+
+    def __init__(self) -> None:
+        self.lags: dict[str, Lag] = {}
+
+    def lag(self, producer: str) -> Lag | None:
+        return self.lags.get(producer)
+
+
 class Office(MemoryService):
     """The service's own handlers, run one by one on the database in memory."""
 
     def __init__(self) -> None:
         self.clock = SetClock(NOON)
-        settings = {"first_certificate_number": 10_001}
-        super().__init__(CertificationService, clock=self.clock, settings=settings)
+        settings, self.heartbeats = {"first_certificate_number": 10_001}, SetHeartbeats()
+        super().__init__(CertificationService, clock=self.clock, settings=settings, heartbeats=self.heartbeats)
 
     def deliver(self, event: Any, sequence: int = 1, id: str | None = None) -> None:
         """Handle an event as the chassis does: a message id counts once."""

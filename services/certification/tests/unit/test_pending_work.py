@@ -7,6 +7,7 @@ import pytest
 
 from certification.domain.rules.rule_set import Stage
 from certification.presenters.pending_work import _MISSING
+from touchstone_chassis.api import Lag
 from touchstone_contracts.values import PlanState
 
 CASE = "body.r-1"
@@ -40,6 +41,20 @@ def test_a_case_whose_member_is_unknown_waits_for_the_registrar(office: Any, bui
 
     assert (found.state, found.who, found.since) == ("member unknown", "registrar", office.clock.now())
     assert found.waits_for == "member smelter: register and activate it"
+
+
+@pytest.mark.parametrize(("late", "who"), [(False, None), (True, "operator")])
+def test_while_not_all_has_come_that_membership_says_a_case_waits_for_that(
+    office: Any, build: Any, line: Any, late: bool, who: str | None
+) -> None:
+    lacking = "membership: not in step since 12:00:00, lacks 1 membership.organisation_recorded"
+    office.heartbeats.lags["membership"] = Lag(lacking, late=late)
+    office.deliver(build.accepted())
+
+    found = line()
+
+    assert (found.state, found.who) == ("member not known yet", who)
+    assert found.waits_for == f"word of member smelter ({lacking})"
 
 
 def test_a_case_without_a_mandate_waits_for_one_or_for_a_person(office: Any, build: Any, line: Any) -> None:
