@@ -33,7 +33,7 @@ def test_records_that_no_service_consumes_do_not_push_stories_out_of_what_nobody
     plan = broker_plan([ServiceTopology(service="certification", consumes=[AuditAccepted])])
 
     bound = {b.routing_key for b in plan.bindings if b.queue == "certification.unconsumed-records"}
-    assert bound == {"case_recorded.v1", "certificate_recorded.v1"}
+    assert bound == {"case_recorded.v1", "certificate_recorded.v1", "rule_set_published.v1"}
     short = plan.queues["certification.unconsumed-records"].arguments
     assert short["x-max-length"] < plan.queues["certification.unconsumed"].arguments["x-max-length"]
 
@@ -45,7 +45,8 @@ def test_a_record_that_a_service_consumes_and_one_with_contact_details_go_into_n
 
     bound = {b.queue for b in plan.bindings if b.routing_key in ("organisation_recorded.v1", "contact_changed.v1")}
     assert bound == {"certification.membership.organisation_recorded.v1"}
-    assert "membership.unconsumed-records" not in plan.queues
+    unconsumed = {b.routing_key for b in plan.bindings if b.queue == "membership.unconsumed-records"}
+    assert unconsumed == {"obligations_published.v1"}
 
 
 def test_a_consumed_event_gets_a_queue_bound_to_the_exchange_of_its_producer_even_if_that_is_not_installed():
