@@ -293,8 +293,7 @@ QUERIES: list[tuple[str, dict[str, Any], list[tuple[str, int]] | None]] = [
     ("cases", {"standard": "PS 3.0", "state": {"$in": ["held"]}, "_id": {"$gt": ""}}, [("_id", 1)]),
     ("mandates", {"standards": "PS 3.0", "rule_set": 1, "valid_until": {"$gte": "2026-01-01"}}, None),
     ("cases", {"state": {"$in": ["held"]}, "_id": {"$gt": ""}}, [("_id", 1)]),
-    ("rule_sets", {"reference_id": "decision-table"}, None),
-    ("rule_sets", {"reference_id": "decision-table", "reference_version": {"$gt": 0}}, [("reference_version", 1)]),
+    ("rule_sets", {"kind": "rule_set"}, None),
     ("plan_reviews", {"audit_id": "a"}, None),
 ]
 
