@@ -17,6 +17,37 @@ def test_a_deadline_that_is_due_runs_right_after_the_commit_and_is_gone(bus, iss
     assert database["deadlines"].count_documents({}) == 0
 
 
+def test_what_is_due_at_once_is_taken_from_the_commit_and_not_looked_for(monkeypatch, request, issuer):
+    monkeypatch.setattr(job_queue, "POLL_S", 3_600)
+    bus, database = request.getfixturevalue("bus"), request.getfixturevalue("database")
+    bus.call("remind", issuer.token(), id="d-1", idempotency_key="k")  # by now it has looked once
+    eventually(lambda: database["things"].find_one({"_id": "d-1"}))
+    database.command("profile", 2)
+
+    for id in ("d-2", "d-3"):
+        bus.call("remind", issuer.token(), id=id, idempotency_key=id)
+
+    assert eventually(lambda: database["things"].count_documents({"_id": {"$in": ["d-2", "d-3"]}}) == 2)
+    asked = database["system.profile"].find({"appName": "touchstone", "ns": f"{database.name}.deadlines"})
+    assert {noted["op"] for noted in asked} == {"update", "remove"}
+    assert database["deadlines"].count_documents({}) == 0
+
+
+def test_a_job_that_was_set_anew_since_its_commit_runs_as_it_is_now_when_it_is_due(bus, resources, database):
+    now = datetime.datetime.now(datetime.UTC)
+    stored = {"kind": "reminder", "payload": {"why": "now"}, "attempt": 0, "claim": None, "claimed_until": None}
+    later = {"_id": "reminder/later", "key": "later", "due_at": now + datetime.timedelta(hours=1)}
+    other = {"_id": "reminder/other", "key": "other", "due_at": now}
+    database["deadlines"].insert_many([stored | later, stored | other])
+
+    (take,) = resources.job_listeners
+    take([stored | later | {"due_at": now}, stored | other | {"payload": {"why": "before"}}])
+
+    assert eventually(lambda: database["things"].find_one({"_id": "other"}))["label"] == "nowother"
+    assert database["things"].find_one({"_id": "later"}) is None
+    assert database["deadlines"].find_one({"_id": "reminder/later"})["claim"] is None
+
+
 def test_a_replica_that_runs_no_deadlines_leaves_them_to_the_others(settings, request, issuer):
     settings["run_deadlines"] = False
     bus, database = request.getfixturevalue("bus"), request.getfixturevalue("database")

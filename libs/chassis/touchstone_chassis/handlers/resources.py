@@ -150,6 +150,6 @@ class Resources(SharedExtension):
 
     def _after_commit(self, rows: Sequence[dict], changes: Changes) -> None:
         self.background_relay.put(rows)
-        if any(job["due_at"] <= self.clock.now() for job in changes.scheduled):
-            for wake in self.job_listeners:
-                wake()
+        if due := [job for job in changes.scheduled if job["due_at"] <= self.clock.now()]:
+            for take in self.job_listeners:
+                take(due)

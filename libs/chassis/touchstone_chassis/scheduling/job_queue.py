@@ -2,10 +2,12 @@
 
 import dataclasses
 import datetime
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import bson
 import eventlet
 import structlog
 from eventlet.event import Event
@@ -25,6 +27,9 @@ CLAIM = datetime.timedelta(seconds=6)
 RENEW_EVERY_S = 2.0
 POLL_S = 1.0
 BACKOFF_S_MAX = 600
+COMMITTED_MAX = 1_000
+"""Jobs that were just committed and wait in memory to be claimed; what is beyond is found in the database."""
+_AWARE: bson.CodecOptions = bson.CodecOptions(tz_aware=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +57,7 @@ class Job:
 
 
 class JobQueue(SharedExtension):
-    """Claims what is due for all handlers of a service: at each commit that schedules something, and each second.
+    """Claims what is due for all handlers of a service: what was just committed at once, and what it finds each second.
 
     A replica whose configuration says `run_deadlines: false` claims none and leaves them to the others.
     """
@@ -62,22 +67,25 @@ class JobQueue(SharedExtension):
     def __init__(self) -> None:
         self._handlers: dict[str, Callable[[Job], None]] = {}
         self._running: dict[str, Job] = {}  # by claim: one that sets itself anew may be claimed again at once
+        self._committed: dict[str, dict[str, Any]] = {}  # by id: set again, it is as it was set last
+        self._look_at = 0.0
         self._slots = Semaphore(JOBS_AT_ONCE)
         self._wake, self._ended, self._stopped = Event(), Event(), Event()
         self._failing: str | None = None
-        self._stopping = False
+        self._stopping = self._claims = False
 
     def add(self, kind: str, spawn: Callable[[Job], None]) -> None:
         self._handlers[kind] = spawn
 
     def setup(self) -> None:
-        self.resources.job_listeners.append(self.wake)
+        self.resources.job_listeners.append(self.take)
         self.resources.checks.add(
             "deadlines", lambda: (self._failing is None, self._failing or f"{len(self._handlers)} kinds")
         )
 
     def start(self) -> None:
         if self._handlers and config["run_deadlines"]:
+            self._claims = True
             self.container.spawn_managed_thread(self._run, identifier="jobs")
             self.container.spawn_managed_thread(self._renew, identifier="job-claims")
         else:
@@ -94,6 +102,13 @@ class JobQueue(SharedExtension):
             self._stopped.send()
         self.wake()
 
+    def take(self, jobs: Sequence[Mapping[str, Any]]) -> None:
+        """Claim jobs that are due, as they were just committed, without looking for them."""
+        for job in jobs if self._claims else ():
+            if job["kind"] in self._handlers and len(self._committed) < COMMITTED_MAX:
+                self._committed[job["_id"]] = bson.decode(bson.encode(job), _AWARE)  # as they would be found
+        self.wake()
+
     def wake(self) -> None:
         if not self._wake.ready():
             self._wake.send()
@@ -108,13 +123,14 @@ class JobQueue(SharedExtension):
                 self._claim_all_due()
                 self._failing = None
             except (Exception, eventlet.Timeout) as error:  # database away: at the next turn
+                self._look_at = time.monotonic() + POLL_S
                 self._failing = f"cannot claim: {type(error).__name__}"
                 log.warning("deadlines_not_claimed", error=type(error).__name__)
             self._rest()
         self._ended.send()
 
     def _rest(self) -> None:
-        with eventlet.Timeout(POLL_S, False):
+        with eventlet.Timeout(max(0, self._look_at - time.monotonic()), False):
             self._wake.wait()
         self._wake = Event()
 
@@ -162,30 +178,48 @@ class JobQueue(SharedExtension):
 
     def _claim(self, limit: int) -> tuple[list[Job], bool]:
         """Up to `limit` jobs that are due and now ours, and whether there may be more."""
+        found, more = self._due(limit)
+        if not found:
+            return [], more
+        deadlines, now = self.resources.mongo.database["deadlines"], self.resources.time.now()
+        claims = {job["_id"]: uuid.uuid4().hex for job in found}
+        claimed = deadlines.bulk_write(
+            [  # by whoever comes first: what another replica claimed, or somebody set anew meanwhile, stays as it is
+                UpdateOne(
+                    {**self._claimable(now), **{name: job[name] for name in ("_id", "due_at", "payload")}},
+                    {"$set": {"claim": claims[job["_id"]], "claimed_until": now + CLAIM}, "$inc": {"attempt": 1}},
+                )
+                for job in found
+            ],
+            ordered=False,
+        )
+        if claimed.matched_count < len(found):
+            ours = list(deadlines.find({"_id": {"$in": list(claims)}, "claim": {"$in": list(claims.values())}}))
+        else:
+            ours = [job | {"claim": claims[job["_id"]], "attempt": job["attempt"] + 1} for job in found]
+        return [_job(document) for document in ours], more
+
+    def _due(self, limit: int) -> tuple[list[dict[str, Any]], bool]:
+        """Jobs that seem to be due: those that were just committed, else, each second, those that are found."""
+        if self._committed:
+            found = [self._committed.pop(id) for id in list(self._committed)[:limit]]
+            return found, True
+        if time.monotonic() < self._look_at:
+            return [], False
+        self._look_at = time.monotonic() + POLL_S
+        due = {"due_at": {"$lte": self.resources.clock.now()}, **self._claimable(self.resources.time.now())}
         deadlines = self.resources.mongo.database["deadlines"]
-        now = self.resources.time.now()
-        due = {
-            "due_at": {"$lte": self.resources.clock.now()},
+        found = list(deadlines.find(due, sort=[("due_at", 1)], limit=limit))
+        if len(found) == limit:
+            self._look_at = 0.0
+        return found, len(found) == limit
+
+    def _claimable(self, now: datetime.datetime) -> dict[str, Any]:
+        return {
             "kind": {"$in": list(self._handlers)},
             "claim": {"$nin": list(self._running)},  # one may lapse while the database is away; its handler waits
             "$or": [{"claimed_until": None}, {"claimed_until": {"$lt": now}}],
         }
-        found = [document["_id"] for document in deadlines.find(due, {"_id": 1}, sort=[("due_at", 1)], limit=limit)]
-        if not found:
-            return [], False
-        claims = {id: uuid.uuid4().hex for id in found}
-        until = now + CLAIM
-        deadlines.bulk_write(
-            [  # by whoever comes first: what another replica claimed meanwhile is not due any more
-                UpdateOne(
-                    {"_id": id, **due}, {"$set": {"claim": claim, "claimed_until": until}, "$inc": {"attempt": 1}}
-                )
-                for id, claim in claims.items()
-            ],
-            ordered=False,
-        )
-        ours = deadlines.find({"_id": {"$in": found}, "claim": {"$in": list(claims.values())}})
-        return [_job(document) for document in ours], len(found) == limit
 
     def postpone(self, job: Job) -> None:
         """Give the claim back and try again later."""

@@ -86,6 +86,8 @@ class Committer:
             return
         if here := tracing.traceparent():
             origin = dataclasses.replace(origin, traceparent=here)
+        for job in changes.scheduled:  # what a job leads to names the message that set it as its cause
+            job |= {"correlation_id": origin.correlation_id, "causation_id": origin.causation_id}
         time, now = self._event_time, self._now
         rows = [
             row for e in changes.emitted for row in event_rows(e, origin, time=time(), now=now())

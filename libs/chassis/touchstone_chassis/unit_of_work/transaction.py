@@ -236,10 +236,8 @@ class TransactionWriter:
     def _schedule(self, items: Sequence[BatchItem]) -> None:
         operations: list[DeleteOne | ReplaceOne] = []
         for item in items:
-            # What a job leads to names the message that set it as its cause.
-            cause = {"correlation_id": item.origin.correlation_id, "causation_id": item.origin.causation_id}
             operations += [DeleteOne({"_id": id}) for id in item.changes.unscheduled]
-            operations += [ReplaceOne({"_id": d["_id"]}, d | cause, upsert=True) for d in item.changes.scheduled]
+            operations += [ReplaceOne({"_id": d["_id"]}, d, upsert=True) for d in item.changes.scheduled]
         if operations:
             self._database["deadlines"].bulk_write(operations, session=self._session)
 
