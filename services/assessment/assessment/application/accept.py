@@ -8,6 +8,7 @@ from assessment.domain.audits.audit import Audit
 
 def accept(audit: Audit, repositories: Repositories, *, by: str, at: datetime.datetime) -> None:
     """Raises IllegalTransition, DecisionNotImpartial or InvalidReport."""
+    repositories.surroundings.read_for_acceptance(audit)
     wanted = audit.summary.standard
     standard = repositories.catalogue(at.date()).get(wanted.code, wanted.version)
     body = repositories.bodies.get(audit.summary.body_id)

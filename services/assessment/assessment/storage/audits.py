@@ -36,6 +36,11 @@ class Audits:
         document = self._unit.find_one(AUDITS, {"_id": id})
         return _audit(document) if document else None
 
+    @staticmethod
+    def query_report(audit: Audit) -> Question:
+        """What `report` reads."""
+        return (REPORTS, {"_id": _report_id(audit)}, None, 1)
+
     def report(self, audit: Audit) -> dict[str, Any]:
         """The audit's latest report, as it was handed in."""
         document = self._unit.find_one(REPORTS, {"_id": _report_id(audit)})

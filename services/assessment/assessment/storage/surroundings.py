@@ -1,7 +1,8 @@
-"""Reads by one command what a report is held against."""
+"""Reads by one command what a report is held against, when it comes in and when it is accepted."""
 
 from collections.abc import Iterable
 
+from assessment.domain.audits.audit import Audit
 from assessment.storage.accreditation import Auditors, Bodies
 from assessment.storage.audits import Audits
 from assessment.storage.standards import Standards
@@ -19,4 +20,13 @@ class ReportSurroundings:
             Bodies.query_of(body_id),
             Audits.query_of(audit_id),
             Auditors.query_of(auditor_ids),
+        )
+
+    def read_for_acceptance(self, audit: Audit) -> None:
+        summary = audit.summary
+        self._unit.read_ahead(
+            Standards.query_editions(),
+            Bodies.query_of(summary.body_id),
+            Audits.query_report(audit),
+            Auditors.query_of(summary.team),
         )

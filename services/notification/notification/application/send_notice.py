@@ -29,6 +29,7 @@ declare_fault_points(
 
 class NoticeDelivery:
     def __init__(self, unit: Unit):
+        self._unit = unit
         self._contacts, self._announcements = Contacts(unit), Announcements(unit)
         self._notices, self._jobs = Notices(unit), Jobs(unit)
 
@@ -39,6 +40,7 @@ class NoticeDelivery:
             return
         if notice.state is not NoticeState.PENDING and notice.message_id not in sent:
             return
+        self._unit.read_ahead(Contacts.query_of(notice.contact_id), Announcements.query_of(notice.about))
         contact = self._contacts.get(notice.contact_id)
         announcement = self._announcements.get(notice.about)
         if announcement is None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from notification.domain.notices.announcement import Announcement
 from notification.domain.recipients.contact import Arrival
-from notification.storage.unit_of_work import Unit
+from notification.storage.unit_of_work import Question, Unit
 from notification.storage.values import moment, moment_text, party_key, party_of, position
 from touchstone_contracts.topology import Index
 from touchstone_contracts.values import Party
@@ -36,6 +36,11 @@ class Announcements:
             return self.get(id) is not None
         self._asked.add(id)
         return False
+
+    @staticmethod
+    def query_of(id: str) -> Question:
+        """What `get` reads."""
+        return (ANNOUNCEMENTS, {"_id": id}, None, 1)
 
     def get(self, id: str) -> Announcement | None:
         document = self._unit.find_one(ANNOUNCEMENTS, {"_id": id})

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from notification.domain.recipients.contact import Contact, ReachabilityChange
-from notification.storage.unit_of_work import Unit
+from notification.storage.unit_of_work import Question, Unit
 from notification.storage.values import moment, moment_text, party_key, party_of
 from touchstone_contracts.topology import Index
 from touchstone_contracts.values import Party
@@ -17,6 +17,11 @@ INDEXES = (Index(collection="contacts", keys=[("party", 1)]),)
 class Contacts:
     def __init__(self, unit: Unit):
         self._unit = unit
+
+    @staticmethod
+    def query_of(id: str) -> Question:
+        """What `get` reads."""
+        return (CONTACTS, {"_id": id}, None, 1)
 
     def get(self, id: str) -> Contact | None:
         document = self._unit.find_one(CONTACTS, {"_id": id})

@@ -4,9 +4,14 @@ import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+Question = tuple[str, Mapping[str, Any], Mapping[str, int] | None, int]
+"""Collection, filter, projection and limit of what `find` is going to be asked; the limit of `find_one` is 1."""
+
 
 class Unit(Protocol):
     """Reads documents; keeps changes, their events and jobs until the handler is done."""
+
+    def read_ahead(self, *questions: Question) -> None: ...
 
     def find_one(self, collection: str, filter: Mapping[str, Any]) -> dict[str, Any] | None: ...
 

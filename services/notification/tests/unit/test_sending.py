@@ -47,6 +47,12 @@ def test_a_notice_that_the_server_took_is_marked_and_announced(pending: Any) -> 
     )
 
 
+def test_sending_reads_the_notice_and_then_its_contact_and_what_it_tells_of(pending: Any) -> None:
+    (job,) = pending.due_of("send_notice")
+
+    assert pending.reads_of("send_notice", job) == ["notices", "contacts/announcements"]
+
+
 def test_a_refused_notice_is_failed_with_the_reply_and_not_tried_again(pending: Any) -> None:
     pending.answer = lambda _mail: mailer.Refused(550, "no such person")
 
