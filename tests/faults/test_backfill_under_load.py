@@ -32,7 +32,6 @@ from touchstone_contracts.events.membership import OrganisationRecorded
 from touchstone_contracts.services import SERVICES
 from touchstone_devkit.demo.quiet import wait_until_quiet
 from touchstone_devkit.demo.register import SECRETARIAT, Register
-from touchstone_devkit.demo.scheme import Scheme
 from touchstone_devkit.demo.worlds import World, stage
 from touchstone_devkit.eventually import eventually
 from touchstone_devkit.system.runner import System
@@ -40,7 +39,7 @@ from touchstone_devkit.system.runner import System
 EVENTS = int(os.environ.get("TOUCHSTONE_BACKFILL_EVENTS", "4000"))
 KILLS = int(os.environ.get("TOUCHSTONE_BACKFILL_KILLS", "4"))
 AUDITS_PER_S = float(os.environ.get("TOUCHSTONE_BACKFILL_AUDITS_PER_S", "20"))
-SUBMITTERS = 16
+SUBMITTERS = 64
 ALONE_S = 10 + EVENTS / 4_000
 """So long audits come in without a backfill, to compare with."""
 QUIET_S = 900
@@ -219,9 +218,10 @@ def test_a_backfill_that_is_killed_again_and_again_beside_live_audits_fills_all_
     def be_quiet() -> None:
         wait_until_quiet(own_system.amqp_uri, own_system.mongo_uri, own_system.database_prefix, timeout_s=QUIET_S)
 
-    with Scheme(own_system.environment) as scheme, databases(own_system) as database:
+    with databases(own_system) as database:
         world = a_world()
-        stage(scheme.register, world)
+        with Register(own_system.calls_uri, own_system.token) as register:
+            stage(register, world)
         be_quiet()
         grow(database("membership"), EVENTS)
         with LiveAudits(own_system, world) as alone:
