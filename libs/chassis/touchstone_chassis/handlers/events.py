@@ -18,7 +18,7 @@ from touchstone_chassis.observability import metrics, tracing
 from touchstone_chassis.testing.fault_points import fault_point
 from touchstone_chassis.unit_of_work.transaction import AlreadyProcessed, CompletionRecord
 from touchstone_chassis.unit_of_work.unit import Origin
-from touchstone_contracts.bookkeeping import DEAD_LETTERS
+from touchstone_contracts.bookkeeping import DEAD_LETTERS, INBOX
 from touchstone_contracts.envelope import BACKFILL, CONTENT_TYPE, SIGNATURE, Envelope, unwrap
 from touchstone_contracts.errors import Refusal
 from touchstone_contracts.registry import name_of
@@ -76,9 +76,11 @@ class BackfilledExecution(EventExecution):
             super().run()
 
     def attempt(self) -> None:
+        # Most are known: each that is found out by its transaction takes that of all others in the group back.
+        self._known = self._known or self.unit.find_one(INBOX, {"_id": self._live_key}, {"_id": 1}) is not None
         if self._copies:
             super().attempt()
-        elif self.unit.find_one(DEAD_LETTERS, {"event_id": self._envelope.id}, {"_id": 1}):
+        elif not self._known and self.unit.find_one(DEAD_LETTERS, {"event_id": self._envelope.id}, {"_id": 1}):
             self._known = True
 
     def completion(self, _result: None) -> CompletionRecord:

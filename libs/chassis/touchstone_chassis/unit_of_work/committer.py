@@ -97,15 +97,20 @@ class Committer:
         if not self._at_work:
             self._at_work = True
             eventlet.spawn(self._commit_all)  # a greenlet of its own: no caller's time limit is the others'
+        outcome: BaseException | bool | None = None
         try:
-            if item.settled.wait(timeout=within_s) is None:
+            outcome = item.settled.wait(timeout=within_s)
+            if outcome is None:
                 raise NotCommittedInTime(f"not committed within {within_s:g} s")
+            if isinstance(outcome, BaseException):
+                raise outcome
         except PyMongoError:
             unit.suspect = True
             raise
         finally:
             if item in self._waiting:
                 self._waiting.remove(item)
+            del item, outcome  # the error holds this frame: what has both is freed by a collection of garbage alone
 
     def was_processed(self, inbox_key: str) -> bool:
         return self._database["inbox"].find_one({"_id": inbox_key}, {"_id": 1}) is not None
@@ -203,4 +208,4 @@ class Committer:
 def _fail(items: Sequence[BatchItem], error: BaseException) -> None:
     for item in items:
         if not item.settled.ready():
-            item.settled.send_exception(error)
+            item.settled.send(error)  # an error that the event itself raised would hold the event that holds it
