@@ -32,9 +32,10 @@ def _type_name() -> Matching:
 
 
 class BeginBackfill(Schema):
-    """`types`: which of this service's the consumer handles."""
+    """`types`: which of this service's the consumer handles; `run`: the one that other producers answered."""
 
     consumer = identifier(required=True)
+    run = identifier(load_default=None, allow_none=True)
     types = fields.List(_type_name(), required=True, validate=validate.Length(1, 200))
 
 
@@ -73,14 +74,17 @@ class BackfillApi:
 
     @command(BeginBackfill(), roles=(OPERATOR,))
     def begin_backfill(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """Begin to send what this service announced to one consumer, or go on with what was begun."""
+        """Begin to send what this service announced to one consumer, or go on with what was begun.
+
+        A run of that name which is done is answered as done: other producers have not come to its end.
+        """
         types = sorted(request["types"])
         foreign = [name for name in types if getattr(REGISTRY.get(name), "producer", None) != self.name]
         if foreign:
             raise InvalidRequest(f"{self.name} announces no {', '.join(foreign)}.")
         now = self.real_time.now()
         boundary = first_id_at(now.timestamp())
-        return _told(self.backfill.begin(request["consumer"], types, new_id(), boundary, now))
+        return _told(self.backfill.begin(request["consumer"], types, request["run"] or new_id(), boundary, now))
 
     @command(ContinueBackfill(), roles=(OPERATOR,))
     def continue_backfill(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:

@@ -56,9 +56,10 @@ class Backfill:
     def begin(
         self, consumer: str, types: Sequence[str], run: str, boundary: str, now: datetime.datetime
     ) -> dict[str, Any]:
-        """The run that is under way for these types; else a new one, which goes by the name `run`."""
+        """The run for these types that is under way or goes by the name `run`; else a new one of that name."""
         known = self.get(consumer)
-        if known and known["position"] is not None and known["types"] == list(types):
+        goes_on = known and (known["position"] is not None or known["run"] == run)
+        if known and goes_on and known["types"] == list(types):
             return known
         begun = {
             "_id": consumer,

@@ -54,15 +54,12 @@ def backfill(
 ) -> Filled:
     """Send every producer's history to `consumer`, and return when it is handled, and counted as handled.
 
-    Killed at any moment, another call goes on behind the last page that was sent. Raises NotReady when the consumer has
-    not caught up with its queues within `wait_s`, and what `ask` raises.
+    Killed at any moment, another call goes on behind the last page that was sent, and what is done is done. Raises
+    NotReady when the consumer has not caught up with its queues within `wait_s`, and what `ask` raises.
     """
     consumed = caught_up(ask, consumer, wait_s)
-    filled, begun_at = Filled(), time.monotonic()
-    for name, types in sorted(consumed.items()):
-        begun = ask(name, "begin_backfill", consumer=consumer, types=types)
-        producer = Producer(name, begun["run"], begun["total"], begun["sent"], begun["boundary"], begun["done"])
-        filled.producers.append(producer)
+    filled, begun_at = Filled(_begun(ask, consumer, consumed)), time.monotonic()
+    for producer in filled.producers:
         progress(producer)
         waiting: collections.deque[dict[str, list[str]]] = collections.deque()
         for events in _pages(ask, consumer, producer, rate_per_s):
@@ -78,6 +75,22 @@ def backfill(
         counted = ask(producer.name, "count_events", boundary=producer.boundary)["counts"]
         ask(consumer, "settle_counts", producer=producer.name, boundary=producer.boundary, counts=counted)
     return filled
+
+
+def _begun(ask: Ask, consumer: str, consumed: dict[str, list[str]]) -> list[Producer]:
+    """All producers, in the order in which they send.
+
+    The one that comes last is asked first: as long as it is not done, a run is under way, and the others know it by its
+    name and say whether they have come to its end.
+    """
+    producers: list[Producer] = []
+    run: str | None = None
+    for name, types in sorted(consumed.items(), reverse=True):
+        begun = ask(name, "begin_backfill", consumer=consumer, types=types, run=run)
+        run = run or begun["run"]
+        producer = Producer(name, begun["run"], begun["total"], begun["sent"], begun["boundary"], begun["done"])
+        producers.insert(0, producer)
+    return producers
 
 
 def caught_up(ask: Ask, consumer: str, wait_s: float) -> dict[str, list[str]]:
