@@ -1,7 +1,12 @@
 """Finds TCP ports on loopback that nobody listens on."""
 
+import fcntl
+import functools
+import os
 import random
 import socket
+import tempfile
+from pathlib import Path
 
 from touchstone_contracts.services import SERVICES
 
@@ -19,14 +24,31 @@ def usual_http_ports() -> dict[str, int]:
 
 
 def free_ports(count: int) -> list[int]:
-    """`count` different ports; drawn at random, so that two checkouts that start at once do not meet."""
+    """`count` different ports, which no other process of this user is given until this one ends: a server may start
+    long after its port was drawn."""
     found: list[int] = []
     for port in random.sample(range(FIRST, LAST), 2_000):
-        if is_free(port):
+        if is_free(port) and _reserve(port):
             found.append(port)
         if len(found) == count:
             return found
     raise OSError(f"no {count} free TCP ports between {FIRST} and {LAST} on loopback")
+
+
+def _reserve(port: int) -> bool:
+    """False if another process has it. Whoever has one already may draw it again once nobody listens there."""
+    try:
+        fcntl.lockf(_reservations(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@functools.cache
+def _reservations() -> int:
+    """A file of which each process locks the bytes of its ports. It stays open: the kernel frees them at the end."""
+    path = Path(tempfile.gettempdir(), f"touchstone-ports-{os.getuid()}")
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
 def is_free(port: int) -> bool:
