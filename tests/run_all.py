@@ -3,8 +3,9 @@
 Most tests wait for servers, and leave the processor idle. The parts are the chassis' tests on real servers, all other
 tests of packages, those of the whole system, and those that hurt one. Each has servers of its own; where all would
 share those that the environment names, they run one after the other. Where there is room, what servers store is in
-memory: tests kill them, and never pull a plug. Paths that are named are dealt out by their folders, and need no servers
-(`make check`). Options of pytest are passed on to each part.
+memory: tests kill them, and never pull a plug. Property tests draw three examples in ten, with the long tests all of
+them. Paths that are named are dealt out by their folders, and need no servers (`make check`). Options of pytest are
+passed on to each part.
 """
 
 import collections
@@ -29,6 +30,7 @@ ALL = {
     "hurting": HURTING,
 }
 SLOWEST = "--durations=40"
+EXAMPLES = "0.3"
 MEMORY, MEMORY_FREE_MIN = Path("/dev/shm"), 8 * 2**30
 NO_TESTS, ENDED_EARLY = 5, 70
 _CLOSING = re.compile(r"(=+ )?(?P<counts>\d+ [a-z]+(, \d+ [a-z]+)*) in [0-9.]+s")
@@ -84,6 +86,10 @@ def data_folder() -> dict[str, str]:
     return {"TOUCHSTONE_DATA": str(MEMORY)} if free >= MEMORY_FREE_MIN else {}
 
 
+def examples() -> dict[str, str]:
+    return {} if os.environ.get("TOUCHSTONE_LONG") else {"TOUCHSTONE_EXAMPLES": EXAMPLES}
+
+
 def servers_are_shared() -> bool:
     named = os.environ.get("TOUCHSTONE_BACKING", "")
     return named == "environment" or (not named and bool(os.environ.get("AMQP_URI")))
@@ -106,7 +112,7 @@ class Part:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, **data_folder()},
+            env={**examples(), **os.environ, **data_folder()},
         )
         assert process.stdout is not None
         for line in process.stdout:

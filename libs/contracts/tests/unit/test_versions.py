@@ -19,6 +19,7 @@ from touchstone_contracts import document
 from touchstone_contracts.registry import REGISTRY, detail, event
 from touchstone_contracts.topology import ServiceTopology
 from touchstone_contracts.versions import older_copies, upcast, versions
+from touchstone_testing.examples import examples
 
 TOLD_IN_TWO = [e for e in REGISTRY.values() if hasattr(e, "downcast")]
 """None at the moment: the toys below show that the tests would see what they are for."""
@@ -167,7 +168,7 @@ def misfits(newer: Any) -> list[Any]:
     """Copies that are no events of the older version, or speak of another aggregate."""
     found = []
 
-    @settings(max_examples=50, database=None)
+    @settings(max_examples=examples(50), database=None)
     @given(any_of(newer))
     def look(event: Any) -> None:
         older = event.downcast()

@@ -16,6 +16,7 @@ from assessment.schemas.standards import GetPublishedStandard
 from assessment.storage.standards import OWN_FOLDER, publish_shipped
 from touchstone_contracts.errors import AlreadyExists, InvalidReport, InvalidRequest, NotFound
 from touchstone_contracts.reference import canonical, hash_of, published
+from touchstone_testing.examples import examples
 
 DAY = datetime.timedelta(days=1)
 NEXT = datetime.date(2026, 11, 10)
@@ -221,7 +222,7 @@ def test_one_that_this_release_cannot_use_raises_instead_of_being_left_out() -> 
         catalogue.catalogue_of([published(document, by="secretariat-1", at=None)])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     seed=st.integers(0, 10**6), odd=st.sampled_from([None, True, 1, "x", [], {}, ["x"], {"confidence": "x"}, 10**30])
 )

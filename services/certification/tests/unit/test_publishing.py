@@ -21,6 +21,7 @@ from touchstone_contracts.errors import AlreadyExists, InvalidRequest, NotFound
 from touchstone_contracts.publication_calls import GetEdition
 from touchstone_contracts.reference import canonical, hash_of, published
 from touchstone_contracts.values import History, PlanState
+from touchstone_testing.examples import examples
 
 NEW_YEAR, EVE = datetime.date(2027, 1, 1), datetime.date(2026, 12, 31)
 (SHIPPED,) = rule_sets.shipped()
@@ -348,7 +349,7 @@ EXPECTED = st.one_of(
 COMPARED = st.tuples(st.sampled_from(sorted(VOCABULARY)), st.sampled_from(sorted(OPERATORS)), EXPECTED)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(compared=COMPARED, years=EXPECTED)
 def test_what_passes_the_check_decides_every_case_without_an_error(
     build: Any, compared: tuple[str, str, Any], years: Any
