@@ -2,7 +2,7 @@
 
 A hypothesis state machine over the four services' own handlers on databases in memory, joined by a bus that loses,
 repeats and reorders (`tests/model/simulation`). `make test LONG=1` runs EXAMPLES examples of STEPS steps, `make test` some of
-them; `TOUCHSTONE_MODEL_EXAMPLES=5000 TOUCHSTONE_MODEL_STEPS=50` asks for more.
+examples; `TOUCHSTONE_MODEL_EXAMPLES=5000 TOUCHSTONE_MODEL_STEPS=50` asks for more.
 """
 
 import os
