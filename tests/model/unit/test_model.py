@@ -1,8 +1,8 @@
 """Nothing is lost and nothing doubled, whatever order, repetition and trouble the bus and the processes meet.
 
 A hypothesis state machine over the four services' own handlers on databases in memory, joined by a bus that loses,
-repeats and reorders (`tests/model/simulation`). `make test LONG=1` runs EXAMPLES examples of STEPS steps, `make test` some of
-examples; `TOUCHSTONE_MODEL_EXAMPLES=5000 TOUCHSTONE_MODEL_STEPS=50` asks for more.
+repeats and reorders (`tests/model/simulation`). `make test LONG=1` runs EXAMPLES examples of STEPS steps, `make test`
+and `make check` some of them; `TOUCHSTONE_MODEL_EXAMPLES=5000 TOUCHSTONE_MODEL_STEPS=50` asks for more.
 """
 
 import os
