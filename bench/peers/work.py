@@ -14,6 +14,7 @@ from typing import Any
 import pymongo
 from marshmallow import ValidationError
 
+from assessment.data.recommendations import RECOMMENDATIONS_1
 from assessment.domain.accreditation import Auditor, Body, Grant
 from assessment.domain.audits.audit import Audit, audit_id_of
 from assessment.domain.audits.report import summarise
@@ -67,8 +68,9 @@ def submitted(
         body=Body(body_doc["_id"], body_doc["name"], _grants(body_doc)) if body_doc else None,
         auditors={doc["_id"]: Auditor(doc["_id"], doc["name"], _grants(doc)) for doc in auditor_docs},
         submitting_body=caller.cab or "",
-        judged_on=now.date(),
+        today=now.date(),
         audited_by=now.date(),
+        recommendations=RECOMMENDATIONS_1,
     )
     wrong = parsed.with_content_faults(faults(parsed.content, facts))
     if wrong:

@@ -30,9 +30,15 @@ FINDINGS = {
     "minor, plan approved": [("minor_nonconformity", "approved")],
     "minor, plan to come": [("minor_nonconformity", "submitted")],
     "major, plan approved": [("major_nonconformity", "approved")],
-    "major, plan to come": [("major_nonconformity", "none")],
+    "major, plan to come": [("major_nonconformity", "submitted")],
     "too many majors": [("major_nonconformity", "approved")] * 4,
     "critical breach": [("critical_breach", "approved")],
+}
+RECOMMENDED = {
+    "major, plan approved": "certify_provisionally",
+    "major, plan to come": "certify_provisionally",
+    "too many majors": "do_not_certify",
+    "critical breach": "do_not_certify",
 }
 STATEMENTS = (
     "information_true",
@@ -108,7 +114,7 @@ def report(
         "audited_until": day,
         "maturity": {"systems": "high", "risk": "medium", "performance": "high"},
         "statements": dict.fromkeys(STATEMENTS, True),
-        "recommendation": "certify",
+        "recommendation": RECOMMENDED.get(findings, "certify"),
         "findings": rated,
     }
 

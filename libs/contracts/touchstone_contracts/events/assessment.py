@@ -125,6 +125,9 @@ class AuditAccepted:
     submitted_by: str = detail(
         "Who wrote and submitted the report (the token's subject).", example="dnv-reports", public=True
     )
+    submitters: list[str] = detail(
+        "Everyone who submitted any version of the report.", example=["dnv-reports"], default=[]
+    )
     accepted_by: str = detail(
         "Who accepted it: a person's subject, or `configuration`.", example="secretariat-1", public=True
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from assessment.data.catalogue import Catalogue
+from assessment.data.recommendations import RECOMMENDATIONS_1
 from assessment.domain.accreditation import Body
 from assessment.domain.audits.audit import Audit, audit_id_of
 from assessment.domain.audits.report import Summary, summarise
@@ -24,6 +25,9 @@ from assessment.storage.surroundings import ReportSurroundings
 from touchstone_contracts.errors import FieldError, InvalidReport
 from touchstone_contracts.field_errors import ERRORS_MAX, counted
 from touchstone_contracts.values import History
+
+FURTHEST_AHEAD = datetime.timedelta(hours=14)
+"""Of all time zones: a day of an audit is one of its site, and may have ended there while it lasts in UTC."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,27 +56,23 @@ class ValidReport:
 
 
 def validate_submission(
-    report: Any, repositories: Repositories, *, body_id: str | None, today: datetime.date
+    report: Any, repositories: Repositories, *, body_id: str | None, at: datetime.datetime
 ) -> ValidReport:
     """A body's own report. Raises InvalidReport with everything that is wrong, AlreadyExists for a repetition."""
-    parsed = parse_report(report)
-    return _validated(
-        report, parsed, repositories, [], submitting_body=body_id or "", judged_on=today, audited_by=today
-    )
+    days = {"today": at.date(), "audited_by": (at + FURTHEST_AHEAD).date()}
+    return _validated(report, parse_report(report), repositories, [], submitting_body=body_id or "", **days)
 
 
 def validate_import(
     report: Any, history: Any, repositories: Repositories, *, today: datetime.date
 ) -> tuple[ValidReport, History]:
-    """A past report and what is published of its certificate, judged as of the day of issue."""
+    """A past report and what is published of its certificate, which was issued after the audit."""
     parsed = parse_report(report)
     past, wrong = parse_history(history)
     if past is not None:
         wrong = _history_faults(past, today)
-    issued_on = past.issued_on if past else None
-    valid = _validated(
-        report, parsed, repositories, wrong, submitting_body=None, judged_on=issued_on, audited_by=issued_on or today
-    )
+    issued_on = past.issued_on if past else today
+    valid = _validated(report, parsed, repositories, wrong, submitting_body=None, today=issued_on, audited_by=issued_on)
     assert past is not None
     return valid, past
 
@@ -98,12 +98,12 @@ def _validated(
     wrong_besides: list[FieldError],
     *,
     submitting_body: str | None,
-    judged_on: datetime.date | None,
+    today: datetime.date,
     audited_by: datetime.date,
 ) -> ValidReport:
     body_id, audit_id, team = parsed.text("body_id"), _audit_id(parsed, submitting_body), _team(parsed.content)
     repositories.surroundings.read(body_id=body_id, audit_id=audit_id, auditor_ids=team)
-    catalogue = repositories.catalogue(audited_by)
+    catalogue = repositories.catalogue(today)
     standard = catalogue.find(parsed.text("standard", "code"), parsed.text("standard", "version"))
     body = repositories.bodies.get(body_id) if body_id else None
     audit = repositories.audits.get(audit_id) if audit_id else None
@@ -115,8 +115,9 @@ def _validated(
         body=body,
         auditors=repositories.auditors.find(team),
         submitting_body=submitting_body,
-        judged_on=judged_on,
+        today=today,
         audited_by=audited_by,
+        recommendations=RECOMMENDATIONS_1,
     )
     wrong = parsed.with_content_faults(faults(parsed.content, facts)) + wrong_besides
     if wrong:

@@ -10,7 +10,7 @@ from assessment.domain.standards import Acceptance
 
 def submit(report: Any, repositories: Repositories, *, body_id: str | None, by: str, at: datetime.datetime) -> Audit:
     """Raises InvalidReport, AlreadyExists or IllegalTransition."""
-    valid = validate_submission(report, repositories, body_id=body_id, today=at.date())
+    valid = validate_submission(report, repositories, body_id=body_id, at=at)
     audit, standard = valid.audit, valid.standard
     events = audit.submit(valid.summary, valid.report_hash, by=by, at=at)
     if standard.acceptance is Acceptance.AUTOMATIC:

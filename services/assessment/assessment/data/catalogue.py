@@ -12,6 +12,7 @@ import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from dateutil.relativedelta import relativedelta
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from assessment.domain.standards import Acceptance, Criterion, NarrowScope, StandardVersion
@@ -47,9 +48,9 @@ class _Claim(Schema):
             raise ValidationError("Names no source, so it cannot be 'sourced'.", "source")
 
 
-def _rule(value: fields.Field) -> fields.Nested:
+def _rule(value: fields.Field, *, required: bool = True) -> fields.Nested:
     """A rule value with its confidence and source."""
-    return fields.Nested(_Claim.from_dict({"value": value}, name="Rule"), required=True)
+    return fields.Nested(_Claim.from_dict({"value": value}, name="Rule"), required=required)
 
 
 class _NarrowScopeForm(_Claim):
@@ -66,7 +67,8 @@ class _CriterionForm(_Claim):
 
 
 class StandardFile(Schema):
-    """One standard version's data file. Every key is needed; a key that is not known here is an error."""
+    """One standard version's data file. Every key is needed, of the two `plan_due_...` one; one that is not known here
+    is an error."""
 
     schema_version = fields.Integer(required=True, strict=True, validate=validate.Equal(1))
     code = fields.String(required=True, validate=validate.Regexp(r"[A-Z]{2,8}\Z"))
@@ -79,7 +81,8 @@ class StandardFile(Schema):
     new_certificates_until = _rule(Day(required=True, allow_none=True))
     existing_certificates_until = _rule(Day(required=True, allow_none=True))
     acceptance = _rule(fields.Enum(Acceptance, by_value=True, required=True))
-    plan_due_days = _rule(fields.Integer(required=True, strict=True, validate=validate.Range(1, 3650)))
+    plan_due_months = _rule(fields.Integer(required=True, strict=True, validate=validate.Range(1, 120)), required=False)
+    plan_due_days = _rule(fields.Integer(required=True, strict=True, validate=validate.Range(1, 3650)), required=False)
     report_due_days = _rule(fields.Integer(required=True, strict=True, validate=validate.Range(1, 3650)))
     activities = _rule(Bounded(Code(16), least=1, most=50, required=True))
     narrow_scopes = Bounded(fields.Nested(_NarrowScopeForm), most=50, required=True)
@@ -121,6 +124,11 @@ class StandardFile(Schema):
             raise ValidationError(f"Without an address: {', '.join(unknown)}.", "sources")
 
     @validates_schema
+    def _plans_are_due_in_months_or_in_days(self, data: dict[str, Any], **_: Any) -> None:
+        if len(data.keys() & {"plan_due_months", "plan_due_days"}) != 1:
+            raise ValidationError("Either this or plan_due_days is needed, and not both.", "plan_due_months")
+
+    @validates_schema
     def _days_are_in_order(self, data: dict[str, Any], **_: Any) -> None:
         names = ("adopted_on", "certifiable_from", "new_certificates_until", "existing_certificates_until")
         days = [data[name]["value"] for name in names if data[name]["value"] is not None]
@@ -137,7 +145,7 @@ class StandardFile(Schema):
             new_certificates_until=data["new_certificates_until"]["value"],
             existing_certificates_until=data["existing_certificates_until"]["value"],
             acceptance=data["acceptance"]["value"],
-            plan_due_days=data["plan_due_days"]["value"],
+            plan_due_after=_plan_due_after(data),
             report_due_days=data["report_due_days"]["value"],
             activities=frozenset(data["activities"]["value"]),
             narrow_scopes=tuple(_narrow_scope(narrow) for narrow in data["narrow_scopes"]),
@@ -254,6 +262,12 @@ def _read(path: pathlib.Path) -> Publication:
 
 
 _FORM = StandardForm()
+
+
+def _plan_due_after(data: Mapping[str, Any]) -> relativedelta:
+    if "plan_due_days" in data:
+        return relativedelta(days=data["plan_due_days"]["value"])
+    return relativedelta(months=data["plan_due_months"]["value"])
 
 
 def _narrow_scope(data: Mapping[str, Any]) -> NarrowScope:

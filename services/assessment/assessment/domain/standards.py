@@ -6,6 +6,8 @@ import enum
 import functools
 from collections.abc import Collection, Mapping
 
+from dateutil.relativedelta import relativedelta
+
 from touchstone_contracts.values import AuditType
 
 _NEW_CERTIFICATES = frozenset({AuditType.INITIAL, AuditType.RECERTIFICATION})
@@ -39,9 +41,9 @@ class NarrowScope:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StandardVersion:
-    """One version of a standard, as it was published; durations in days, an open end is None.
+    """One version of a standard, as it was published; an open end is None.
 
-    `hash` is that of the document which was published.
+    `plan_due_after` counts from the audit's last day. `hash` is that of the document which was published.
     """
 
     code: str
@@ -51,7 +53,7 @@ class StandardVersion:
     new_certificates_until: datetime.date | None
     existing_certificates_until: datetime.date | None
     acceptance: Acceptance
-    plan_due_days: int
+    plan_due_after: relativedelta
     report_due_days: int
     activities: frozenset[str]
     narrow_scopes: tuple[NarrowScope, ...]
@@ -77,6 +79,14 @@ class StandardVersion:
         """The last day for such an audit: a closed version goes on for the certificates that it already has."""
         return self.new_certificates_until if audit_type in _NEW_CERTIFICATES else self.existing_certificates_until
 
-    def is_open(self, audit_type: AuditType, on: datetime.date) -> bool:
+    def is_open(self, audit_type: AuditType, first: datetime.date, last: datetime.date) -> bool:
+        """For an audit from the first to the last of these days."""
         until = self.open_until(audit_type)
-        return self.certifiable_from <= on and (until is None or on <= until)
+        return self.certifiable_from <= first and (until is None or last <= until)
+
+    def plan_due_by(self, audited_until: datetime.date) -> datetime.date:
+        """The last day on which a major's corrective action plan may be due."""
+        try:
+            return audited_until + self.plan_due_after
+        except (OverflowError, ValueError):
+            return datetime.date.max

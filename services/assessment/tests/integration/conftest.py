@@ -1,5 +1,6 @@
 """The assessment service in this process, on real servers, with its own config file; and somebody who listens."""
 
+import datetime
 import json
 import pathlib
 import time
@@ -183,7 +184,8 @@ def registrar(issuer: Issuer) -> str:
 
 @pytest.fixture
 def report() -> dict[str, Any]:
-    """A report with one minor whose plan is not approved yet."""
+    """A report with one minor whose plan is not approved yet, and not due either."""
+    last_day = datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=10)
     standard = load_catalogue().find("PS", "3.0")
     assert standard is not None
     findings: list[dict[str, Any]] = [
@@ -205,8 +207,8 @@ def report() -> dict[str, Any]:
             "facilities": [{"id": "qatalum-1", "name": "Mesaieed", "country": "QA"}],
         },
         "team": [{"auditor_id": "auditor-1", "role": "lead"}, {"auditor_id": "auditor-2", "role": "auditor"}],
-        "audited_from": "2025-10-12",
-        "audited_until": "2025-10-16",
+        "audited_from": (last_day - datetime.timedelta(days=4)).isoformat(),
+        "audited_until": last_day.isoformat(),
         "maturity": {"systems": "high", "risk": "medium", "performance": "high"},
         "statements": {
             "information_true": True,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from assessment.data.catalogue import load_catalogue
+from assessment.data.recommendations import RECOMMENDATIONS_1
 from assessment.domain.accreditation import Auditor, Body, Grant
 from assessment.domain.report_checks.checklist import faults as content_faults
 from assessment.domain.report_checks.facts import Facts
@@ -93,8 +94,9 @@ def find_faults(report: Any, **changes: Any) -> list[FieldError]:
             id: Auditor(id=id, name=id, grants=(a_grant(body_ids=("dnv",)),)) for id in ("auditor-1", "auditor-2")
         },
         "submitting_body": "dnv",
-        "judged_on": NOW.date(),
+        "today": NOW.date(),
         "audited_by": NOW.date(),
+        "recommendations": RECOMMENDATIONS_1,
     }
     return parsed.with_content_faults(content_faults(parsed.content, Facts(**known | changes)))
 

@@ -88,7 +88,7 @@ def test_an_accepted_report_is_announced_with_all_that_certification_needs(submi
         report_hash="sha256:1",
         audit_type=AuditType.INITIAL,
         standard=Standard(code="PS", version="3.0"),
-        standard_open_from=datetime.date(2022, 5, 1),
+        standard_open_from=datetime.date(2022, 5, 19),
         standard_open_until=None,
         member_id="qatalum",
         entity=summary.entity,
@@ -97,6 +97,7 @@ def test_an_accepted_report_is_announced_with_all_that_certification_needs(submi
         body_name="DNV",
         team=["auditor-1", "auditor-2"],
         submitted_by="dnv-reports",
+        submitters=["dnv-reports"],
         accepted_by="secretariat-1",
         audited_from=datetime.date(2026, 10, 12),
         audited_until=datetime.date(2026, 10, 16),
@@ -108,7 +109,7 @@ def test_an_accepted_report_is_announced_with_all_that_certification_needs(submi
                 criterion="2.4",
                 rating=Rating.MINOR_NONCONFORMITY,
                 plan_state=PlanState.SUBMITTED,
-                plan_due_on=datetime.date(2026, 11, 15),
+                plan_due_on=datetime.date(2026, 11, 16),
             ),
             Nonconformity(
                 criterion="5.3",
@@ -120,7 +121,7 @@ def test_an_accepted_report_is_announced_with_all_that_certification_needs(submi
                 criterion="10.3",
                 rating=Rating.CRITICAL_BREACH,
                 plan_state=PlanState.NONE,
-                plan_due_on=datetime.date(2026, 11, 15),
+                plan_due_on=datetime.date(2026, 11, 16),
             ),
         ],
         history=None,
@@ -205,13 +206,51 @@ def test_a_plan_is_reviewed_after_acceptance(accepted: Audit, outcome: PlanState
             audit_id="dnv.r-1",
             criterion="2.4",
             plan_state=outcome,
-            plan_due_on=datetime.date(2026, 11, 15),
+            plan_due_on=datetime.date(2026, 11, 16),
             reviewed_at=LATER,
         )
     ]
     assert accepted.nonconformities[0].plan_state is outcome
     assert accepted.plan_reviews[0].reviewed_by == "dnv-lead"
     assert accepted.summary.nonconformities[0].plan_state is PlanState.SUBMITTED
+
+
+def test_a_plan_that_was_due_is_reviewed_no_more(accepted: Audit) -> None:
+    due_on = accepted.nonconformities[0].plan_due_on
+    assert due_on is not None
+    late = datetime.datetime.combine(due_on + datetime.timedelta(days=1), datetime.time(), tzinfo=datetime.UTC)
+
+    with pytest.raises(IllegalTransition, match="is decided without it"):
+        accepted.review_plan("2.4", PlanState.APPROVED, plan_due_on=None, by="dnv-lead", at=late)
+
+    assert accepted.nonconformities[0].plan_state is PlanState.SUBMITTED and accepted.plan_reviews == ()
+
+
+@pytest.mark.parametrize(
+    ("criterion", "due_on", "code"),
+    [
+        ("2.4", "2026-10-15", "date_order"),
+        ("2.4", "2026-11-03", "date_passed"),
+        ("9.1", "2026-11-17", "due_too_late"),
+        ("9.1", "2099-12-31", "due_too_late"),
+    ],
+)
+def test_a_plans_new_day_is_not_over_and_that_of_a_major_within_the_month(
+    a_report: Building, rated: Building, criterion: str, due_on: str, code: str
+) -> None:
+    report = rated(a_report(), "2.4", "minor_nonconformity", plan={"state": "submitted"})
+    summary = summary_of(rated(report, "9.1", "major_nonconformity", plan={"state": "submitted"}))
+    audit = Audit(id="dnv.r-1", summary=summary)
+    audit.submit(summary, "sha256:1", by="dnv-reports", at=FIRST)
+    accept(audit)
+    at = datetime.datetime(2026, 11, 4, 9, tzinfo=datetime.UTC)
+
+    with pytest.raises(InvalidRequest) as refused:
+        audit.review_plan(
+            criterion, PlanState.REJECTED, plan_due_on=datetime.date.fromisoformat(due_on), by="dnv-lead", at=at
+        )
+
+    assert [(error.path, error.code) for error in refused.value.errors] == [("plan_due_on", code)]
 
 
 def test_a_rejected_plan_can_get_a_new_date_and_be_approved_later(accepted: Audit) -> None:
@@ -294,16 +333,11 @@ def test_the_calendar_has_a_last_day(a_report: Building, rated: Building) -> Non
 
 
 @pytest.mark.parametrize(
-    ("levels", "conforming", "overall"),
-    [
-        (("high", "high", "high"), True, "high"),
-        (("high", "high", "high"), False, "medium"),
-        (("high", "low", "medium"), True, "low"),
-        (("medium", "high", "high"), False, "medium"),
-    ],
+    ("levels", "overall"),
+    [(("high", "high", "high"), "high"), (("high", "low", "medium"), "low"), (("medium", "high", "high"), "medium")],
 )
-def test_maturity_is_high_only_without_a_nonconformity(levels: tuple[str, ...], conforming: bool, overall: str) -> None:
-    assert overall_maturity(levels, conforming=conforming) == overall
+def test_the_lowest_dimension_is_the_overall_maturity(levels: tuple[str, ...], overall: str) -> None:
+    assert overall_maturity(levels) == overall
 
 
 def test_a_bodys_own_reference_makes_the_audits_id() -> None:

@@ -21,19 +21,19 @@ from touchstone_testing.examples import examples
 DAY = datetime.timedelta(days=1)
 NEXT = datetime.date(2026, 11, 10)
 HASHES = {
-    "COC-2.0/1": "sha256:f13bc8fb301d24453533f66e08e67c4fbefe8171bafdffee2dffbc86c1835c36",
-    "PS-2.0/1": "sha256:01f002ecf05e6c1ffded7ef97ff65be0b64969cc78f1fc9c83d7a0d0dde4cb81",
-    "PS-3.0/1": "sha256:672bd23fb85b7d09a5964198f56bc976bd32735fe7cb84441b7a120c931b11ca",
+    "COC-2.0/1": "sha256:9a44bdc55173ebeb23f37d7b0111b8126af66b0abac0a61bed8af593e82c7b07",
+    "PS-2.0/1": "sha256:eba9da182f924d77039f2fc3b3ff780b85ad96546d57c83e4089486d18a20418",
+    "PS-3.0/1": "sha256:bf05aa1a3bcdf74fd238bd60e3c20f88723fd324ed788567c4c73fdd6158783c",
 }
 SHIPPED = {publication.id: publication for publication in catalogue.shipped()}
 
 
 def next_one(**changed: Any) -> Any:
-    """PS 3.0 once more, closed for new certificates before the day on which it begins to apply."""
+    """PS 3.0 once more, closed for new certificates a day before the last of the audit that is handed in."""
     document = SHIPPED["PS-3.0"].document | {"version": 2, "effective_from": NEXT.isoformat()} | changed
     standard = copy.deepcopy(document["standard"])
     for name in ("new_certificates_until", "existing_certificates_until"):
-        standard[name]["value"] = "2026-11-01"
+        standard[name]["value"] = "2026-10-15"
     return document | {"standard": standard}
 
 
@@ -69,7 +69,7 @@ def test_a_published_standard_is_kept_and_announced_by_codes_titles_and_window(a
     assert shown(at_work, version=2)["document"] == next_one()
     assert event.hash == answer["hash"] == hash_of(canonical(next_one()))
     assert (event.publication_id, event.effective_from) == ("PS-3.0/2", NEXT)
-    assert event.new_certificates_until == datetime.date(2026, 11, 1)
+    assert event.new_certificates_until == datetime.date(2026, 10, 15)
     assert (len(event.criteria), event.criteria[0].code) == (62, "1.1")
 
 

@@ -1,6 +1,7 @@
 """What is found wrong with an audit report: every code at least once, and everything at once."""
 
 import copy
+import datetime
 from collections.abc import Callable
 from typing import Any
 
@@ -39,11 +40,12 @@ def test_a_report_without_a_fault_is_taken(a_report: Building, faults: Finding) 
 
 @pytest.mark.parametrize("version", ["2.0", "3.0"])
 def test_a_report_may_rate_criteria_beyond_its_scope(a_report: Building, faults: Finding, version: str) -> None:
-    report = a_report(version=version, audit_type="surveillance")
+    days = {"audited_from": "2026-05-12", "audited_until": "2026-05-16"}
+    report = a_report(version=version, audit_type="surveillance", recommendation="maintain", **days)
     beyond = {"2.0": "8.5", "3.0": "8.7"}[version]
     report["findings"].append({"criterion": beyond, "rating": "not_applicable", "reason": "No mining."})
 
-    assert faults(report, judged_on=None) == []
+    assert faults(report) == []
 
 
 FORM_FAULTS = [
@@ -171,16 +173,26 @@ def test_a_plan_that_says_too_little_or_the_impossible_is_the_only_fault(
     assert found(faults(report)) == {(where, code)}
 
 
+RECOMMENDED = {
+    "minor_nonconformity": "certify",
+    "major_nonconformity": "certify_provisionally",
+    "critical_breach": "do_not_certify",
+}
+
+
 @pytest.mark.parametrize("state", ["none", "submitted", "approved", "rejected"])
-@pytest.mark.parametrize("rating", ["minor_nonconformity", "major_nonconformity", "critical_breach"])
-def test_a_plan_in_any_state_is_complete(
+@pytest.mark.parametrize("rating", RECOMMENDED)
+def test_a_plan_in_any_state_is_complete_but_for_a_major_without_any(
     a_report: Building, rated: Building, faults: Finding, rating: str, state: str
 ) -> None:
-    assert faults(rated(a_report(), "1.2", rating, plan={"state": state})) == []
+    report = rated(a_report(recommendation=RECOMMENDED[rating]), "1.2", rating, plan={"state": state})
+
+    lacking = {("findings[1].plan.state", "missing_plan")}
+    assert found(faults(report)) == (lacking if (rating, state) == ("major_nonconformity", "none") else set())
 
 
 def test_a_critical_breach_needs_no_plan(a_report: Building, rated: Building, faults: Finding) -> None:
-    assert faults(rated(a_report(), "1.2", "critical_breach")) == []
+    assert faults(rated(a_report(recommendation="do_not_certify"), "1.2", "critical_breach")) == []
 
 
 @pytest.mark.parametrize("reason", [None, "", "  "])
@@ -199,12 +211,14 @@ def test_a_body_that_is_not_accredited_is_named(a_report: Building, faults: Find
 @pytest.mark.parametrize(
     "changes",
     [
-        {"audited_from": "2017-12-30", "audited_until": "2018-01-02"},
+        {"audited_from": "2030-12-30", "audited_until": "2031-01-02"},
         {"entity": {"id": "x1", "name": "X", "country": "IS"}},
     ],
 )
 def test_body_and_team_must_cover_the_audit(a_report: Building, faults: Finding, changes: Report) -> None:
-    codes = [(fault.path, fault.code) for fault in faults(a_report(**changes))]
+    long_after = datetime.date(2031, 2, 1)
+    wrong = faults(a_report(**changes), today=long_after, audited_by=long_after)
+    codes = [(fault.path, fault.code) for fault in wrong]
 
     assert codes == [
         ("body_id", "body_not_accredited"),
@@ -220,10 +234,12 @@ def test_an_activity_beyond_the_accreditation_is_named(a_report: Building, fault
 
 
 def test_an_industrial_user_on_version_2_is_rated_on_principle_4_only(a_report: Building, faults: Finding) -> None:
-    report = a_report(version="2.0", activities=["MCV", "OMS"], audit_type="surveillance")
+    days = {"audited_from": "2026-05-12", "audited_until": "2026-05-16"}
+    surveillance = {"audit_type": "surveillance", "recommendation": "maintain"}
+    report = a_report(version="2.0", activities=["MCV", "OMS"], **surveillance, **days)
 
     assert [finding["criterion"] for finding in report["findings"]] == ["4.1", "4.2", "4.3", "4.4"]
-    assert faults(report, judged_on=None) == []
+    assert faults(report) == []
 
 
 def test_five_faults_of_form_and_content_are_told_at_once(a_report: Building, rated: Building, faults: Finding) -> None:

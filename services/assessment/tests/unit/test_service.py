@@ -75,7 +75,7 @@ def test_a_body_never_learns_whether_another_handed_in_a_report(office: Any) -> 
 
 def test_the_same_report_again_exists_already_even_after_its_standard_closed(office: Any, a_report: Building) -> None:
     office.submit()
-    office.correct(new_certificates_until="2026-11-01", existing_certificates_until="2026-11-01")
+    office.correct(new_certificates_until="2026-10-15", existing_certificates_until="2026-10-15")
 
     with pytest.raises(AlreadyExists):
         office.submit()
@@ -88,13 +88,13 @@ def test_a_returned_report_comes_again_under_its_id_and_the_earlier_one_is_kept(
 ) -> None:
     first = office.submit()
     office.call("return_audit_report", office.secretariat, audit_id=first["audit_id"], reasons=["Say more on 1.1."])
-    again = office.submit(a_report(recommendation="do_not_certify"))
+    again = office.submit(a_report(maturity=dict.fromkeys(("systems", "risk", "performance"), "low")))
 
     assert again["audit_id"] == first["audit_id"]
     shown = office.call("get_audit", office.dnv, audit_id=first["audit_id"])
-    assert shown["report"]["recommendation"] == "do_not_certify"
+    assert shown["report"]["maturity"]["risk"] == "low"
     assert [s["reasons"] for s in shown["submissions"]] == [["Say more on 1.1."], []]
-    assert {d["report"]["recommendation"] for d in office.documents("reports")} == {"certify", "do_not_certify"}
+    assert {d["report"]["maturity"]["risk"] for d in office.documents("reports")} == {"medium", "low"}
 
 
 def test_a_standard_that_wants_nobodys_look_is_accepted_at_once(office_with: Callable[..., Any]) -> None:
@@ -172,11 +172,12 @@ def test_a_past_report_is_imported_with_its_history(office: Any, a_report: Build
 @pytest.mark.parametrize(
     ("history", "report", "wrong"),
     [
-        ({"issued_on": "2023-06-02"}, {}, ("standard", "standard_not_open")),
+        ({"issued_on": "2023-07-11"}, {"audited_until": "2023-06-02"}, ("standard", "standard_not_open")),
         ({"issued_on": "2021-12-15"}, {}, ("audited_until", "date_order")),
         ({"issued_on": "2026-11-03"}, {"version": "3.0"}, ("history.issued_on", "date_order")),
         ({"certified_since": "2022-04-12"}, {}, ("history.certified_since", "date_order")),
         ({"number": 0}, {}, ("history.number", "out_of_range")),
+        ({"number": 1_000_000_000}, {}, ("history.number", "out_of_range")),
         ({"number": True}, {}, ("history.number", "wrong_type")),
         ({"notify": "yes"}, {}, ("history.notify", "wrong_type")),
         ({"source": ""}, {}, ("history.source", "blank")),

@@ -81,11 +81,13 @@ def test_a_scope_of_an_industrial_user_faces_principle_4_only_on_version_2() -> 
 def test_a_closed_version_takes_no_new_certificates_but_follows_up_those_it_has(
     audit_type: AuditType, on: str, open: bool
 ) -> None:
-    assert standard("PS", "2.0").is_open(audit_type, datetime.date.fromisoformat(on)) is open
+    day = datetime.date.fromisoformat(on)
+
+    assert standard("PS", "2.0").is_open(audit_type, day, day) is open
 
 
 def test_a_version_without_an_end_stays_open() -> None:
-    assert standard("PS", "3.0").is_open(AuditType.INITIAL, datetime.date(2040, 1, 1))
+    assert standard("PS", "3.0").is_open(AuditType.INITIAL, datetime.date(2022, 5, 19), datetime.date(2040, 1, 1))
 
 
 def written(**changes: Any) -> dict[str, Any]:
@@ -125,9 +127,11 @@ SOURCED = {"value": 1, "confidence": "sourced", "source": None}
         written(criteria=[*written()["criteria"][:-1], written()["criteria"][-1] | {"principle": "9"}]),
         written(criteria=[*written()["criteria"][:-1], written()["criteria"][-1] | {"restricted_to": ["XXX"]}]),
         written(criteria=[*written()["criteria"][:-1], written()["criteria"][-1] | {"confidence": "certain"}]),
-        written(plan_due_days=SOURCED),
-        written(plan_due_days={"value": 1, "confidence": "sourced", "source": "nowhere"}),
-        written(plan_due_days={"value": "30", "confidence": "recalled", "source": None}),
+        written(plan_due_months=SOURCED),
+        written(plan_due_months={"value": 1, "confidence": "sourced", "source": "nowhere"}),
+        written(plan_due_months={"value": "1", "confidence": "recalled", "source": None}),
+        written(plan_due_days={"value": 30, "confidence": "recalled", "source": None}),
+        {name: value for name, value in written().items() if name != "plan_due_months"},
         written(acceptance={"value": "anybody", "confidence": "recalled", "source": None}),
         written(certifiable_from={"value": "2022-02-30", "confidence": "recalled", "source": None}),
         written(new_certificates_until={"value": "2000-01-01", "confidence": "recalled", "source": None}),
@@ -135,7 +139,7 @@ SOURCED = {"value": 1, "confidence": "sourced", "source": None}
             narrow_scopes=[{"only_activities": ["OMS"], "principles": ["12"], "confidence": "recalled", "source": None}]
         ),
     ],
-    ids=range(16),
+    ids=range(18),
 )
 def test_a_file_that_contradicts_itself_is_refused(tmp_path: pathlib.Path, data: Any) -> None:
     with pytest.raises(CatalogueError, match=r"own\.json"):

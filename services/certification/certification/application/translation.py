@@ -29,6 +29,7 @@ def audit_of(event: AuditAccepted) -> Audit:
         body_name=event.body_name,
         team=event.team,
         submitted_by=event.submitted_by,
+        submitters=event.submitters,
         accepted_by=event.accepted_by,
         audited_until=event.audited_until,
         accepted_at=event.accepted_at,

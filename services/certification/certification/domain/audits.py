@@ -26,6 +26,7 @@ class Audit:
     body_name: str
     team: list[str]
     submitted_by: str
+    submitters: list[str] = dataclasses.field(default_factory=list)
     accepted_by: str
     audited_until: datetime.date
     accepted_at: datetime.datetime
@@ -49,8 +50,9 @@ def standard_name(standard: Standard) -> str:
 
 
 def took_part(audit: Audit, subject: str) -> bool:
-    """Whether `subject` was on the audit team or wrote the report, and so may neither accept nor decide it."""
-    return subject in audit.team or subject == audit.submitted_by
+    """Whether `subject` was on the audit team or wrote any version of the report: such a person may neither accept nor
+    decide it."""
+    return subject in audit.team or subject in audit.submitters or subject == audit.submitted_by
 
 
 def notifies(audit: Audit) -> bool:

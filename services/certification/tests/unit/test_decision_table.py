@@ -15,6 +15,7 @@ from touchstone_contracts.values import AuditType, History, PlanState, Rating, S
 TODAY = datetime.date(2026, 11, 22)
 YESTERDAY = TODAY - datetime.timedelta(days=1)
 TOMORROW = TODAY + datetime.timedelta(days=1)
+AUDITED, DAY = datetime.date(2026, 10, 16), datetime.timedelta(days=1)
 
 
 @pytest.fixture
@@ -203,12 +204,12 @@ def test_acceptance_by_configuration_is_impartial(judge: Any) -> None:
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"standard_open_from": TOMORROW}, "not yet open"),
-        ({"standard_open_until": YESTERDAY}, "closed"),
-        ({"standard_open_from": TODAY, "standard_open_until": TODAY}, None),
+        ({"standard_open_from": AUDITED + DAY}, "not yet open"),
+        ({"standard_open_until": AUDITED - DAY}, "closed"),
+        ({"standard_open_from": AUDITED, "standard_open_until": AUDITED}, None),
     ],
 )
-def test_a_standard_that_is_not_open_on_the_day_of_the_decision_holds_the_case(
+def test_a_standard_that_was_not_open_on_the_audits_last_day_holds_the_case(
     judge: Any, changed: dict[str, Any], says: str | None
 ) -> None:
     evaluation = judge(**changed)
@@ -221,7 +222,7 @@ def test_a_standard_that_is_not_open_on_the_day_of_the_decision_holds_the_case(
 
 
 def test_guards_on_issuing_do_not_stand_in_the_way_of_a_refusal(judge: Any, build: Any) -> None:
-    evaluation = judge([build.finding(rating=build.critical)], standard_open_until=YESTERDAY)
+    evaluation = judge([build.finding(rating=build.critical)], standard_open_until=AUDITED - DAY)
 
     assert evaluation.outcome is Outcome.REFUSED
 

@@ -111,12 +111,12 @@ def test_a_suspended_member_waits_for_the_registrar(ready: Any, build: Any, line
 
 
 def test_a_hold_that_the_calendar_may_end_needs_nobody_until_then(ready: Any, build: Any, line: Any) -> None:
-    ready.deliver(build.accepted(standard_open_from=datetime.date(2026, 12, 24)))
+    ready.deliver(build.accepted(audited_until=datetime.date(2026, 12, 24)))
 
     found = line()
 
     assert (found.who, found.until) == (None, datetime.date(2026, 12, 24))
-    assert found.waits_for == "PS 3.0 to be open for certification; looked at again on 2026-12-24"
+    assert found.waits_for == "the audit's last day; looked at again on 2026-12-24"
 
 
 def test_a_report_that_cannot_be_decided_waits_for_somebody_who_looks(ready: Any, build: Any, line: Any) -> None:

@@ -26,7 +26,7 @@ from touchstone_contracts.events.assessment import (
     AuditReportSubmitted,
     CorrectiveActionPlanReviewed,
 )
-from touchstone_contracts.values import History, Nonconformity, PlanState
+from touchstone_contracts.values import History, Nonconformity, PlanState, Rating
 
 BY_CONFIGURATION = "configuration"
 BY_IMPORT = "import"
@@ -170,8 +170,11 @@ class Audit:
             raise _invalid("criterion", "no_plan_needed", "No minor or major non-conformity was found there.")
         if found.plan_state is PlanState.APPROVED:
             raise IllegalTransition(f"The plan for {criterion} is approved already.")
-        if plan_due_on is not None and plan_due_on < self.summary.audited_until:
-            raise _invalid("plan_due_on", "date_order", "A plan cannot be due before the audit's last day.")
+        if self.history is None and found.plan_due_on is not None and found.plan_due_on < at.date():
+            message = f"The plan for {criterion} was due on {found.plan_due_on}: the audit is decided without it."
+            raise IllegalTransition(message)
+        if plan_due_on is not None:
+            self._refuse_due_day(found, plan_due_on, at.date())
         due_on = plan_due_on or found.plan_due_on
         reviewed = dataclasses.replace(found, plan_state=plan_state, plan_due_on=due_on)
         self.nonconformities = tuple(reviewed if n is found else n for n in self.nonconformities)
@@ -184,6 +187,16 @@ class Audit:
                 audit_id=self.id, criterion=criterion, plan_state=plan_state, plan_due_on=due_on, reviewed_at=at
             )
         ]
+
+    def _refuse_due_day(self, found: Nonconformity, due_on: datetime.date, today: datetime.date) -> None:
+        """A day that has passed, lies before the audit's end, or beyond the one by which a major's plan is due."""
+        if due_on < self.summary.audited_until:
+            raise _invalid("plan_due_on", "date_order", "A plan cannot be due before the audit's last day.")
+        if self.history is None and due_on < today:
+            raise _invalid("plan_due_on", "date_passed", f"{due_on} has passed.")
+        latest = found.plan_due_on
+        if found.rating is Rating.MAJOR_NONCONFORMITY and latest is not None and due_on > latest:
+            raise _invalid("plan_due_on", "due_too_late", f"The plan for a major is due on {latest} at the latest.")
 
     def _take(self, summary: Summary, report_hash: str, *, by: str, at: datetime.datetime) -> None:
         self.refuse_repetition(report_hash)
@@ -219,6 +232,7 @@ class Audit:
                 body_name=body_name,
                 team=list(summary.team),
                 submitted_by=self.latest.submitted_by,
+                submitters=sorted({submission.submitted_by for submission in self.submissions}),
                 accepted_by=by,
                 audited_from=summary.audited_from,
                 audited_until=summary.audited_until,

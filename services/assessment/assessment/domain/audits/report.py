@@ -22,7 +22,7 @@ STATEMENTS = (
 """What the auditors state; a report without any of them is not one (sheet of a published summary report)."""
 
 SCOPE_TYPES = ("business", "facility", "product_program")
-_LOW, _MEDIUM, _HIGH = MATURITY_LEVELS = ("low", "medium", "high")
+_LOW, _MEDIUM, HIGH = MATURITY_LEVELS = ("low", "medium", "high")
 MATURITY_DIMENSIONS = ("systems", "risk", "performance")
 RECOMMENDATIONS = ("certify", "certify_provisionally", "do_not_certify", "maintain", "suspend", "withdraw")
 
@@ -52,7 +52,7 @@ class Summary:
 
 def summarise(report: Report, standard: StandardVersion) -> Summary:
     """The summary of a report in which nothing was found wrong."""
-    nonconformities = _nonconformities(report, standard.plan_due_days)
+    nonconformities = _nonconformities(report, standard)
     scope = report["scope"]
     return Summary(
         report_id=report["report_id"],
@@ -73,29 +73,28 @@ def summarise(report: Report, standard: StandardVersion) -> Summary:
         report_due_on=_days_after(report["audited_until"], standard.report_due_days),
         ratings=dict(collections.Counter(finding["rating"] for finding in report["findings"])),
         nonconformities=nonconformities,
-        overall_maturity=overall_maturity(report["maturity"].values(), conforming=not nonconformities),
+        overall_maturity=overall_maturity(report["maturity"].values()),
         recommendation=report["recommendation"],
     )
 
 
-def overall_maturity(levels: collections.abc.Iterable[str], *, conforming: bool) -> str:
-    """The lowest of the three dimensions; high only without any non-conformity (public page on the Assurance Manual).
+def overall_maturity(levels: collections.abc.Iterable[str]) -> str:
+    """The lowest of the three dimensions: this system's own default, the scheme's rule is not published.
 
-    That the lowest decides is this system's own default: the scheme's rule for combining them is not published.
+    A report that comes to high with any non-conformity is refused (public page on the Assurance Manual, 5.6).
     """
-    lowest = min(levels, key=(_LOW, _MEDIUM, _HIGH).index)
-    return _MEDIUM if lowest == _HIGH and not conforming else lowest
+    return min(levels, key=(_LOW, _MEDIUM, HIGH).index)
 
 
-def _nonconformities(report: Report, plan_due_days: int) -> tuple[Nonconformity, ...]:
-    """Each with its plan's state. A plan without a date is due `plan_due_days` after the audit's last day."""
+def _nonconformities(report: Report, standard: StandardVersion) -> tuple[Nonconformity, ...]:
+    """Each with its plan's state. A plan without a date is due when the standard says."""
     found = []
     for finding in report["findings"]:
         rating = _NONCONFORMING.get(finding["rating"])
         if rating is None:
             continue
         plan = finding.get("plan") or {}
-        due_on = plan.get("due_on") or _days_after(report["audited_until"], plan_due_days)
+        due_on = plan.get("due_on") or standard.plan_due_by(report["audited_until"])
         state = PlanState(plan.get("state", PlanState.NONE.value))
         found.append(Nonconformity(criterion=finding["criterion"], rating=rating, plan_state=state, plan_due_on=due_on))
     return tuple(found)

@@ -9,7 +9,8 @@ from assessment.domain.audits.report import Report
 from assessment.domain.report_checks.dates import date_faults
 from assessment.domain.report_checks.facts import Facts
 from assessment.domain.report_checks.findings import findings_faults
-from assessment.domain.report_checks.head import choice_faults, statement_faults, submitter_faults
+from assessment.domain.report_checks.head import choice_faults, maturity_faults, statement_faults, submitter_faults
+from assessment.domain.report_checks.recommendation import recommendation_faults
 from assessment.domain.report_checks.scope import scope_faults
 from assessment.domain.report_checks.standard import standard_faults
 from assessment.domain.report_checks.team import team_faults
@@ -26,7 +27,7 @@ def _team(report: Report, facts: Facts) -> Iterator[FieldError]:
 
 
 def _findings(report: Report, facts: Facts) -> Iterator[FieldError]:
-    return findings_faults(report, facts.standard)
+    return findings_faults(report, facts.standard, facts.today)
 
 
 _CHECKS: tuple[Callable[[Report, Facts], Iterator[FieldError]], ...] = (
@@ -38,4 +39,6 @@ _CHECKS: tuple[Callable[[Report, Facts], Iterator[FieldError]], ...] = (
     statement_faults,
     _team,
     _findings,
+    maturity_faults,
+    recommendation_faults,
 )

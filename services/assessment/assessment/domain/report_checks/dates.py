@@ -12,5 +12,5 @@ def date_faults(report: Report, facts: Facts) -> Iterator[FieldError]:
     if first is not None and last is not None and last < first:
         yield FieldError("audited_until", "date_order", f"The audit ends on {last}, before it begins on {first}.")
     elif last is not None and last > facts.audited_by:
-        message = f"The audit ends on {last}; a report of {facts.audited_by} cannot cover it."
+        message = f"The audit ends on {last}; a report that is here before cannot cover it."
         yield FieldError("audited_until", "date_order", message)

@@ -2,9 +2,10 @@
 
 import dataclasses
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from assessment.domain.accreditation import Auditor, Body
+from assessment.domain.recommendations import FittingRecommendation
 from assessment.domain.standards import StandardVersion
 
 
@@ -13,14 +14,15 @@ class Facts:
     """What assessment knows about a report's surroundings.
 
     `standard` and `body` are None where the report names none that is known; `auditors` holds those of the team that
-    are. `submitting_body` is the body that the caller speaks for, None when the registrar imports. `judged_on` is the
-    day on which the standard must be open, None while it cannot be told; `audited_by` is the last day on which the
-    audit can have ended.
+    are. `submitting_body` is the body that the caller speaks for, None when the registrar imports. `today` is the day
+    on which the report is handed in, of an import that of issue; `audited_by` is the last day on which the audit can
+    have ended, as a day of its site. `recommendations`: which fit which audits.
     """
 
     standard: StandardVersion | None
     body: Body | None
     auditors: Mapping[str, Auditor]
     submitting_body: str | None
-    judged_on: datetime.date | None
+    today: datetime.date
     audited_by: datetime.date
+    recommendations: Sequence[FittingRecommendation]

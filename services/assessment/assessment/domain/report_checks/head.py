@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from assessment.domain.audits.report import (
+    HIGH,
     MATURITY_DIMENSIONS,
     MATURITY_LEVELS,
     RECOMMENDATIONS,
@@ -11,10 +12,13 @@ from assessment.domain.audits.report import (
     STATEMENTS,
     Report,
 )
+from assessment.domain.corrective_actions import NONCONFORMING
 from assessment.domain.report_checks.facts import Facts
 from assessment.domain.report_checks.wording import shown
 from touchstone_contracts.errors import FieldError
 from touchstone_contracts.values import AuditType
+
+_NONCONFORMING = frozenset(rating.value for rating in NONCONFORMING)
 
 
 def submitter_faults(report: Report, facts: Facts) -> Iterator[FieldError]:
@@ -34,6 +38,15 @@ def choice_faults(report: Report, facts: Facts) -> Iterator[FieldError]:
     for path, value, known, code in asked:
         if value is not None and value not in known:
             yield FieldError(path, code, f"{shown(value)} is none of {', '.join(known)}.")
+
+
+def maturity_faults(report: Report, facts: Facts) -> Iterator[FieldError]:
+    """High maturity leaves no room for a non-conformity, minors included (public page on the Assurance Manual, 5.6)."""
+    levels = [report.get("maturity", {}).get(dimension) for dimension in MATURITY_DIMENSIONS]
+    found = [f.get("criterion") for f in report.get("findings", ()) if f.get("rating") in _NONCONFORMING]
+    if found and all(level == HIGH for level in levels):
+        message = f"The overall maturity is high only without any non-conformity; there is {shown(found[0])}."
+        yield FieldError("maturity", "maturity_contradicts", message)
 
 
 def statement_faults(report: Report, facts: Facts) -> Iterator[FieldError]:

@@ -1,4 +1,8 @@
-"""Checks that the standard version of a report is known, and open on the day for this kind of audit."""
+"""Checks that the standard version of a report is known, and was open for this kind of audit on the audit's days.
+
+A version is closed by the audit's date, not by that of report or decision: certificate 326 was issued on V2 half a year
+after V2 had closed, and an audit firm says that audits from that day on need V3 (ADR 35).
+"""
 
 from collections.abc import Iterator
 
@@ -18,10 +22,9 @@ def standard_faults(report: Report, facts: Facts) -> Iterator[FieldError]:
         yield FieldError("standard", "unknown_standard", f"{shown(name)} is no standard version that is known here.")
         return
     audit_type = choice(AuditType, report.get("audit_type"))
-    on = facts.judged_on
-    if audit_type is not None and on is not None and not facts.standard.is_open(audit_type, on):
+    days = sorted(day for day in (report.get("audited_from"), report.get("audited_until")) if day is not None)
+    if audit_type is not None and days and not facts.standard.is_open(audit_type, days[0], days[-1]):
         until = facts.standard.open_until(audit_type)
         window = f"from {facts.standard.certifiable_from}" + (f" until {until}" if until else "")
-        kind = audit_type.value
-        message = f"{name} is open for audits of the kind {kind} {window}; {on} is outside."
+        message = f"{name} is open for audits of the kind {audit_type.value} that take place {window}."
         yield FieldError("standard", "standard_not_open", message)

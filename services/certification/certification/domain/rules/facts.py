@@ -20,7 +20,7 @@ VOCABULARY = {
     "decided_before_audit_ended": "whether the date of the decision lies before the last day on site",
     "standard": "code and version of the standard",
     "standard_code": "code of the standard",
-    "standard_window": "open, closed or not yet open for certification on the date of the decision",
+    "standard_window": "open, closed or not yet open for certification on the last day on site",
     "activities": "supply chain activities in scope",
     "criteria_rated": "number of criteria that have a rating",
     "rating_disagreements": "number of grave ratings whose count differs from the non-conformities listed",
@@ -113,7 +113,7 @@ def gather(
         "decided_before_audit_ended": on < audit.audited_until,
         "standard": standard_name(audit.standard),
         "standard_code": audit.standard.code,
-        "standard_window": _window(audit, on),
+        "standard_window": _window(audit),
         "activities": list(audit.scope.activities),
         "criteria_rated": sum(audit.ratings.values()),
         "team_size": len(audit.team),
@@ -133,7 +133,7 @@ def next_change_on(audit: Audit, member: Member, today: datetime.date) -> dateti
     """The next day on which a guard may judge otherwise by the calendar alone, if there is one; imports have none."""
     if audit.history is not None:
         return None
-    days = [day for day in (audit.standard_open_from, member.status.effective_on, audit.audited_until) if day > today]
+    days = [day for day in (member.status.effective_on, audit.audited_until) if day > today]
     return min(days, default=None)
 
 
@@ -171,7 +171,9 @@ def _criteria(found: list[Nonconformity]) -> tuple[str, ...]:
     return tuple(one.criterion for one in found)
 
 
-def _window(audit: Audit, on: datetime.date) -> str:
+def _window(audit: Audit) -> str:
+    """On the audit's last day: when report, acceptance and decision follow changes nothing (ADR 35)."""
+    on = audit.audited_until
     if on < audit.standard_open_from:
         return "not yet open"
     return "closed" if audit.standard_open_until and on > audit.standard_open_until else "open"
