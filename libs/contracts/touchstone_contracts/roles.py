@@ -11,6 +11,10 @@ ALL = (SECRETARIAT, REGISTRAR, ASSESSOR, MEMBER, OPERATOR)
 MEMBER_OF_KEY = "touchstone:roles"
 """The member of a JWKS entry, a list, that names the only roles in which its key may sign; without it: in all."""
 
+PARTY_OF_KEY = "touchstone:party"
+"""The member of a JWKS entry, `{"cab": ID}` or `{"member": ID}`, that names the only party for which its key may sign;
+without it: for all."""
+
 PUBLIC = ("public",)
 """Allows a call without a token: for reading the public register, and nothing else."""
 

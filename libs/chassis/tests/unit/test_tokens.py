@@ -417,3 +417,25 @@ def test_a_key_for_no_role_proves_nobody(verifier: Verifier, jwks: pathlib.Path)
     write_jwks(jwks, public(KEY, "k1", **{"touchstone:roles": []}))
 
     assert "not for this role" in refusal(verifier, signed())
+
+
+def test_a_key_for_one_body_proves_nobody_who_speaks_for_another(verifier: Verifier, jwks: pathlib.Path):
+    limited = public(STRANGER, "k2", **{"touchstone:party": {"cab": "dnv"}})
+    write_jwks(jwks, public(KEY, "k1"), limited)
+    header = {"alg": "Ed25519", "kid": "k2"}
+
+    assert verifier.verify(signed(STRANGER, header, role="assessor", cab="dnv")).cab == "dnv"
+    for other in ({"role": "assessor", "cab": "ecv"}, {"role": "member", "member": "dnv"}, {"role": "secretariat"}):
+        assert "not for this party" in refusal(verifier, signed(STRANGER, header, **other))
+    assert verifier.verify(signed(role="assessor", cab="ecv")).cab == "ecv"
+
+
+@pytest.mark.parametrize(
+    "named",
+    [None, "dnv", {}, {"cab": "dnv", "member": "m"}, {"body": "dnv"}, {"cab": 1}, {"cab": " "}, [["cab", "dnv"]]],
+)
+def test_a_party_of_a_key_that_cannot_be_read_does_not_count_as_all(jwks: pathlib.Path, named: Any):
+    write_jwks(jwks, public(KEY, "k1", **{"touchstone:party": named}))
+
+    with pytest.raises(UnusableKeys):
+        Verifier(jwks, "touchstone", ["asi"])

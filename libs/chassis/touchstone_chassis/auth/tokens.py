@@ -51,6 +51,7 @@ class _PublicKey:
     key: OKPKey
     issuer: str | None  # a key that names its issuer vouches for no other
     roles: frozenset[str] | None = None  # nor one that names roles for a caller in another
+    party: dict[str, str] | None = None  # nor one that names a body or a member for whoever speaks for another
 
 
 class Verifier:
@@ -105,6 +106,8 @@ class Verifier:
         caller = _caller(claims)
         if key.roles is not None and caller.role not in key.roles:
             raise Unauthenticated("The token's key is not for this role.")
+        if key.party is not None and key.party != {PARTY_CLAIMS.get(caller.role): caller.party}:
+            raise Unauthenticated("The token's key is not for this party.")
         return caller, expires_at
 
     def _signed_claims(self, token: str) -> tuple[dict[str, Any], _PublicKey]:
@@ -217,7 +220,9 @@ def _read_keys(path: str) -> dict[str, _PublicKey]:
         keys = [entry for entry in listed if entry.get("kty") == "OKP" and entry.get("crv") == "Ed25519"]
         if any("d" in entry for entry in keys):
             raise UnusableKeys(f"{path} holds a private key; services need the public keys only.")
-        by_kid = {_kid(entry): _PublicKey(_key(entry), entry.get("iss"), _roles(entry)) for entry in keys}
+        by_kid = {
+            _kid(entry): _PublicKey(_key(entry), entry.get("iss"), _roles(entry), _party(entry)) for entry in keys
+        }
     except OSError as error:
         raise UnusableKeys(f"{path}: {error.strerror}") from error
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, JoseError) as error:
@@ -240,6 +245,17 @@ def _roles(entry: dict[str, Any]) -> frozenset[str] | None:
     if not isinstance(named, list) or not all(isinstance(role, str) for role in named):
         raise ValueError(roles.MEMBER_OF_KEY)
     return frozenset(named)
+
+
+def _party(entry: dict[str, Any]) -> dict[str, str] | None:
+    if roles.PARTY_OF_KEY not in entry:
+        return None
+    named = entry[roles.PARTY_OF_KEY]
+    if not isinstance(named, dict) or len(named) != 1 or not named.keys() <= set(PARTY_CLAIMS.values()):
+        raise ValueError(roles.PARTY_OF_KEY)
+    if not all(is_name(id) for id in named.values()):
+        raise ValueError(roles.PARTY_OF_KEY)
+    return named
 
 
 def _kid(entry: dict[str, Any]) -> str:

@@ -304,7 +304,7 @@ def test_token_prints_the_token_alone_and_keys_list_shows_no_secret():
 
     assert claims_of(token.strip())["member"] == "m"
     assert token.count("\n") == 1
-    assert [set(key) for key in json.loads(listed)] == [{"kid", "iss", "kty", "crv", "roles"}]
+    assert [set(key) for key in json.loads(listed)] == [{"kid", "iss", "kty", "crv", "roles", "party"}]
 
 
 def test_a_token_that_no_service_would_take_is_refused():

@@ -179,3 +179,38 @@ def test_the_command_makes_a_key_for_the_roles_that_it_is_told_and_lists_them(tm
 
     assert made.exit_code == 0, made.output
     assert [key["roles"] for key in json.loads(listed.output)] == ["operator, registrar"]
+
+
+def test_a_key_for_one_body_says_so_in_both_halves_and_signs_for_no_other(made: keys.KeyFiles, tmp_path: pathlib.Path):
+    limited = keys.init("asi", tmp_path / "dnv.json", made.jwks_path, party=("cab", "dnv"))
+
+    listed = [(key.get("touchstone:roles"), key.get("touchstone:party")) for key in keys.public_keys(made.jwks_path)]
+    assert listed == [(None, None), (["assessor"], {"cab": "dnv"})]
+    assert sign(keys.load(limited.private_path), "s", "assessor", cab="dnv")
+    with pytest.raises(TokenUnsignable, match="dnv alone"):
+        sign(keys.load(limited.private_path), "s", "assessor", cab="ecv")
+
+
+@pytest.mark.parametrize(
+    ("party", "roles"), [(("body", "dnv"), None), (("cab", ""), None), (("cab", "dnv"), ["operator"])]
+)
+def test_a_key_for_a_party_that_nobody_speaks_for_is_not_made(
+    tmp_path: pathlib.Path, party: tuple[str, str], roles: list[str] | None
+):
+    with pytest.raises(KeyUnusable, match="one body"):
+        keys.init("asi", tmp_path / "k.json", tmp_path / "jwks.json", party=party, roles=roles)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_makes_a_key_for_one_party_and_lists_it(tmp_path: pathlib.Path):
+    jwks = ["--jwks", str(tmp_path / "jwks.json"), "--json"]
+    init = ["keys", "init", "--private", str(tmp_path / "k.json"), *jwks]
+
+    both = CliRunner().invoke(app, [*init, "--body", "dnv", "--member", "qatalum"])
+    made = CliRunner().invoke(app, [*init, "--member", "qatalum"])
+    listed = CliRunner().invoke(app, ["keys", "list", *jwks])
+
+    assert both.exit_code != 0
+    assert made.exit_code == 0, made.output
+    assert [(key["roles"], key["party"]) for key in json.loads(listed.output)] == [("member", "member qatalum")]

@@ -15,6 +15,7 @@ from joserfc.jwk import OKPKey
 
 from touchstone.reading import Unreadable, json_of, read_text
 from touchstone_contracts import roles as known_roles
+from touchstone_contracts.callers import PARTY_CLAIMS, is_name
 from touchstone_contracts.services import SERVICE_OF_KEY
 
 DEFAULT_ISSUER = "touchstone-dev"
@@ -33,6 +34,8 @@ class SigningKey:
     key: OKPKey = dataclasses.field(repr=False)
     roles: tuple[str, ...] | None = None
     """In which roles alone it may sign; None: in all."""
+    party: tuple[str, str] | None = None
+    """For which body (`cab`) or member alone it may sign; None: for all."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,19 +62,32 @@ def _expanded(path: pathlib.Path) -> pathlib.Path:
 
 
 def init(
-    issuer: str, private_path: pathlib.Path, jwks_path: pathlib.Path, *, roles: Collection[str] | None = None
+    issuer: str,
+    private_path: pathlib.Path,
+    jwks_path: pathlib.Path,
+    *,
+    roles: Collection[str] | None = None,
+    party: tuple[str, str] | None = None,
 ) -> KeyFiles:
     """Make a key pair: the private key into a new file with mode 0600, the public key added to the JWKS file.
 
-    With `roles` services take no token in another role that this key signed. Raises KeyUnusable when there is no such
-    role, when the private key's file exists, or when git could pick it up: it must stand outside every work tree, or
-    be ignored there.
+    With `roles` services take no token in another role that this key signed, and with `party` (`cab` or `member`, and
+    its id) none of somebody who speaks for another. Raises KeyUnusable when there is no such role, when no role speaks
+    for the party, when the private key's file exists, or when git could pick it up: it must stand outside every work
+    tree, or be ignored there.
     """
     if roles is not None and (not roles or set(roles) - set(known_roles.ALL)):
         raise KeyUnusable(f"A key is for one or more of the roles {', '.join(known_roles.ALL)}.")
-    return _init(
-        {"iss": issuer} | ({} if roles is None else {known_roles.MEMBER_OF_KEY: list(roles)}), private_path, jwks_path
-    )
+    about: dict[str, Any] = {"iss": issuer}
+    if party is not None:
+        speaking = [role for role, claim in PARTY_CLAIMS.items() if claim == party[0]]
+        if not speaking or not is_name(party[1]) or (roles is not None and set(roles) != set(speaking)):
+            raise KeyUnusable("A key is for one body, in the role assessor, or for one member, in the role member.")
+        about[known_roles.PARTY_OF_KEY] = dict([party])
+        roles = speaking
+    if roles is not None:
+        about[known_roles.MEMBER_OF_KEY] = list(roles)
+    return _init(about, private_path, jwks_path)
 
 
 def init_service(service: str, private_path: pathlib.Path, jwks_path: pathlib.Path) -> KeyFiles:
@@ -105,7 +121,8 @@ def load(private_path: pathlib.Path) -> SigningKey:
             raise KeyUnusable(f"{path} is not the private half of an Ed25519 key.")
         named = stored.get(known_roles.MEMBER_OF_KEY)
         issuer = stored.get("iss", DEFAULT_ISSUER)
-        return SigningKey(issuer, stored["kid"], key, None if named is None else tuple(named))
+        party = next(iter(stored.get(known_roles.PARTY_OF_KEY, {}).items()), None)
+        return SigningKey(issuer, stored["kid"], key, None if named is None else tuple(named), party)
     except OSError as error:
         raise KeyUnusable(f"{path}: {error.strerror}") from error
     except Unreadable as error:

@@ -36,6 +36,8 @@ def sign(
     party = _party(role, cab, member)
     if key.roles is not None and role not in key.roles:
         raise TokenUnsignable(f"This key is for the roles {', '.join(key.roles)} alone.")
+    if key.party is not None and party != dict([key.party]):
+        raise TokenUnsignable(f"This key is for the {key.party[0]} {key.party[1]} alone.")
     for name in (subject, issuer or key.issuer, *party.values()):
         if not is_name(name):
             raise TokenUnsignable("Who is calling, for whom and by which issuer: one visible line for each.")

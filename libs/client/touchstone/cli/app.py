@@ -33,7 +33,7 @@ from touchstone.cli.watch_view import show_events
 from touchstone.reading import Unreadable, json_of, read_text
 from touchstone.rpc.client import MalformedReply, NoAnswer
 from touchstone_contracts.errors import Refusal
-from touchstone_contracts.roles import MEMBER_OF_KEY
+from touchstone_contracts.roles import MEMBER_OF_KEY, PARTY_OF_KEY
 from touchstone_contracts.services import SERVICES
 
 app = typer.Typer(
@@ -238,6 +238,10 @@ def keys_init(
     roles: Annotated[
         str | None, typer.Option(metavar="ROLE[,ROLE]", help="The only roles in which it may sign; default: all.")
     ] = None,
+    body: Annotated[
+        str | None, typer.Option(metavar="BODY", help="The only certification body for which it may sign.")
+    ] = None,
+    member: Annotated[str | None, typer.Option(metavar="MEMBER", help="The only member for which it may sign.")] = None,
     service: Annotated[
         str | None,
         typer.Option(metavar="SERVICE", help="Not an issuer's: the key with which this service signs events."),
@@ -250,7 +254,11 @@ def keys_init(
         made = keys.init_service(service, private or _private_path(f"{service}.events"), jwks or event_keys_path())
     else:
         named = None if roles is None else [role.strip() for role in roles.split(",")]
-        made = keys.init(issuer, private or _private_path(issuer), jwks or jwks_path(), roles=named)
+        parties = [(claim, id) for claim, id in (("cab", body), ("member", member)) if id is not None]
+        if len(parties) > 1:
+            raise keys.KeyUnusable("A key is for one party: name a body, or a member.")
+        party = parties[0] if parties else None
+        made = keys.init(issuer, private or _private_path(issuer), jwks or jwks_path(), roles=named, party=party)
     shown = {"issuer": made.issuer, "kid": made.kid, "private": str(made.private_path), "jwks": str(made.jwks_path)}
     session.output.answer("made a key pair", shown)
 
@@ -263,6 +271,7 @@ def keys_list(session: Offline, jwks: Annotated[pathlib.Path | None, typer.Optio
     shown = [
         {name: key.get(name) for name in ("kid", "iss", "kty", "crv")}
         | {"roles": ", ".join(key.get(MEMBER_OF_KEY) or ["all"])}
+        | {"party": " ".join(next(iter(key.get(PARTY_OF_KEY, {}).items()), ("all",)))}
         for key in keys.public_keys(path)
     ]
     if session.as_json:
