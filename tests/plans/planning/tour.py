@@ -66,11 +66,18 @@ class Tour:
         self.system, self.scheme = system, scheme
         self.letters: dict[str, dict[str, Any]] = {}
 
+    def a_mandate_ends(self) -> None:
+        order = {"rule_set": 1, "standards": [{"code": "PS", "version": "2.0"}], "mandate_id": "short-lived"}
+        days = {"valid_from": "2018-01-01", "valid_until": "2099-12-31"}
+        self.call(SECRETARIAT, "certification.sign_mandate", **order, **days)
+        self.call(SECRETARIAT, "certification.end_mandate", mandate_id="short-lived", reason="Signed by mistake.")
+
     def run(self) -> None:
         self.no_mandate_yet()
         self.call(SECRETARIAT, "certification.publish_rule_set", document=a_later_rule_set())
         self.call(SECRETARIAT, "assessment.publish_standard", document=a_later_standard())
         self.call(SECRETARIAT, "membership.publish_obligations", document=later_obligations())
+        self.a_mandate_ends()
         self.finished = self.a_certificate()
         self.refused_and_held()
         self.waits_for_its_member()

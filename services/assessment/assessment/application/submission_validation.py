@@ -26,6 +26,8 @@ from touchstone_contracts.errors import FieldError, InvalidReport
 from touchstone_contracts.field_errors import ERRORS_MAX, counted
 from touchstone_contracts.values import History
 
+PUBLISHED_NUMBER_MAX = 99_999
+"""The scheme's own numbers are below 1,000 (409 in 2025), a sandbox's begin at 10,001: beyond is a slip (design)."""
 FURTHEST_AHEAD = datetime.timedelta(hours=14)
 """Of all time zones: a day of an audit is one of its site, and may have ended there while it lasts in UTC."""
 
@@ -151,6 +153,9 @@ def _history_faults(history: History, today: datetime.date) -> list[FieldError]:
     if history.issued_on > today:
         message = f"{history.issued_on} is still to come: only the past is imported."
         wrong.append(FieldError("history.issued_on", "date_order", message))
+    if history.number is not None and history.number > PUBLISHED_NUMBER_MAX:
+        message = f"{history.number} is no published number: the next certificates would go on from there for good."
+        wrong.append(FieldError("history.number", "number_too_high", message))
     if history.certified_since is not None and history.certified_since > history.issued_on:
         message = "An unbroken certification cannot begin after the day of issue."
         wrong.append(FieldError("history.certified_since", "date_order", message))

@@ -97,7 +97,7 @@ class HistorySchema(Schema):
     """What the registrar states of a certificate that was issued before this register kept records."""
 
     issued_on = Day(required=True)
-    number = fields.Integer(strict=True, allow_none=True, load_default=None, validate=validate.Range(1, 99_999))
+    number = fields.Integer(strict=True, allow_none=True, load_default=None, validate=validate.Range(1, 10**9))
     certified_since = Day(allow_none=True, load_default=None)
     source = Text(1_000, required=True)
     notify = Truth(load_default=False)

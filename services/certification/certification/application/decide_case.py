@@ -93,6 +93,7 @@ class CaseDecision:
             *Members.queries_of(case.audit.member_id),
             Cases.query_others(case),
             Certificates.query_counter(),
+            *terms.mandate_cache.questions(case.audit),
         )
         rules = self._rule_sets.in_force(decision_day(case.audit, terms.today), terms.rule_set_cache)
         around = self._look_around(case, terms, rules)

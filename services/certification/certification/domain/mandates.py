@@ -6,6 +6,7 @@ import enum
 from collections.abc import Iterable
 
 from certification.domain.audits import Audit, standard_name, took_part
+from touchstone_contracts.errors import IllegalTransition
 
 
 class Decider(enum.Enum):
@@ -18,7 +19,8 @@ class Decider(enum.Enum):
 class Mandate:
     """The Secretariat's order that a rule set decides on the named standards while the mandate is valid.
 
-    `standards` are names such as `PS 3.0`; the days are inclusive.
+    `standards` are names such as `PS 3.0`; the days are inclusive. One that was ended, by whom and why, decides nothing
+    from that moment on; what it has decided stays.
     """
 
     id: str
@@ -28,10 +30,25 @@ class Mandate:
     valid_until: datetime.date
     signed_by: str
     signed_at: datetime.datetime
+    ended_at: datetime.datetime | None = None
+    ended_by: str | None = None
+    end_reason: str | None = None
     version: int = 0
 
+    def end(self, *, by: str, reason: str, at: datetime.datetime) -> "Mandate":
+        """The mandate as it is then. Raises IllegalTransition for one that decides nothing any more."""
+        if self.ended_at is not None:
+            raise IllegalTransition(f"{self.id} was ended by {self.ended_by} already.")
+        if self.valid_until < at.date():
+            raise IllegalTransition(f"{self.id} was valid until {self.valid_until}: there is nothing to end.")
+        return dataclasses.replace(self, ended_at=at, ended_by=by, end_reason=reason)
+
+    def lasts_beyond(self, day: datetime.date) -> bool:
+        """Whether it is in force on that day, or may come into force later."""
+        return self.ended_at is None and day <= self.valid_until
+
     def covers(self, audit: Audit, *, rule_set: int, day: datetime.date) -> bool:
-        in_time = self.valid_from <= day <= self.valid_until
+        in_time = self.valid_from <= day and self.lasts_beyond(day)
         return in_time and self.rule_set == rule_set and standard_name(audit.standard) in self.standards
 
 

@@ -1,4 +1,4 @@
-"""Mandates: the Secretariat orders that a rule set decides."""
+"""Mandates: the Secretariat orders that a rule set decides, and ends such an order."""
 
 import uuid
 from typing import Any
@@ -7,13 +7,13 @@ from certification.domain.audits import standard_name
 from certification.domain.mandates import Mandate
 from certification.domain.rules.rule_set import DECISION_TABLE
 from certification.presenters import mandates as present
-from certification.schemas.mandates import SignMandate
+from certification.schemas.mandates import EndMandate, SignMandate
 from certification.storage.jobs import Jobs
 from certification.storage.mandates import Mandates
 from certification.storage.rule_sets import RuleSets
 from touchstone_chassis.api import Stored, command
 from touchstone_contracts.callers import Caller
-from touchstone_contracts.errors import AlreadyExists, FieldError, InvalidRequest
+from touchstone_contracts.errors import AlreadyExists, FieldError, InvalidRequest, NotFound
 from touchstone_contracts.field_errors import counted
 from touchstone_contracts.roles import SECRETARIAT
 
@@ -45,6 +45,18 @@ class MandateEntrypoints:
         )
         if self.mandates.get(mandate.id) is not None:
             raise AlreadyExists(f"There is a mandate {mandate.id} already.")
-        self.mandates.add(mandate)
+        self.mandates.save(mandate)
         self.jobs.wake_for(mandate, now=now)
         return present.mandate(mandate)
+
+    @command(EndMandate(), roles=(SECRETARIAT,))
+    def end_mandate(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """From now on the mandate decides nothing; what it has decided stays. Undecided cases wait for a person or
+        another mandate. Errors: not_found, illegal_transition where it was ended already or is over.
+        """
+        mandate = self.mandates.get(request["mandate_id"])
+        if mandate is None:
+            raise NotFound(f"There is no mandate {request['mandate_id']}.")
+        ended = mandate.end(by=caller.subject, reason=request["reason"], at=self.clock.now())
+        self.mandates.save(ended)
+        return present.mandate(ended)

@@ -15,4 +15,7 @@ def mandate(given: Mandate) -> dict[str, Any]:
         "valid_until": given.valid_until.isoformat(),
         "signed_by": given.signed_by,
         "signed_at": given.signed_at.isoformat(),
+        "ended_at": given.ended_at.isoformat() if given.ended_at else None,
+        "ended_by": given.ended_by,
+        "end_reason": given.end_reason,
     }

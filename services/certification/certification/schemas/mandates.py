@@ -1,11 +1,11 @@
-"""The form of a mandate that is signed."""
+"""The form of a mandate that is signed, and of its end."""
 
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from certification.schemas.fields import CODE_LENGTH_MAX
-from touchstone_contracts.fields import Text, identifier
+from touchstone_contracts.fields import REASON_LENGTH_MAX, Text, identifier
 from touchstone_contracts.moments import Day
 from touchstone_contracts.values import Standard
 
@@ -32,3 +32,8 @@ class SignMandate(Schema):
     def check_days(self, data: dict, **_: Any) -> None:
         if data["valid_until"] < data["valid_from"]:
             raise ValidationError("Lies before valid_from.", "valid_until")
+
+
+class EndMandate(Schema):
+    mandate_id = identifier(required=True)
+    reason = Text(REASON_LENGTH_MAX, lines=True, required=True)

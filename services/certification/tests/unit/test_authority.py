@@ -125,3 +125,50 @@ def test_a_decided_and_an_unknown_case_are_not_decided_again(ready: Any, build: 
         ready.call("decide_case", {"case_id": "body.r-1"})
     with pytest.raises(NotFound):
         ready.call("decide_case", {"case_id": "body.r-2"})
+
+
+def end(office: Any, mandate_id: str = "mandate-1") -> Any:
+    return office.call("end_mandate", {"mandate_id": mandate_id, "reason": "New rules."})
+
+
+def test_a_mandate_that_was_ended_decides_nothing_more_though_it_was_read_before(office: Any, build: Any) -> None:
+    office.deliver(build.recorded())
+    office.sign_mandate()
+    office.deliver(build.accepted())
+
+    ended = end(office)
+    office.deliver(build.accepted(audit_id="body.r-2", entity=build.place("works-2")))
+    office.run_due()
+
+    assert (ended["ended_by"], ended["end_reason"], ended["ended_at"][:10]) == (
+        "secretariat-1",
+        "New rules.",
+        "2026-11-22",
+    )
+    assert (office.case()["state"], office.case("body.r-2")["state"]) == ("decided", "awaiting_decision")
+    assert office.case("body.r-2")["waits"]["for"] == "decision"
+
+
+def test_after_the_end_of_one_another_mandate_decides(office: Any, build: Any) -> None:
+    office.deliver(build.recorded())
+    office.sign_mandate()
+    office.deliver(build.accepted())
+    end(office)
+
+    office.sign_mandate(mandate_id="mandate-2")
+    office.deliver(build.accepted(audit_id="body.r-2", entity=build.place("works-2")))
+
+    assert office.case("body.r-2")["decision"]["decider"] == {"kind": "mandate", "id": "mandate-2"}
+
+
+def test_an_end_without_effect_is_refused(office: Any) -> None:
+    office.sign_mandate()
+    office.sign_mandate(mandate_id="mandate-2", valid_until="2026-11-21")
+    end(office)
+
+    with pytest.raises(IllegalTransition, match="was ended by"):
+        end(office)
+    with pytest.raises(IllegalTransition, match="was valid until 2026-11-21"):
+        end(office, "mandate-2")
+    with pytest.raises(NotFound):
+        end(office, "mandate-3")

@@ -7,7 +7,7 @@ import pytest
 
 from touchstone_contracts.values import Scope
 
-AT_ONCE = "rule_sets/members/member_standings/cases/sequences"
+AT_ONCE = "rule_sets/members/member_standings/cases/sequences/mandates"
 """The third until 0.1 is gone: its membership tells stories alone."""
 NEXT_DAY = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
 
@@ -33,7 +33,7 @@ def test_opening_the_first_case_of_an_entity_reads_the_day_s_rules_its_member_an
     first = reads_of(ready, build.accepted())
     next_one = build.accepted(audit_id="body.r-2", entity=build.place("works-2"))
 
-    assert first == [AT_ONCE, "rule_sets", "mandates"]  # which one, and what it says
+    assert first == [AT_ONCE.removesuffix("/mandates"), "rule_sets", "mandates"]  # which one, and what it says
     assert reads_of(ready, next_one) == [AT_ONCE]
     assert ready.case("body.r-2")["decision"]["decider"] == {"kind": "mandate", "id": "mandate-1"}
 
