@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from certification.application import wake_cases as waking
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import AlreadyExists, DecisionNotImpartial, IllegalTransition, NotFound
 from touchstone_contracts.values import PlanState
@@ -79,9 +80,12 @@ def test_a_mandate_for_another_standard_or_another_time_does_not_decide(
     assert office.case()["state"] == "awaiting_decision"
 
 
-def test_signing_a_mandate_decides_the_cases_that_waited_for_one(office: Any, build: Any) -> None:
+def test_signing_a_mandate_decides_the_cases_that_waited_for_one(
+    office: Any, build: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waking, "WOKEN_AT_ONCE_MAX", 5)
     office.deliver(build.recorded())
-    for n in range(105):
+    for n in range(12):
         entity = type(build.accepted().entity)(id=f"works-{n}", name="Works", country="NO")
         office.deliver(build.accepted(audit_id=f"body.r-{n}", entity=entity))
     office.run_due()
@@ -89,8 +93,8 @@ def test_signing_a_mandate_decides_the_cases_that_waited_for_one(office: Any, bu
     office.sign_mandate()
     office.run_due()
 
-    assert len(office.events("CertificateIssued")) == 105
-    assert len({event.number for event in office.events()}) == 105
+    assert len(office.events("CertificateIssued")) == 12
+    assert len({event.number for event in office.events()}) == 12
 
 
 def test_a_mandate_decides_from_its_first_day(office: Any, build: Any) -> None:
