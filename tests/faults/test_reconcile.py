@@ -281,7 +281,9 @@ def test_whatever_is_falsified_is_told_once_in_each_report_until_it_is_put_back(
 def a_held_report(world: World) -> dict[str, Any]:
     """One with a major nonconformity whose plan nobody approved yet: its case is held until the plan is due."""
     report, _ = a_report(world, 2)
-    due_on = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=30)
+    ended_on = datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=2)
+    due_on = ended_on + datetime.timedelta(days=28)
+    report |= {"audited_from": ended_on.isoformat(), "audited_until": ended_on.isoformat()}
     for finding in [f for f in report["findings"] if f["rating"] == "major_nonconformity"]:
         finding["plan"] = {"state": "submitted", "due_on": due_on.isoformat()}
     return report

@@ -48,6 +48,7 @@ def a_report(world: World, index: int) -> tuple[dict[str, Any], str]:
     due_on = report["audited_until"]
     for finding in [f for f in report["findings"] if f["rating"] == "conformance"][:majors]:
         finding |= {"rating": "major_nonconformity", "plan": {"state": "approved", "due_on": due_on}}
+    report["recommendation"] = {0: "certify", 1: "certify_provisionally", 4: "do_not_certify"}[majors]
     return report, "refused" if majors == 4 else "issued"
 
 

@@ -495,8 +495,10 @@ def _contacts(notices: Iterable[Mapping[str, Any]]) -> set[str]:
 
 
 def with_open_plans(report: dict[str, Any]) -> dict[str, Any]:
-    """The report with plans that nobody approved yet, due in a month."""
-    due_on = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=30)
+    """The report, of an audit of these days, with plans that nobody approved yet, due in four weeks."""
+    ended_on = datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=2)
+    due_on = ended_on + datetime.timedelta(days=28)
+    report |= {"audited_from": ended_on.isoformat(), "audited_until": ended_on.isoformat()}
     for finding in [f for f in report["findings"] if "plan" in f]:
         finding["plan"] = {"state": "submitted", "due_on": due_on.isoformat()}
     return report
