@@ -18,6 +18,7 @@ from touchstone_devkit.processes.ports import free_ports
 SERVICE = """
 import os
 import eventlet
+import structlog
 from marshmallow import Schema, fields
 from nameko.extensions import DependencyProvider
 from touchstone_chassis.api import query
@@ -47,6 +48,7 @@ class Toy:
 
     @query(Seconds(), roles=PUBLIC)
     def slow(self, request, caller):
+        structlog.get_logger().info("slow_begun")
         eventlet.sleep(request["seconds"])
         return self.settings["greeting"]
 
@@ -138,7 +140,7 @@ def test_a_log_line_is_json_and_the_start_says_no_secret(start: Any) -> None:
 def test_a_signal_lets_the_call_under_way_finish(start: Any, caller: Caller, signum: int) -> None:
     process = start().until_ready()
     caller.send("slow", seconds=1)
-    eventually(caller.taken)
+    eventually(lambda: process.logged("slow_begun"))
 
     process.signal(signum)
 
@@ -150,7 +152,7 @@ def test_a_signal_lets_the_call_under_way_finish(start: Any, caller: Caller, sig
 def test_a_service_that_drains_is_live_but_not_ready(start: Any, caller: Caller) -> None:
     process = start().until_ready()
     caller.send("slow", seconds=3)
-    eventually(caller.taken)
+    eventually(lambda: process.logged("slow_begun"))
 
     process.signal()
 
@@ -162,7 +164,7 @@ def test_a_service_that_drains_is_live_but_not_ready(start: Any, caller: Caller)
 def test_work_that_outlasts_the_limit_is_cut_off_and_delivered_again(start: Any, caller: Caller) -> None:
     process = start(DRAIN_S="1").until_ready()
     caller.send("slow", seconds=60)
-    eventually(caller.taken)
+    eventually(lambda: process.logged("slow_begun"))
     began = time.monotonic()
 
     process.signal()
@@ -198,7 +200,7 @@ def test_a_handler_that_never_gives_way_is_named_when_asked_for(start: Any, call
 def test_a_second_signal_ends_the_process_at_once(start: Any, caller: Caller) -> None:
     process = start().until_ready()
     caller.send("slow", seconds=60)
-    eventually(caller.taken)
+    eventually(lambda: process.logged("slow_begun"))
     began = time.monotonic()
 
     process.signal()
