@@ -31,11 +31,12 @@ from touchstone_contracts.envelope import _EnvelopeSchema, unwrap
 from touchstone_contracts.registry import REGISTRY
 from touchstone_contracts.services import SERVICES
 from touchstone_contracts.values import PlanState
+from touchstone_testing.examples import examples
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("touchstone_contracts", "touchstone_chassis", *SERVICES)
 EXAMPLES = sorted((Path(touchstone_contracts.__file__).parent / "examples").glob("*.json"))
-VALID, RANDOM, CHANGED = 12, 10, int(os.environ.get("TOUCHSTONE_FUZZ", "4"))
+VALID, RANDOM, CHANGED = 12, 10, int(os.environ.get("TOUCHSTONE_FUZZ", examples(4)))
 NOT_GENERATED = {
     "assessment.data.catalogue",
     "certification.data.rule_sets",
@@ -121,13 +122,21 @@ def outcome(call: Callable[[], Any]) -> Any:
 
 
 def exactly(value: Any) -> Any:
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None:
+        return kind, value
     if isinstance(value, dict):
-        return type(value), [(exactly(k), exactly(v)) for k, v in value.items()]
+        return kind, [(exactly(k), exactly(v)) for k, v in value.items()]
     if isinstance(value, (list, tuple)):
-        return type(value), [exactly(v) for v in value]
-    if dataclasses.is_dataclass(value):
-        return type(value), [exactly(getattr(value, field.name)) for field in dataclasses.fields(value)]
-    return type(value), repr(value)
+        return kind, [exactly(v) for v in value]
+    if names := attributes_of(kind):
+        return kind, [exactly(getattr(value, name)) for name in names]
+    return kind, repr(value)
+
+
+@functools.cache
+def attributes_of(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()
 
 
 @functools.cache

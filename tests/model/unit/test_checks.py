@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import datetime
+import functools
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from typing import Any
@@ -56,6 +57,11 @@ def system() -> Iterator[System]:
 
 @pytest.fixture
 def good() -> Picture:
+    return copy.deepcopy(a_good_day())
+
+
+@functools.cache
+def a_good_day() -> Picture:
     with System() as system:
         a_day(system)
         return picture_of(system)

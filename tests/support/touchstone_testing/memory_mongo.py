@@ -57,8 +57,8 @@ class MemoryDatabase:
         return {name: dict(collection.kept) for name, collection in self._collections.items()}
 
     def restore(self, snapshot: Snapshot) -> None:
-        for name, collection in self._collections.items():
-            collection.kept = dict(snapshot.get(name, {}))
+        for name in {*self._collections, *snapshot}:
+            self[name].kept = dict(snapshot.get(name, {}))
 
     def with_transaction(self, callback: Callable[[Any], Any], **_: Any) -> Any:
         """All that the callback writes, or nothing of it: the one session that there is."""

@@ -19,7 +19,7 @@ from touchstone_contracts.bookkeeping import DEADLINES, OUTBOX
 from touchstone_contracts.envelope import unwrap
 from touchstone_contracts.topology import ServiceTopology
 from touchstone_testing.event_keys import unsigned
-from touchstone_testing.memory_mongo import MemoryDatabase
+from touchstone_testing.memory_mongo import MemoryDatabase, Snapshot
 
 NOTHING_TO_NOTE = CompletionRecord()
 ORIGIN = Origin("cor-1")
@@ -73,9 +73,17 @@ def handlers_by_subject(service: type) -> Mapping[Any, Callable[..., Any]]:
 
 
 def migrate(database: MemoryDatabase, topology: ServiceTopology) -> None:
-    """Bring a new database to what a service starts with, as `touchstone provision` does."""
-    for version in sorted(topology.migrations):
-        topology.migrations[version](database)
+    """Bring a new database to what a service starts with, as `touchstone provision` does: once in a process, and from
+    then on by a copy of what came of it."""
+    database.restore(_migrated(tuple(sorted(topology.migrations.items()))))
+
+
+@functools.cache
+def _migrated(migrations: tuple[tuple[int, Callable[[Any], None]], ...]) -> Snapshot:
+    database = MemoryDatabase()
+    for _version, migration in migrations:
+        migration(database)
+    return database.snapshot()
 
 
 class MemoryService:

@@ -156,10 +156,13 @@ def any_of(hint: Any) -> st.SearchStrategy[Any]:
     return st.integers(-(2**53), 2**53) if hint is int else st.from_type(hint)
 
 
+SOUGHT = settings(max_examples=examples(2_000))
+
+
 def what_is_lost(newer: Any) -> Any:
     """The simplest event that is not the same after it was told in the older version; None when there is none."""
     try:
-        return find(any_of(newer), lambda event: newer.upcast(event.downcast()) != event)
+        return find(any_of(newer), lambda event: newer.upcast(event.downcast()) != event, settings=SOUGHT)
     except NoSuchExample:
         return None
 

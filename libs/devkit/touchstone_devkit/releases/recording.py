@@ -6,7 +6,6 @@ import importlib.metadata
 import importlib.resources
 import inspect
 import json
-import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +32,7 @@ FORMS = {
 }
 """What a method takes as it comes and reads by itself: service, name, and where its schema stands."""
 FILES = ("events.json", "services.json")
+ONE_LINE_MAX = 110
 
 
 def recorded() -> dict[str, Any]:
@@ -140,22 +140,25 @@ def write(folder: Path) -> None:
     parts = recorded().values()
     folder.mkdir(parents=True)
     for name, part in zip(FILES, parts, strict=True):
-        text = json.dumps(part, indent=1, ensure_ascii=False, sort_keys=True)
-        (folder / name).write_text(_compact(text) + "\n")
+        (folder / name).write_text(_written(part) + "\n")
 
 
-def _compact(text: str) -> str:
-    """Small objects and lists in one line: a line for each attribute, so that a difference is easy to read."""
-    previous = ""
-    while previous != text:
-        previous = text
-        text = re.sub(r"([\[{])\n\s+([^\[\]{}\n]*(?:\n\s+[^\[\]{}\n]*){0,40})\n\s+([\]}])", _joined, text)
-    return text
-
-
-def _joined(match: Any) -> str:
-    one_line = " ".join(line.strip() for line in match[2].splitlines())
-    return f"{match[1]}{one_line}{match[3]}" if len(one_line) <= 110 else match[0]
+def _written(value: Any, indent: str = "") -> str:
+    """As JSON, small objects and lists in one line: a line for each attribute, so that a difference is easy to read."""
+    inner = indent + " "
+    if isinstance(value, dict) and value:
+        parts = [f"{json.dumps(key, ensure_ascii=False)}: {_written(value[key], inner)}" for key in sorted(value)]
+        opening, closing = "{", "}"
+    elif isinstance(value, (list, tuple)) and value:
+        parts = [_written(one, inner) for one in value]
+        opening, closing = "[", "]"
+    else:
+        return json.dumps(value, ensure_ascii=False)
+    one_line = ", ".join(parts)
+    if len(one_line) <= ONE_LINE_MAX and not set(one_line) & set("[]{}\n"):
+        return f"{opening}{one_line}{closing}"
+    lines = f",\n{inner}".join(parts)
+    return f"{opening}\n{inner}{lines}\n{indent}{closing}"
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from assessment.domain.report_checks.checklist import faults as content_faults
 from assessment.domain.report_checks.facts import Facts
 from assessment.schemas.report_parsing import parse_report
 from assessment.service import AssessmentService
+from assessment.storage.standards import CatalogueCache
 from touchstone_contracts.bookkeeping import OUTBOX
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import FieldError
@@ -24,6 +25,8 @@ from touchstone_testing.memory_service import MemoryService
 
 NOW = datetime.datetime(2026, 11, 2, 9, tzinfo=datetime.UTC)
 CATALOGUE = load_catalogue()
+CATALOGUES = CatalogueCache()
+"""Of all offices: a catalogue is known by the hashes of what is in it."""
 STATEMENTS = (
     "information_true",
     "findings_evidence_based",
@@ -110,7 +113,7 @@ class Office(MemoryService):
     """The service, and callers of each role."""
 
     def __init__(self, **rules: Any) -> None:
-        super().__init__(AssessmentService, clock=Clock())
+        super().__init__(AssessmentService, clock=Clock(), catalogue_cache=CATALOGUES)
         self.correct(**rules)
         self.secretariat = Caller("secretariat-1", SECRETARIAT)
         self.registrar = Caller("registrar-1", REGISTRAR)

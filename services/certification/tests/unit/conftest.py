@@ -10,6 +10,7 @@ import pytest
 
 from certification.data import rule_sets
 from certification.service import CertificationService
+from certification.storage.rule_sets import RuleSetCache
 from touchstone_chassis.api import Lag
 from touchstone_chassis.unit_of_work.transaction import AlreadyProcessed, CompletionRecord
 from touchstone_chassis.unit_of_work.unit import UnitOfWork
@@ -20,6 +21,10 @@ from touchstone_testing.memory_service import MemoryService, done_with, handlers
 
 NOON = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
 SECRETARY = Caller(subject="secretariat-1", role="secretariat")
+
+
+RULE_SETS = RuleSetCache()
+"""Of all offices: a rule set is known by its hash."""
 
 
 class SetClock:
@@ -49,7 +54,8 @@ class Office(MemoryService):
     def __init__(self) -> None:
         self.clock = SetClock(NOON)
         settings, self.heartbeats = {"first_certificate_number": 10_001}, SetHeartbeats()
-        super().__init__(CertificationService, clock=self.clock, settings=settings, heartbeats=self.heartbeats)
+        provided = {"settings": settings, "heartbeats": self.heartbeats, "rule_set_cache": RULE_SETS}
+        super().__init__(CertificationService, clock=self.clock, **provided)
 
     def deliver(self, event: Any, sequence: int = 1, id: str | None = None) -> None:
         """Handle an event as the chassis does: a message id counts once."""

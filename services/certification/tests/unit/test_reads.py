@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from certification.storage.rule_sets import RuleSetCache
 from touchstone_contracts.values import Scope
 
 AT_ONCE = "rule_sets/members/member_standings/cases/sequences/mandates"
@@ -30,6 +31,7 @@ def reads_of(deliver_in: Any) -> Any:
 def test_opening_the_first_case_of_an_entity_reads_the_day_s_rules_its_member_and_whether_there_is_another(
     ready: Any, build: Any, reads_of: Any
 ) -> None:
+    ready.provided["rule_set_cache"] = RuleSetCache()
     first = reads_of(ready, build.accepted())
     next_one = build.accepted(audit_id="body.r-2", entity=build.place("works-2"))
 
