@@ -88,7 +88,7 @@ static: $(STAMP)
 	@echo '== import-linter' && $(BIN)/lint-imports
 
 fast: $(STAMP)
-	@echo '== unit, contract and architecture tests' && $(BIN)/python tests/run_all.py -q $(FAST_TESTS)
+	@echo '== unit, contract and architecture tests' && TOUCHSTONE_EXAMPLES=0.1 $(BIN)/python tests/run_all.py -q -m 'not other_pythons' $(FAST_TESTS)
 
 unit: $(STAMP) ## unit tests alone
 	@TOUCHSTONE_EXAMPLES=0.3 $(BIN)/python -m pytest -q $(wildcard libs/*/tests/unit services/*/tests/unit)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.other_pythons
+
 SCRIPT = Path(__file__).parents[1] / "any_day.py"
 
 

@@ -45,6 +45,8 @@ def test_is_handed_a_time(fixed_time):
 """
 
 
+pytestmark = pytest.mark.other_pythons
+
 SUPPORT = str(Path(__file__).parents[1] / "support")
 
 

@@ -193,6 +193,7 @@ def test_a_key_of_the_reconciler_for_every_role_is_seen() -> None:
     assert compose_problems(careless, DRAIN_S) == ["the reconciler's key signs for every role"]
 
 
+@pytest.mark.other_pythons
 def test_the_keys_are_made_once_and_the_reconcilers_is_for_operators_alone(tmp_path: Path) -> None:
     (command,) = COMPOSE["services"]["keys"]["command"]
     script = command.replace("$$", "$").replace("/var/lib/touchstone", str(tmp_path))

@@ -17,7 +17,9 @@ def named(table: str) -> set[Path]:
 def marked_long(files: dict[Path, str]) -> Iterator[Path]:
     """Those that use the mark anywhere."""
     for path, text in files.items():
-        if any(isinstance(node, ast.Attribute) and node.attr == "long" for node in ast.walk(ast.parse(text))):
+        if ".long" in text and any(
+            isinstance(node, ast.Attribute) and node.attr == "long" for node in ast.walk(ast.parse(text))
+        ):
             yield path
 
 

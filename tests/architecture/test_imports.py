@@ -128,6 +128,7 @@ def test_every_import_contract_holds(copied: Path) -> None:
     assert f"{len(contract_ids())} kept, 0 broken" in result.stdout
 
 
+@pytest.mark.other_pythons
 @pytest.mark.parametrize(("contract", "planted"), [*PLANTS.items(), *MORE_PLANTS], indirect=["planted"])
 def test_an_import_contract_sees_its_violation(planted: Path, contract: str) -> None:
     result = lint(planted, contract)

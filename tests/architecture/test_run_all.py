@@ -83,6 +83,7 @@ def run_parts(folder: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True)
 
 
+@pytest.mark.other_pythons
 def test_a_part_that_fails_fails_the_whole(tmp_path):
     (tmp_path / "test_good.py").write_text("def test_good(): pass")
     (tmp_path / "test_bad.py").write_text("def test_bad(): assert 0")
@@ -93,6 +94,7 @@ def test_a_part_that_fails_fails_the_whole(tmp_path):
     assert "FAILED test_bad.py" in done.stdout and " 1 failed, 1 passed, " in done.stdout.splitlines()[-1]
 
 
+@pytest.mark.other_pythons
 @pytest.mark.parametrize("death", ["os._exit(0)", "os._exit(1)", "os.kill(os.getpid(), 9)"])
 def test_a_part_that_dies_fails_the_whole_and_is_named_at_the_end(tmp_path, death):
     (tmp_path / "test_good.py").write_text("def test_good(): pass")

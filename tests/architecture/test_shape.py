@@ -37,8 +37,18 @@ _parsed = functools.cache(ast.parse)
 
 def function_lengths(source: str) -> dict[str, int]:
     """Lines of each function, from `def` to its last line, docstring and all."""
-    functions = [n for n in ast.walk(_parsed(source)) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    functions = [n for n in statements(_parsed(source)) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
     return {f"{f.name}:{f.lineno}": (f.end_lineno or 0) - f.lineno + 1 for f in functions}
+
+
+def statements(node: ast.AST) -> Iterator[ast.stmt]:
+    """All statements below, without looking into expressions, where none is."""
+    for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+        below = getattr(node, name, ())
+        for inner in below if isinstance(below, list) else ():
+            if isinstance(inner, ast.stmt):
+                yield inner
+            yield from statements(inner)
 
 
 def too_long(source: str, lines_max: int) -> bool:
@@ -53,7 +63,7 @@ def words_of(name: str) -> set[str]:
 def empty_names(source: str, module: str) -> list[str]:
     """Names of modules, classes and functions that say how a thing is made and not what it is."""
     kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    names = [module, *(n.name for n in ast.walk(_parsed(source)) if isinstance(n, kinds))]
+    names = [module, *(n.name for n in statements(_parsed(source)) if isinstance(n, kinds))]
     return [name for name in names if words_of(name) & EMPTY_WORDS]
 
 
@@ -78,7 +88,7 @@ def undocumented_entrypoints(source: str) -> list[str]:
 
 
 def _functions(source: str) -> Iterator[ast.FunctionDef]:
-    return (n for n in ast.walk(_parsed(source)) if isinstance(n, ast.FunctionDef))
+    return (n for n in statements(_parsed(source)) if isinstance(n, ast.FunctionDef))
 
 
 def _decorator(node: ast.expr) -> str:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SUPPORT = Path(__file__).parents[1] / "support"
 MODULE = """
 import eventlet
@@ -32,14 +34,17 @@ def kept_from_its_turn():
     lambda: eventlet.sleep(30), lambda: original("time").sleep(30), lambda: eventlet.spawn(busy).wait(),
     busy, busy_and_mean, deaf, kept_from_its_turn,
 ])
+@pytest.mark.other_pythons
 def test_long(wait):
     wait()
 
+@pytest.mark.other_pythons
 def test_short():
     eventlet.sleep(0.1)
 """
 
 
+@pytest.mark.other_pythons
 def test_one_that_takes_too_long_fails_and_the_others_run(tmp_path):
     (tmp_path / "test_them.py").write_text(MODULE)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "touchstone_testing.time_limit"]
