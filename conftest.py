@@ -7,6 +7,8 @@ eventlet.monkey_patch()
 import gc
 import os
 
+gc.disable()  # what is loaded now stays
+
 import pytest
 from hypothesis import settings
 
@@ -43,4 +45,5 @@ def pytest_collection_finish() -> None:
     """Look for garbage less often, and never at what is loaded by now: it stays."""
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(100_000)

@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 
 CHASSIS = "libs/chassis/tests/integration"
-LONG = ("libs/chassis", "tests/architecture", "tests/contract")
+LONG = ("libs/chassis", "tests/contract")
 HURTING = ["tests/faults", "tests/upgrade"]
 ALL = {
     "chassis": [CHASSIS],

@@ -36,7 +36,8 @@ from touchstone_testing.examples import examples
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("touchstone_contracts", "touchstone_chassis", *SERVICES)
 EXAMPLES = sorted((Path(touchstone_contracts.__file__).parent / "examples").glob("*.json"))
-VALID, RANDOM, CHANGED = 12, 10, int(os.environ.get("TOUCHSTONE_FUZZ", examples(4)))
+VALID, RANDOM = 12, examples(10)
+CHANGED = int(os.environ.get("TOUCHSTONE_FUZZ", examples(4)))
 NOT_GENERATED = {
     "assessment.data.catalogue",
     "certification.data.rule_sets",
