@@ -14,8 +14,9 @@ from touchstone_contracts.bookkeeping import DEAD_LETTERS
 from touchstone_devkit.system.runner import SERVICES, System
 
 _OUTCOME = re.compile(r'outcome="([^"]*)".*\} (\S+)')
-_OWN_BOOKS = {"dead_letters", "dead_letter_parts", "event_counts", "handled_counts", "heartbeats"}
-"""The first two grow with what is refused; that is what they are for. The others count good events, when they may."""
+_OWN_BOOKS = {"dead_letters", "dead_letter_parts", "event_counts", "handled_counts", "heartbeats", "starts"}
+"""The first two grow with what is refused; that is what they are for. The next three count good events, when they may;
+`starts` counts what the broker hands out again, as when a connection was lost under load."""
 
 
 class Watcher:

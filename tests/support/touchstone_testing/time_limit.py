@@ -5,6 +5,7 @@ has made threads green; it then ends the whole process, which loses the results 
 """
 
 import signal
+from collections.abc import Generator
 from types import FrameType
 from typing import Any
 
@@ -13,22 +14,29 @@ import greenlet
 import pytest
 
 THROWN = pytest.StashKey[Any]()
+RUNNING = pytest.StashKey[bool]()
+"""Whether a part of the test runs (setup, call, teardown), rather than pytest's own work between them."""
+RUNG = pytest.StashKey[list[float]]()
+"""The limit in seconds, once for each time that it rang in the test."""
 
 
 @pytest.hookimpl
 def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool:
     """Rings when the time is over, and again as often as the test goes on.
 
-    It raises in the test's own green thread: by way of the hub where another one runs, which may never give way; then
-    the next ring ends that one, too.
+    It raises in parts of the test only, so that a report that takes long does not end the whole run; and in the
+    test's own green thread: by way of the hub where another one runs, which may never give way; then the next ring
+    ends that one, too.
     """
     testing = greenlet.getcurrent()
-    rung: list[int] = []
+    rung = item.stash[RUNG] = []
 
-    def ring(signum: int, _frame: FrameType | None) -> None:
+    def ring(_signum: int, _frame: FrameType | None) -> None:
+        if not item.stash.get(RUNNING, False):
+            return
         too_long = pytest.fail.Exception(f"{item.nodeid} took longer than {settings.timeout:g} s")
         hub = eventlet.hubs.get_hub()
-        rung.append(signum)
+        rung.append(settings.timeout)
         if len(rung) == 1 and greenlet.getcurrent() not in (testing, hub.greenlet):
             item.stash[THROWN] = hub.schedule_call_global(0, testing.throw, too_long)
         else:
@@ -45,3 +53,28 @@ def pytest_timeout_cancel_timer(item: pytest.Item) -> bool:
     if THROWN in item.stash:
         item.stash[THROWN].cancel()  # a test that ended meanwhile leaves nothing to the next one
     return True
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
+    return (yield from _part(item))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    return (yield from _part(item))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
+    for limit in item.stash.get(RUNG, [])[:1]:  # what takes down a test that was ended has its whole time
+        signal.setitimer(signal.ITIMER_REAL, limit, limit)
+    return (yield from _part(item))
+
+
+def _part(item: pytest.Item) -> Generator[None, Any, Any]:
+    item.stash[RUNNING] = True
+    try:
+        return (yield)
+    finally:
+        item.stash[RUNNING] = False
