@@ -2,7 +2,7 @@
 
 import datetime
 
-from touchstone_contracts.registry import detail, event
+from touchstone_contracts.registry import detail, event, value
 from touchstone_contracts.values import Level, Place, Reason, Scope, Standard, StatusPeriod
 
 _PLACE = {"id": "qatalum-mesaieed", "name": "Qatalum, Mesaieed", "country": "QA"}
@@ -119,6 +119,112 @@ class CertificateExpired:
     notify: bool = detail("Whether stakeholders are to be told.", example=True, default=True, public=True)
 
 
+@value
+class _Change:
+    """What every event about a change of a certificate says; the certificate is as it is after the change."""
+
+    certificate_id: str = detail("The certificate.", example="certificate-195")
+    number: int = detail("Its number.", example=195, public=True)
+    certificate_version: int = detail("Counts the issues under this number.", example=1, public=True)
+    level: Level = detail("Full or provisional.", example="full", public=True)
+    standard: Standard = detail("What it certifies.", example=_STANDARD)
+    audit_id: str = detail("The audit that led to it.", example="aud-8c41", public=True)
+    member_id: str = detail("The member.", example="qatalum", public=True)
+    member_name: str = detail("Its registered name.", example="Qatar Aluminium Limited")
+    entity: Place = detail("The certified entity.", example=_PLACE)
+    body_id: str = detail("The certification body.", example="dnv", public=True)
+    body_name: str = detail("Its name.", example="DNV Business Assurance Services UK")
+    scope_text: str = detail("The certification scope in words.", example="Smelter and casthouse at Mesaieed")
+    reasons: list[Reason] = detail(
+        "Why; never empty.",
+        example=[{"rule": "8", "code": "no_nonconformity", "text": "All 62 rated criteria conform."}],
+        public=True,
+    )
+    effective_on: datetime.date = detail("First day on which it is so.", example="2023-05-02", public=True)
+    expires_on: datetime.date = detail("Last day of validity.", example="2025-04-10", public=True)
+    decided_by: str = detail(
+        "A person, or `rule set N, mandated by P`.", example="rule set 2, mandated by secretariat-1", public=True
+    )
+    notify: bool = detail("Whether stakeholders are to be told.", example=True, default=True, public=True)
+
+
+@event(
+    "certification.certificate_maintained",
+    version=1,
+    subject="certificate_id",
+    summary="An audit found nothing that stands against a certificate: it goes on as it is.",
+    words="certificate {number} maintained, decided by {decided_by}",
+)
+class CertificateMaintained(_Change):
+    """See `_Change`."""
+
+
+@event(
+    "certification.certificate_upgraded",
+    version=1,
+    subject="certificate_id",
+    summary="A provisional certificate has become a full one.",
+    words="certificate {number} upgraded to {level}, decided by {decided_by}",
+)
+class CertificateUpgraded(_Change):
+    """See `_Change`."""
+
+
+@event(
+    "certification.certificate_downgraded",
+    version=1,
+    subject="certificate_id",
+    summary="A full certificate has become provisional.",
+    words="certificate {number} downgraded to {level}, decided by {decided_by}: {reasons}",
+)
+class CertificateDowngraded(_Change):
+    """See `_Change`."""
+
+
+@event(
+    "certification.certificate_suspended",
+    version=1,
+    subject="certificate_id",
+    summary="A certificate is suspended: nothing may be claimed by it until it is reinstated.",
+    words="certificate {number} suspended, decided by {decided_by}: {reasons}",
+)
+class CertificateSuspended(_Change):
+    """See `_Change`."""
+
+
+@event(
+    "certification.certificate_withdrawn",
+    version=1,
+    subject="certificate_id",
+    summary="A certificate was withdrawn, for good.",
+    words="certificate {number} withdrawn, decided by {decided_by}: {reasons}",
+)
+class CertificateWithdrawn(_Change):
+    """See `_Change`."""
+
+
+@event(
+    "certification.certificate_renewed",
+    version=1,
+    subject="certificate_id",
+    summary="A certificate was renewed: under its number it has a new version.",
+    words="certificate {number} renewed ({level}), decided by {decided_by}",
+)
+class CertificateRenewed(_Change):
+    """See `_Change`."""
+
+
+@event(
+    "certification.certificate_scope_amended",
+    version=1,
+    subject="certificate_id",
+    summary="The scope of a certificate was changed.",
+    words="scope of certificate {number} amended, decided by {decided_by}",
+)
+class CertificateScopeAmended(_Change):
+    """See `_Change`."""
+
+
 @event(
     "certification.certificate_recorded",
     version=1,
@@ -202,7 +308,11 @@ class CaseRecorded:
         "When a held case is refused if nothing happens.", example="2026-04-05", default=None, public=True
     )
     outcome: str | None = detail(
-        "`full`, `provisional` or `refused`; null until it is decided.", example="refused", default=None, public=True
+        "`full`, `provisional`, `refused`, `maintained`, `downgraded`, `suspended`, `withdrawn` or `scope_changed`; null "
+        "until it is decided.",
+        example="refused",
+        default=None,
+        public=True,
     )
     decided_on: datetime.date | None = detail("Date of the decision.", example="2026-03-05", default=None, public=True)
     decided_at: datetime.datetime | None = detail(
