@@ -38,10 +38,7 @@ def rows() -> list[dict[str, str]]:
 
 def given(text: str) -> Given:
     said = dict(part.strip().split("=", 1) for part in text.split(";") if part.strip())
-    found = [_finding(f"10.{n}", CRITICAL, "none") for n in range(1, int(said.pop("critical", "0")) + 1)]
-    for name, principle, rating in (("majors", 1, MAJOR), ("minors", 5, MINOR)):
-        count, *plan = said.pop(name, "0 approved").split()
-        found += [_finding(f"{principle}.{n}", rating, *plan) for n in range(1, int(count) + 1)]
+    found = findings(said)
     return Given(
         decided=_day(said.pop("decided", "2026-11-22")),
         found=found,
@@ -51,7 +48,16 @@ def given(text: str) -> Given:
     )
 
 
-def _finding(criterion: str, rating: Rating, state: str, due_on: str = _DUE_ON) -> Nonconformity:
+def findings(said: dict[str, str], *, due_on: str = _DUE_ON) -> list[Nonconformity]:
+    """What `critical`, `majors` and `minors` say; they are taken out of `said`."""
+    found = [_finding(f"10.{n}", CRITICAL, "none", due_on) for n in range(1, int(said.pop("critical", "0")) + 1)]
+    for name, principle, rating in (("majors", 1, MAJOR), ("minors", 5, MINOR)):
+        count, state, *day = said.pop(name, "0 approved").split()
+        found += [_finding(f"{principle}.{n}", rating, state, *(day or [due_on])) for n in range(1, int(count) + 1)]
+    return found
+
+
+def _finding(criterion: str, rating: Rating, state: str, due_on: str) -> Nonconformity:
     return Nonconformity(criterion=criterion, rating=rating, plan_state=PlanState(state), plan_due_on=_day(due_on))
 
 

@@ -308,8 +308,8 @@ class CaseRecorded:
         "When a held case is refused if nothing happens.", example="2026-04-05", default=None, public=True
     )
     outcome: str | None = detail(
-        "`full`, `provisional`, `refused`, `maintained`, `downgraded`, `suspended`, `withdrawn` or `scope_changed`; null "
-        "until it is decided.",
+        "`full`, `provisional`, `refused`, `maintained`, `downgraded`, `suspended`, `withdrawn` or `scope_changed`; "
+        "null until it is decided.",
         example="refused",
         default=None,
         public=True,

@@ -4,10 +4,12 @@ import dataclasses
 import datetime
 from typing import Any
 
+from certification.application.change_certificate import CertificateChange
 from certification.application.issue_certificate import PERFORMANCE_STANDARD, CertificateIssue
 from certification.domain.audits import Audit, decision_day, took_part
 from certification.domain.cases.case import Case, CaseState, open_case
 from certification.domain.cases.verdict import Verdict, weigh
+from certification.domain.certificates.concerned import concerned
 from certification.domain.mandates import Mandate
 from certification.domain.rules.facts import Surroundings, next_change_on
 from certification.domain.rules.rule_set import Outcome, RuleSet
@@ -19,6 +21,7 @@ from certification.storage.members import Members
 from certification.storage.plan_reviews import PlanReviews
 from certification.storage.rule_sets import RuleSetCache, RuleSets
 from touchstone_contracts.errors import DecisionNotImpartial, IllegalTransition, NotFound
+from touchstone_contracts.values import AuditType
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,7 +56,8 @@ class CaseDecision:
         self._unit = unit
         self._cases, self._certificates, self._mandates = Cases(unit), Certificates(unit), Mandates(unit)
         self._members, self._reviews, self._rule_sets = Members(unit), PlanReviews(unit), RuleSets(unit)
-        self._jobs, self._certificate_issue = Jobs(unit), CertificateIssue(unit)
+        self._jobs = Jobs(unit)
+        self._certificate_issue, self._certificate_change = CertificateIssue(unit), CertificateChange(unit)
 
     def open(self, audit: Audit, correlation_id: str, terms: Terms) -> None:
         """A case for an accepted audit, decided at once where that can be. An audit that has its case keeps it.
@@ -115,6 +119,8 @@ class CaseDecision:
             return
         if evaluation.outcome is Outcome.REFUSED:
             self._cases.save(case, case.refuse(evaluation, verdict.authority, member_name=name, now=now))
+        elif around.held is not None and case.audit.audit_type is not AuditType.INITIAL:
+            self._certificate_change.change(case, verdict, around.held, now=now)
         else:
             self._certificate_issue.issue(case, verdict, around.held, first_number=terms.first_number, now=now)
         if was_held:
@@ -138,10 +144,12 @@ class CaseDecision:
         return self._with_certificates(around, audit, day) if self._cases.has_others(case) else around
 
     def _with_certificates(self, around: Surroundings, audit: Audit, day: datetime.date) -> Surroundings:
+        about = concerned(audit, self._certificates.open_ones(audit.entity.id, audit.standard.code))
         needs_ps = audit.standard.code != PERFORMANCE_STANDARD
         return dataclasses.replace(
             around,
-            held=self._certificates.held(audit.entity.id, audit.standard.code, audit.scope),
+            held=about.held,
+            beside=about.beside,
             has_ps_certificate=needs_ps and self._certificates.has_valid(audit.entity.id, PERFORMANCE_STANDARD, day),
             has_other_cases=True,
         )

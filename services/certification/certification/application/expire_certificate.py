@@ -13,11 +13,11 @@ class CertificateExpiry:
 
     def expire(self, certificate_id: str, correlation_id: str, *, now: datetime.datetime) -> None:
         certificate = self._certificates.by_id(certificate_id)
-        if certificate is None or certificate.expiry_announced:
+        if certificate is None or certificate.expiry_announced or certificate.withdrawn:
             return
         events = certificate.expire(now.date())
         if events:
             self._certificates.save(certificate, events)
             self._jobs.wake({"entity_id": certificate.record.entity.id}, at=now)
-        else:  # the clock of a sandbox was set back
+        else:  # it lasts longer than it did when this was set, or the clock of a sandbox was set back
             self._jobs.expire(certificate, correlation_id)

@@ -43,7 +43,7 @@ class CertificateIssue:
             self._certificates.save(held, held.expire(today))
         self._certificates.enter(certificate, planned, announced)
         self._jobs.expire(certificate, case.correlation_id)
-        if planned.standard.code == PERFORMANCE_STANDARD and not alone:
+        if not alone:  # a Chain of Custody audit waits for the other standard, what follows a certificate for that
             self._jobs.wake({"entity_id": planned.entity.id}, at=now)
 
     def _number(self, audit: Audit, first: int) -> int:

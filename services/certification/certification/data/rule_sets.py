@@ -136,16 +136,17 @@ class _Row(Sourced):
     code = _name(required=True)
     text = Text(REASON_LENGTH_MAX, required=True)
     waits = fields.Nested(_Waits, load_default=None)
+    by_person = Truth(load_default=False)
 
     @validates_schema
     def check_validity(self, data: dict, **_: Any) -> None:
         if (data["outcome"].level is None) == bool(data["validity"]):
-            raise ValidationError("A row that certifies has a validity, and no other has one.", "validity")
+            raise ValidationError("A row that sets a level has a validity, and no other has one.", "validity")
 
     @validates_schema
     def check_waits(self, data: dict, **_: Any) -> None:
         if data["waits"] and data["outcome"].level is not None:
-            raise ValidationError("A row that certifies does not wait.", "waits")
+            raise ValidationError("A row that sets a level does not wait.", "waits")
 
 
 class RuleSetForm(Schema):
@@ -227,6 +228,7 @@ def _row(data: dict, parameters: Mapping[str, Any]) -> Row:
         text=data["text"],
         validity={unit: _value(amount, parameters) for unit, amount in validity.items()} if validity else None,
         waits=Waits(**data["waits"]) if data["waits"] else None,
+        by_person=data["by_person"],
     )
 
 

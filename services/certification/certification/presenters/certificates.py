@@ -8,6 +8,8 @@ from certification.presenters.values import plain
 
 _REASONS = {
     Status.VALID: "Valid from {issued_on} until {expires_on}.",
+    Status.SUSPENDED: "Suspended since {since}; nothing may be claimed by it until it is reinstated.",
+    Status.WITHDRAWN: "Withdrawn since {since}.",
     Status.EXPIRED: "Expired: its last day was {expires_on}.",
     Status.NOT_YET_VALID: "Not valid before {issued_on}.",
 }
@@ -57,5 +59,12 @@ def verification(number: int, found: Certificate | None, *, on: datetime.date) -
         "issued_on": record.issued_on.isoformat(),
         "expires_on": record.expires_on.isoformat(),
         "on": on.isoformat(),
-        "reason": _REASONS[status].format(issued_on=record.issued_on, expires_on=record.expires_on),
+        "reason": _REASONS[status].format(
+            issued_on=found.history[0].since, expires_on=record.expires_on, since=_since(found, on)
+        ),
     }
+
+
+def _since(found: Certificate, on: datetime.date) -> datetime.date | None:
+    """Since when it is in the state that it is in on that day."""
+    return next(period.since for period in found.timeline if period.until is None or on <= period.until)

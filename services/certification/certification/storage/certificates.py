@@ -6,11 +6,12 @@ from typing import Any
 
 from certification.domain.certificates.certificate import Certificate, Status, certificate_id
 from certification.domain.certificates.record import CertificateRecord, UnsoundCertificate, scope_key
+from certification.domain.certificates.timeline import Step
 from certification.storage.unit_of_work import Question
 from certification.storage.values import dump, load
 from touchstone_contracts.bookkeeping import SEQUENCES
 from touchstone_contracts.topology import Index
-from touchstone_contracts.values import Scope
+from touchstone_contracts.values import CertificateState
 
 INDEXES = (
     Index(collection="certificates", keys=[("number", 1)], unique=True),
@@ -30,6 +31,8 @@ INDEXES = (
     Index(collection="certificates", keys=[("issued_on", 1)]),
 )
 _SEQUENCE = "certificates"
+OPEN_MAX = 1_000
+"""More open certificates of one entity and standard than there are facilities of any."""
 
 
 class Certificates:
@@ -42,16 +45,15 @@ class Certificates:
     def by_id(self, id: str) -> Certificate | None:
         return self._one({"_id": id})
 
-    def held(self, entity_id: str, standard_code: str, scope: Scope) -> Certificate | None:
-        """The open certificate for this entity, standard and scope; it may have lapsed by date since."""
-        key = {"entity_id": entity_id, "standard_code": standard_code, "scope_key": scope_key(scope)}
-        return self._one({**key, "open": True})
+    def open_ones(self, entity_id: str, standard_code: str) -> list[Certificate]:
+        """The open certificates for this entity and standard; they may have lapsed by date since."""
+        key = {"entity_id": entity_id, "standard_code": standard_code, "open": True}
+        return [certificate_of(found) for found in self._unit.find("certificates", key, limit=OPEN_MAX)]
 
     def has_valid(self, entity_id: str, standard_code: str, day: datetime.date) -> bool:
-        on = day.isoformat()
-        key = {"entity_id": entity_id, "standard_code": standard_code}
-        valid = {"expires_on": {"$gte": on}, "issued_on": {"$lte": on}}
-        return self._unit.find_one("certificates", {**key, **valid}, {"_id": 1}) is not None
+        key = {"entity_id": entity_id, "standard_code": standard_code, "expires_on": {"$gte": day.isoformat()}}
+        found = self._unit.find("certificates", key, limit=OPEN_MAX)
+        return any(certificate_of(one).status_on(day) is Status.VALID for one in found)
 
     @staticmethod
     def query_counter() -> Question:
@@ -108,10 +110,16 @@ def _parts_of(status: Status | None, today: datetime.date) -> list[dict[str, Any
     """
     on = today.isoformat()
     if status is Status.VALID:
-        return [{"open": True, "issued_on": {"$lte": on}, "expires_on": {"$gte": on}}]
+        in_force = {"open": True, "issued_on": {"$lte": on}, "expires_on": {"$gte": on}}
+        return [in_force | {"suspended": {"$ne": True}}]
+    if status is Status.SUSPENDED:
+        return [{"open": True, "suspended": True, "expires_on": {"$gte": on}}]
+    if status is Status.WITHDRAWN:
+        return [{"open": False, "withdrawn": True}]
     if status is Status.EXPIRED:
         # In this order, what is closed in between is found twice and not missed.
-        return [{"open": is_open, "expires_on": {"$lt": on}} for is_open in (True, False)]
+        ended = {"expires_on": {"$lt": on}, "withdrawn": {"$ne": True}}
+        return [{"open": is_open} | ended for is_open in (True, False)]
     return [{"issued_on": {"$gt": on}} if status is Status.NOT_YET_VALID else {"open": {"$in": [False, True]}}]
 
 
@@ -124,6 +132,8 @@ def certificate_document(certificate: Certificate) -> dict[str, Any]:
         "schema_version": 1,
         "open": certificate.open,
         "expiry_announced": certificate.expiry_announced,
+        "suspended": certificate.open and certificate.history[-1].state is CertificateState.SUSPENDED,
+        "withdrawn": certificate.withdrawn,
         "number": record.number,
         "audit_id": record.audit_id,
         "member_id": record.member_id,
@@ -133,6 +143,7 @@ def certificate_document(certificate: Certificate) -> dict[str, Any]:
         "issued_on": record.issued_on.isoformat(),
         "expires_on": record.expires_on.isoformat(),
         "record": dump(record),
+        "steps": [dump(step) for step in certificate.steps],
     }
 
 
@@ -142,5 +153,6 @@ def certificate_of(document: Mapping[str, Any]) -> Certificate:
         record=load(CertificateRecord, document["record"]),
         open=document["open"],
         expiry_announced=document["expiry_announced"],
+        steps=tuple(load(Step, step) for step in document.get("steps", [])),  # earlier releases wrote none
         version=document["version"],
     )

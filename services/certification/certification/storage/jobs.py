@@ -34,6 +34,9 @@ class Jobs:
     def expire(self, certificate: Certificate, correlation_id: str) -> None:
         self._schedule(EXPIRY, certificate.id, correlation_id, expiry_due(certificate))
 
+    def forget_expiry(self, certificate: Certificate) -> None:
+        self._unit.unschedule(EXPIRY, certificate.id)
+
     def wake(self, cases: dict[str, str], *, at: datetime.datetime, after: str = "") -> None:
         """Have the undecided cases that match looked at; `cases` compares one field, as `Cases.undecided` does.
 

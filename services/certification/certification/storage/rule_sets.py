@@ -38,8 +38,13 @@ class RuleSets(Publications):
 
 
 def publish_shipped(database: Any) -> None:
-    """Migration 1: the rule sets that come with the release, for a database that has none. Safe to repeat."""
-    RuleSets.put(database, shipped())
+    """Migration 1: the rule sets that come with the release, for a database that has none. Safe to repeat.
+
+    One in which cases were decided or mandates signed before rule sets were published has the first only: the mandates
+    are for that one. Whoever signed them publishes the next.
+    """
+    used = any(database[name].find_one({}, {"_id": 1}) is not None for name in ("cases", "mandates"))
+    RuleSets.put(database, shipped()[:1] if used else shipped())
 
 
 MIGRATIONS = {1: publish_shipped}

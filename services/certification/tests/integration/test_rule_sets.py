@@ -26,7 +26,7 @@ from touchstone_testing.reference_data import a_later_rule_set
 PACKAGE = pathlib.Path(certification.__file__).parent
 CONFIG = PACKAGE.parent / "config.yaml"
 CASES = 24
-(SHIPPED,) = rule_sets.shipped()
+SHIPPED = rule_sets.shipped()[0]
 _WHAT_IT_SHIPS = "from certification.data.rule_sets import shipped; print(shipped()[0].hash)"
 
 

@@ -97,6 +97,7 @@ class Office(MemoryService):
         self.clock.time = datetime.datetime.combine(day, datetime.time(12), tzinfo=datetime.UTC)
 
     def sign_mandate(self, by: str = SECRETARY.subject, **changed: Any) -> Any:
+        """For every rule set that is shipped, unless one is named; the answer is that of the first."""
         fields = {
             "mandate_id": "mandate-1",
             "rule_set": 1,
@@ -104,7 +105,12 @@ class Office(MemoryService):
             "valid_from": "2020-01-01",
             "valid_until": "2099-12-31",
         }
-        return self.call("sign_mandate", fields | changed, dataclasses.replace(SECRETARY, subject=by))
+        caller = dataclasses.replace(SECRETARY, subject=by)
+        signed = self.call("sign_mandate", fields | changed, caller)
+        if "rule_set" not in changed and self.database["rule_sets"].find_one({"_id": "decision-table/2"}):
+            newer = {"mandate_id": f"{signed['mandate_id']}-newer", "rule_set": 2}
+            self.call("sign_mandate", fields | changed | newer, caller)
+        return signed
 
     def case(self, case_id: str = "body.r-1") -> dict:
         return self.call("get_case", {"case_id": case_id})
@@ -139,8 +145,14 @@ def new_office() -> type[Office]:
 
 @pytest.fixture(scope="session")
 def rules() -> Any:
-    (first,) = rule_sets.shipped()
-    return rule_sets.rule_set_of(first)
+    """Rule set 1, which decides on the day that tests take place on unless they say otherwise."""
+    return rule_sets.rule_set_of(rule_sets.shipped()[0])
+
+
+@pytest.fixture(scope="session")
+def newer_rules() -> Any:
+    """Rule set 2, for audits of every kind."""
+    return rule_sets.rule_set_of(rule_sets.shipped()[1])
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ from touchstone_contracts.values import History, PlanState
 from touchstone_testing.examples import examples
 
 NEW_YEAR, EVE = datetime.date(2027, 1, 1), datetime.date(2026, 12, 31)
-(SHIPPED,) = rule_sets.shipped()
+SHIPPED = rule_sets.shipped()[0]
 
 
 def next_one(**changed: Any) -> Any:
@@ -33,6 +33,13 @@ def next_one(**changed: Any) -> Any:
     document["parameters"] = copy.deepcopy(document["parameters"])
     document["parameters"]["full_years"]["value"] = 1
     return document
+
+
+@pytest.fixture
+def office(office: Any) -> Any:
+    """An office in which rule set 1 alone was published, as in one that decided by it before there was another."""
+    office.database["rule_sets"].delete_one({"_id": "decision-table/2"})
+    return office
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from certification.data import rule_sets
 from certification.domain.certificates.certificate import Status, issue
-from certification.domain.certificates.timeline import state_on, timeline
+from certification.domain.certificates.timeline import first_step, state_on, timeline
 from certification.reconciliation import DECLARATIONS
 from touchstone_contracts.events.certification import CaseRecorded, CertificateRecorded, RuleSetPublished
 from touchstone_contracts.values import CertificateState, Level, PlanState
@@ -76,9 +76,9 @@ def test_each_version_goes_with_one_record_and_the_newest_is_what_is_stored(
 
 def test_a_rule_set_that_came_with_the_release_can_be_told_as_if_it_had_been_published(office: Any) -> None:
     _, unit = office.begin()
-    (shipped,) = rule_sets.shipped()
+    shipped = rule_sets.shipped()[0]
 
-    (id,) = DECLARATIONS.present[RuleSetPublished].ids(unit, "", 100)
+    id, _ = DECLARATIONS.present[RuleSetPublished].ids(unit, "", 100)
     event, sequence = DECLARATIONS.present[RuleSetPublished].of(unit, id)
 
     assert (event.publication_id, event.content, event.hash, sequence) == (id, shipped.content, shipped.hash, 1)
@@ -126,7 +126,8 @@ def test_what_is_announced_as_expired_was_to_come_and_changes_no_day(build: Any)
 
 
 def test_a_provisional_certificate_is_in_force_as_such(build: Any) -> None:
-    periods = timeline(build.record(level=Level.PROVISIONAL))
+    record = build.record(level=Level.PROVISIONAL)
+    periods = timeline([first_step(record)], record.expires_on)
 
     assert state_on(periods, FIRST) is CertificateState.PROVISIONAL
 
@@ -143,7 +144,7 @@ def test_each_day_is_in_exactly_one_period(
     last = issued_on + days * DAY
     record = build.record(level=level, issued_on=issued_on, expires_on=last, certified_since=issued_on)
 
-    periods = timeline(record)
+    periods = timeline([first_step(record)], record.expires_on)
 
     around = [p for p in periods if (p.since is None or p.since <= day) and (p.until is None or day <= p.until)]
     certificate, _ = issue(record, today=day)

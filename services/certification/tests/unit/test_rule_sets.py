@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from certification.data import rule_sets
+from certification.domain.certificates.certificate import Certificate
 from certification.domain.rules import facts
 from certification.domain.rules.facts import Kind
 from touchstone_contracts.reference import CONFIDENCES, published
 from touchstone_contracts.values import PlanState
 
-(SHIPPED,) = rule_sets.shipped()
+SHIPPED = rule_sets.shipped()[0]
 
 
 @pytest.fixture
@@ -52,7 +53,8 @@ def test_what_is_gathered_is_the_whole_vocabulary(build: Any) -> None:
 
 
 def test_what_is_gathered_is_of_the_kinds_that_rules_are_checked_by(build: Any) -> None:
-    around = build.surroundings()
+    held = Certificate(id="certificate-10001", record=build.record(), open=True)
+    around = build.surroundings(held=held, beside=held)
     of = {int: Kind.COUNT, str: Kind.TEXT, list: Kind.TEXTS, bool: Kind.TRUTH, datetime.date: Kind.DAY}
 
     pending = build.audit([build.finding(plan=PlanState.SUBMITTED), build.finding("2.1", build.major, PlanState.NONE)])

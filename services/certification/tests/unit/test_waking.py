@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from certification.storage.jobs import WAKE
-from touchstone_contracts.values import Scope, Standard
+from touchstone_contracts.values import AuditType, Scope, Standard
 
 COC = Standard(code="COC", version="2.0")
 LATER = datetime.date(2027, 1, 1)
@@ -136,13 +136,17 @@ def test_the_only_case_of_an_entity_sets_nothing_but_the_end_of_its_certificate(
     assert deadlines(ready) == ["certificate_expiry/certificate-10001"]
 
 
-def test_a_chain_of_custody_certificate_wakes_nobody(both: Any, build: Any, needing: Any) -> None:
+def test_a_chain_of_custody_certificate_wakes_the_audit_that_follows_it(both: Any, build: Any, needing: Any) -> None:
+    both.go_to(datetime.date(2026, 12, 10))
+    both.deliver(build.accepted(audit_id="body.r-3", audit_type=AuditType.SURVEILLANCE, standard=COC))
+    before = both.case("body.r-3")
     both.deliver(build.accepted())
 
     both.deliver(needing)
+    both.run_due()
 
-    assert both.case("body.r-2")["state"] == "decided"
-    assert not [id for id in deadlines(both) if id.startswith(WAKE)]
+    assert (before["state"], before["reasons"][0]["code"]) == ("held", "certificate_missing")
+    assert [both.case(id)["decision"]["outcome"] for id in ("body.r-2", "body.r-3")] == ["full", "maintained"]
 
 
 def test_two_first_cases_of_an_entity_that_are_opened_at_once_are_both_decided(
@@ -183,7 +187,7 @@ def test_a_mandate_from_a_later_day_and_one_from_today_both_wake_who_waits(
     office.go_to(LATER)
 
     assert today == ["decided", "awaiting_decision"]
-    assert office.case("body.r-2")["decision"]["decider"]["id"] == "later"
+    assert office.case("body.r-2")["decision"]["decider"]["id"].startswith("later")
 
 
 def test_a_case_that_an_earlier_release_forgot_is_decided_by_a_person(both: Any, build: Any, needing: Any) -> None:

@@ -122,6 +122,12 @@ class Case:
             source=history.source if history else None,
         )
 
+    def conclude(
+        self, evaluation: Evaluation, by: Authority, *, member_name: str, number: int, now: datetime.datetime
+    ) -> None:
+        """The audit changes certificate `number`, or lets it go on. The certificate announces what comes of it."""
+        self._decide(evaluation, by, member_name, now, number)
+
     def recorded(self) -> CaseRecorded:
         """The case as it is now. What the audit found stays with assessment."""
         evaluation, decision = self.evaluation, self.decision

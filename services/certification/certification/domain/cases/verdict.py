@@ -34,5 +34,7 @@ def weigh(
         return Verdict(evaluation=without_rules(day), authority=None, member=around.member)
     due_days = rules.parameters["plan_due_days"]
     facts = gather(audit, around, member=around.member, today=today, plan_due_days=due_days)
-    authority = authority_for(audit, rule_set=rules.number, day=day, mandates=around.mandates, person=person)
-    return Verdict(evaluation=evaluate(rules, facts), authority=authority, member=around.member)
+    evaluation = evaluate(rules, facts)
+    mandates = () if rules.by_person(evaluation.row) else around.mandates
+    authority = authority_for(audit, rule_set=rules.number, day=day, mandates=mandates, person=person)
+    return Verdict(evaluation=evaluation, authority=authority, member=around.member)

@@ -1,4 +1,4 @@
-"""Certificates: issued from a checked record, expired once, and their status on a day."""
+"""Certificates: issued from a checked record, changed by decisions, expired once, and their status on a day."""
 
 import dataclasses
 import datetime
@@ -6,9 +6,9 @@ import enum
 from typing import Any
 
 from certification.domain.certificates.record import CertificateRecord, check
-from certification.domain.certificates.timeline import state_on, timeline
+from certification.domain.certificates.timeline import Step, first_step, state_on, timeline
 from touchstone_contracts.events.certification import CertificateExpired, CertificateIssued, CertificateRecorded
-from touchstone_contracts.values import CertificateState
+from touchstone_contracts.values import CertificateState, StatusPeriod
 
 
 class Status(enum.Enum):
@@ -16,6 +16,8 @@ class Status(enum.Enum):
 
     NOT_YET_VALID = "not_yet_valid"
     VALID = "valid"
+    SUSPENDED = "suspended"
+    WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
 
 
@@ -23,14 +25,18 @@ _STATUS = {
     CertificateState.NOT_YET_ISSUED: Status.NOT_YET_VALID,
     CertificateState.VALID: Status.VALID,
     CertificateState.PROVISIONAL: Status.VALID,
+    CertificateState.SUSPENDED: Status.SUSPENDED,
+    CertificateState.WITHDRAWN: Status.WITHDRAWN,
     CertificateState.EXPIRED: Status.EXPIRED,
 }
 
 
 @dataclasses.dataclass(kw_only=True)
 class Certificate:
-    """One certificate. `open`: not yet closed by expiry; at most one is open per entity, standard and scope.
+    """One certificate. `open`: not yet closed by expiry or withdrawal; at most one is open per entity, standard and
+    scope.
 
+    `record` is its present version; `steps` are the states that it went through, none while it is as it was issued.
     `expiry_announced`: its CertificateExpired has been emitted; that happens once.
     """
 
@@ -38,13 +44,30 @@ class Certificate:
     record: CertificateRecord
     open: bool
     expiry_announced: bool = False
+    steps: tuple[Step, ...] = ()
     version: int = 0
+
+    @property
+    def history(self) -> tuple[Step, ...]:
+        """Its states since it was issued; never empty."""
+        return self.steps or (first_step(self.record),)
+
+    @property
+    def withdrawn(self) -> bool:
+        return self.history[-1].state is CertificateState.WITHDRAWN
+
+    @property
+    def timeline(self) -> list[StatusPeriod]:
+        return timeline(self.history, self.record.expires_on)
 
     def lapsed(self, today: datetime.date) -> bool:
         return today > self.record.expires_on
 
+    def state_on(self, day: datetime.date) -> CertificateState:
+        return state_on(self.timeline, day)
+
     def status_on(self, day: datetime.date) -> Status:
-        return _STATUS[state_on(timeline(self.record), day)]
+        return _STATUS[self.state_on(day)]
 
     def recorded(self) -> CertificateRecorded:
         """The certificate as it is on record now. Whom it was told is no part of it."""
@@ -70,15 +93,16 @@ class Certificate:
             rule_set=record.rule_set,
             row=record.row,
             source=record.source,
-            timeline=timeline(record),
+            timeline=self.timeline,
         )
 
     def expire(self, today: datetime.date) -> list[Any]:
-        """Close the certificate once its last day has passed; nothing happens before that, or a second time.
+        """Close the certificate once its last day has passed; nothing happens before that, a second time, or to one
+        that was withdrawn.
 
         Nobody is told of the end of one that had lapsed when it was entered (imported history): that is no news.
         """
-        if self.expiry_announced or not self.lapsed(today):
+        if self.expiry_announced or self.withdrawn or not self.lapsed(today):
             return []
         record, notify = self.record, self.record.notify and self.open
         self.open, self.expiry_announced = False, True

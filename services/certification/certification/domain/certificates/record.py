@@ -12,7 +12,7 @@ class UnsoundCertificate(Exception):
 
 @value
 class CertificateRecord:
-    """Everything on record of a certificate; never changed once issued.
+    """Everything on record of a certificate as it is; a change of it makes another record.
 
     `certificate_version` counts the issues under one number. `source` names where an imported one was published.
     """

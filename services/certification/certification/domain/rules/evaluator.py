@@ -78,7 +78,7 @@ def _last_day(first: datetime.date, years: int, months: int) -> datetime.date:
 
 
 def evaluate(rules: RuleSet, facts: Mapping[str, Fact]) -> Evaluation:
-    """Try the guards on the report, then the rows, then - where a certificate would be issued - the other guards.
+    """Try the guards on the report, then the rows, then - where something would be given - the other guards.
 
     `facts` come from `facts.gather`. Any faulty guard holds the case; so does the lack of a row that applies.
     """
@@ -108,10 +108,13 @@ def _decide(rules: RuleSet, row: Row, known: Mapping[str, Fact], on: datetime.da
         ends_on = None if known["imported"].value else until
         return _evaluation(rules, on, Outcome.HELD, row.id, waiting, trace, until=ends_on)
     reasons = [_reason(rules, known, row.id, row.code, row.text)]
-    if row.validity is None:
-        return _evaluation(rules, on, row.outcome, row.id, reasons, trace)
-    expires_on = last_day(on, row.validity)
-    known = {**known, "lapsed_at_issue": Fact(expires_on < known["today"].value)}
+    expires_on = last_day(on, row.validity) if row.validity else None
+    ends_on = known["certificate_expires_on"].value
+    if expires_on is not None and row.outcome is Outcome.DOWNGRADED and ends_on is not None:
+        expires_on = min(expires_on, ends_on)
+    if not row.outcome.grants:
+        return _evaluation(rules, on, row.outcome, row.id, reasons, trace, expires_on=expires_on)
+    known = {**known, "lapsed_at_issue": Fact(expires_on is not None and expires_on < known["today"].value)}
     faults = _faults(rules, Stage.ISSUE, known, trace)
     if faults:
         return _evaluation(rules, on, Outcome.HELD, row.id, [_fault(rules, known, guard) for guard in faults], trace)

@@ -30,7 +30,12 @@ VOCABULARY = {
     "member_name": "name of the member",
     "member_standing": "active, suspended or not yet active on the date of the decision",
     "ps_certificate": "valid or missing: the entity's Performance Standard certificate on the date of the decision",
-    "certificate_held": "number of the certificate valid today for the same entity, standard and scope, or none",
+    "certificate_held": "number of the certificate in force today that the audit is about, or none",
+    "certificate_state": "what that certificate is today: valid, provisional, suspended, or none",
+    "certificate_level": "its level, full or provisional, or none",
+    "certificate_expires_on": "its last day of validity, or none",
+    "certificate_beside": "number of another certificate in force today for the same entity and standard over a "
+    "facility of the audited scope, or none",
     "number_wanted": "the published number of an imported certificate, or none",
     "number_taken": "whether another certificate carries that number",
     "critical_breaches": "number of critical breaches",
@@ -62,6 +67,7 @@ class Kind(enum.Enum):
 
 KINDS = dict.fromkeys(VOCABULARY, Kind.TEXT) | {
     **dict.fromkeys(("today", "decision_on", "audited_until", "majors_plan_due_on", "minors_plan_due_on"), Kind.DAY),
+    "certificate_expires_on": Kind.DAY,
     **dict.fromkeys(("imported", "decided_before_audit_ended", "accepted_by_audit_party"), Kind.TRUTH),
     **dict.fromkeys(("number_taken", "lapsed_at_issue"), Kind.TRUTH),
     **dict.fromkeys(("criteria_rated", "rating_disagreements", "team_size", "report_faults"), Kind.COUNT),
@@ -85,7 +91,8 @@ class Fact(NamedTuple):
 class Surroundings:
     """What certification knows around a case at the moment when it is looked at.
 
-    `held` is the open certificate for the same entity, standard and scope, which may have lapsed by date.
+    `held` is the open certificate that the audit is about, which may have lapsed by date; `beside` another one over a
+    facility of its scope.
     `has_other_cases` says whether the entity has another case, whatever its standard and state.
     """
 
@@ -93,6 +100,7 @@ class Surroundings:
     reviews: tuple[PlanReview, ...] = ()
     mandates: tuple[Mandate, ...] = ()
     held: Certificate | None = None
+    beside: Certificate | None = None
     has_ps_certificate: bool = False
     number_taken: bool = False
     has_other_cases: bool = False
@@ -103,7 +111,8 @@ def gather(
 ) -> dict[str, Fact]:
     """All facts of `VOCABULARY` but the last two, which the evaluator adds."""
     on = audit.history.issued_on if audit.history else today
-    held = around.held if around.held and not around.held.lapsed(today) else None
+    held = _in_force(around.held, today)
+    beside = _in_force(around.beside, today)
     plain = {
         "today": today,
         "decision_on": on,
@@ -123,6 +132,10 @@ def gather(
         "member_standing": _membership_status(member, on),
         "ps_certificate": "valid" if around.has_ps_certificate else "missing",
         "certificate_held": str(held.record.number) if held else "none",
+        "certificate_state": held.state_on(today).value if held else "none",
+        "certificate_level": held.record.level.value if held else "none",
+        "certificate_expires_on": held.record.expires_on if held else None,
+        "certificate_beside": str(beside.record.number) if beside else "none",
         "number_wanted": audit.history.number if audit.history and audit.history.number else "none",
         "number_taken": around.number_taken,
     }
@@ -177,6 +190,10 @@ def _window(audit: Audit) -> str:
     if on < audit.standard_open_from:
         return "not yet open"
     return "closed" if audit.standard_open_until and on > audit.standard_open_until else "open"
+
+
+def _in_force(certificate: Certificate | None, today: datetime.date) -> Certificate | None:
+    return certificate if certificate and not certificate.lapsed(today) else None
 
 
 def _membership_status(member: Member, on: datetime.date) -> str:

@@ -11,19 +11,32 @@ from touchstone_contracts.values import Level
 
 
 class Outcome(enum.Enum):
+    """What comes of a case. The last five change a certificate that is there, or let it go on."""
+
     FULL = "full"
     PROVISIONAL = "provisional"
     HELD = "held"
     REFUSED = "refused"
+    MAINTAINED = "maintained"
+    DOWNGRADED = "downgraded"
+    SUSPENDED = "suspended"
+    WITHDRAWN = "withdrawn"
+    SCOPE_CHANGED = "scope_changed"
 
     @property
     def level(self) -> Level | None:
-        """The level of the certificate that this outcome issues; None when it issues none."""
-        return {Outcome.FULL: Level.FULL, Outcome.PROVISIONAL: Level.PROVISIONAL}.get(self)
+        """The level that a certificate has by this outcome; None when it sets none."""
+        provisional = dict.fromkeys((Outcome.PROVISIONAL, Outcome.DOWNGRADED), Level.PROVISIONAL)
+        return {Outcome.FULL: Level.FULL, **provisional}.get(self)
+
+    @property
+    def grants(self) -> bool:
+        """Whether it gives a certificate, or more than there was; the guards on issuing stand before that."""
+        return self in (Outcome.FULL, Outcome.PROVISIONAL, Outcome.SCOPE_CHANGED)
 
 
 class Stage(enum.Enum):
-    """When a guard is tested: before every row, or only where a certificate would be issued."""
+    """When a guard is tested: before every row, or only where a certificate, or more than there was, would be given."""
 
     REPORT = "report"
     ISSUE = "issue"
@@ -79,7 +92,10 @@ class Waits:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Row:
-    """One row of the table; `audit_types` None means any. `validity` are the arguments of a relativedelta."""
+    """One row of the table; `audit_types` None means any. `validity` are the arguments of a relativedelta.
+
+    `by_person`: what it says is decided by a person, whatever the mandates.
+    """
 
     id: str
     audit_types: tuple[str, ...] | None
@@ -89,6 +105,7 @@ class Row:
     text: str
     validity: Mapping[str, int] | None = None
     waits: Waits | None = None
+    by_person: bool = False
 
     @functools.cached_property
     def tests(self) -> tuple[Test, ...]:
@@ -112,3 +129,7 @@ class RuleSet:
     parameters: Mapping[str, Any]
     guards: tuple[Guard, ...]
     rows: tuple[Row, ...]
+
+    def by_person(self, row_id: str) -> bool:
+        """Whether what that row says is for a person to decide."""
+        return any(row.id == row_id and row.by_person for row in self.rows)
