@@ -43,7 +43,7 @@ from touchstone_contracts.events.certification import CertificateIssued
 from touchstone_contracts.field_errors import field_errors
 from touchstone_contracts.roles import ASSESSOR
 
-RULE_SET = 1
+RULE_SET = 2
 _FORM = ReportSchema()
 _CENTURY = datetime.date(2000, 1, 1), datetime.date(2099, 12, 31)
 

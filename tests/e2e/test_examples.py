@@ -88,7 +88,7 @@ def test_the_trace_of_a_decision_names_the_rule_that_fired(scheme: Scheme, new_w
     case = scheme.register.call(SECRETARIAT, "certification.get_case", case_id=outcome.audit_id)
     fired = [step["rule"] for step in case["trace"] if step["fired"]]
     assert fired[-1] == "2a"
-    assert case["decision"]["decided_by"].startswith("rule set 1, mandated by ")
+    assert case["decision"]["decided_by"].startswith("rule set 2, mandated by ")
 
 
 def test_no_example_of_a_real_firm_lacks_a_source() -> None:

@@ -257,7 +257,7 @@ def arguments_of(world: World) -> dict[str, dict[str, Any]]:
         "assessment.accept_audit_report": {"audit_id": audit},
         "assessment.return_audit_report": {"audit_id": audit, "reasons": ["Walked by."]},
         "assessment.review_corrective_action_plan": {"audit_id": audit, "criterion": "6.5", "plan_state": "approved"},
-        "certification.sign_mandate": {"rule_set": 1, "standards": [{"code": "PS", "version": "3.0"}], **today},
+        "certification.sign_mandate": {"rule_set": 2, "standards": [{"code": "PS", "version": "3.0"}], **today},
         "certification.end_mandate": {"mandate_id": "no-such-mandate", "reason": "Walked by."},
         "certification.decide_case": {"case_id": audit},
         "certification.publish_rule_set": {"document": a_later_rule_set()},

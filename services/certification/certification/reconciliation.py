@@ -26,9 +26,16 @@ from touchstone_contracts.events.certification import (
     RuleSetPublished,
 )
 from touchstone_contracts.publications import ONLY_SEQUENCE
+from touchstone_contracts.values import AuditType
 from touchstone_contracts.versions import versions
 
-_CASE = {"state": 1, "evaluation.until": 1, "decision.outcome": 1, "decision.certificate_number": 1}
+_CASE = {
+    "state": 1,
+    "audit.audit_type": 1,
+    "evaluation.until": 1,
+    "decision.outcome": 1,
+    "decision.certificate_number": 1,
+}
 _CERTIFICATE = {"audit_id": 1, "number": 1, "open": 1}
 
 
@@ -42,11 +49,13 @@ def cases(unit: Any, keys: Sequence[str]) -> list[dict[str, Any]]:
             "state": document["state"],
             "outcome": decision.get("outcome"),
             "number": decision.get("certificate_number"),
+            "follows": document["audit"]["audit_type"] != AuditType.INITIAL.value,
         }
     _add_lacking_plan_dues(unit, found)
     certificates = unit.find("certificates", {"audit_id": {"$in": wanted}}, projection=_CERTIFICATE)
     for document in certificates:
         found[document["audit_id"]]["certificates"].append(document["number"])
+    _add_changed(unit, [fact for fact in found.values() if fact["follows"] and fact["number"] is not None])
     _add_announcements(unit, found, {document["_id"]: document["audit_id"] for document in certificates})
     _add_lacking_expiries(unit, found, {d["_id"]: d["audit_id"] for d in certificates if d["open"]})
     return list(found.values())
@@ -66,9 +75,18 @@ def _nothing(audit_id: str) -> dict[str, Any]:
         "number": None,
         "certificates": [],
         "announced": [],
+        "follows": False,
         "lacks_expiry": [],
         "lacks_plan_due": False,
     }
+
+
+def _add_changed(unit: Any, following: list[dict[str, Any]]) -> None:
+    """The certificates that audits which follow one were about: each was issued after another audit."""
+    wanted = {"number": {"$in": [fact["number"] for fact in following]}}
+    there = {document["number"] for document in unit.find("certificates", wanted, projection=_CERTIFICATE)}
+    for fact in following:
+        fact["certificates"] = [fact["number"]] if fact["number"] in there else []
 
 
 def _add_announcements(unit: Any, found: dict[str, dict[str, Any]], audits: dict[str, str]) -> None:

@@ -29,7 +29,7 @@ from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import Refusal
 from touchstone_contracts.roles import ASSESSOR, REGISTRAR, SECRETARIAT
 
-BEGIN = datetime.datetime(2026, 3, 2, 9, tzinfo=datetime.UTC)
+BEGIN = datetime.datetime(2026, 12, 2, 9, tzinfo=datetime.UTC)
 STEP = datetime.timedelta(milliseconds=250)
 MOVES_MAX = 5_000
 SECRETARY, REGISTRARS = Caller("secretariat-1", SECRETARIAT), Caller("registrar-1", REGISTRAR)

@@ -135,9 +135,9 @@ SPOILED: list[tuple[Callable[[Picture], dict[str, Any]], str]] = [
     (without("cases", is_audit), "certificate 10001 rests on no decision"),
     (
         changed("rule_sets", lambda _: True, hash="sha256:other"),
-        f"{AUDIT} was decided by rule set 1, which is not that",
+        f"{AUDIT} was decided by rule set 2, which is not that",
     ),
-    (changed("rule_sets", lambda _: True, effective_from="2199-01-01"), f"{AUDIT} was decided by rule set 1, which is"),
+    (changed("rule_sets", lambda _: True, effective_from="2199-01-01"), f"{AUDIT} was decided by rule set 2, which is"),
     (twice("certificates", is_audit), "2 certificates with number 10001"),
     (
         twice("certificates", lambda c: c["number"] == 10_002, number=10_003, audit_id="other"),
@@ -266,4 +266,4 @@ def test_decisions_of_two_days_with_two_rule_sets_are_seen_to_be_right(system: S
     picture = picture_of(system)
 
     assert checks.at_rest(picture) == []
-    assert [case["evaluation"]["rule_set"] for case in picture.cases] == [1, 2]
+    assert [case["evaluation"]["rule_set"] for case in picture.cases] == [2, 3]

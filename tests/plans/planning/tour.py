@@ -67,7 +67,7 @@ class Tour:
         self.letters: dict[str, dict[str, Any]] = {}
 
     def a_mandate_ends(self) -> None:
-        order = {"rule_set": 1, "standards": [{"code": "PS", "version": "2.0"}], "mandate_id": "short-lived"}
+        order = {"rule_set": 2, "standards": [{"code": "PS", "version": "2.0"}], "mandate_id": "short-lived"}
         days = {"valid_from": "2018-01-01", "valid_until": "2099-12-31"}
         self.call(SECRETARIAT, "certification.sign_mandate", **order, **days)
         self.call(SECRETARIAT, "certification.end_mandate", mandate_id="short-lived", reason="Signed by mistake.")

@@ -8,8 +8,8 @@ from membership.data import obligations
 
 
 def a_later_rule_set(effective_from: str = "2199-01-01", *, full_years: int = 3) -> Any:
-    """Rule set 2, as the document that is handed in: like the first, but for how long a full certificate lasts."""
-    document = rule_sets.shipped()[0].document | {"version": 2, "effective_from": effective_from}
+    """Rule set 3, as the document that is handed in: like the one before, but for how long a full certificate lasts."""
+    document = rule_sets.shipped()[-1].document | {"version": 3, "effective_from": effective_from}
     document["parameters"]["full_years"]["value"] = full_years
     return document
 

@@ -24,7 +24,11 @@ ASSESSMENT, CERTIFICATION, NOTIFICATION = "assessment", "certification", "notifi
 AUDIT_ACCEPTED = "assessment.audit_accepted"
 ISSUED, REFUSED = "certification.certificate_issued", "certification.certification_refused"
 HELD, EXPIRED = "certification.certification_held", "certification.certificate_expired"
-TOLD = (ISSUED, REFUSED, HELD, EXPIRED)
+CHANGED = tuple(
+    f"certification.certificate_{change}"
+    for change in ("maintained", "upgraded", "downgraded", "suspended", "withdrawn", "renewed", "scope_amended")
+)
+TOLD = (ISSUED, REFUSED, HELD, EXPIRED, *CHANGED)
 """What stakeholders are told of."""
 CERTIFYING = ("full", "provisional")
 RETRIED_FOR = datetime.timedelta(minutes=20)
@@ -226,7 +230,9 @@ def _decisions(snapshot: Snapshot, findings: Findings) -> None:
             findings.add([without])
         findings.add(_case(snapshot, audit_id, case))
         recent = event is not None and snapshot.now - event.recorded_at < ANNOUNCED_FOR
-        if handled and recent and case["state"] == "decided" and not case["announced"]:
+        # What follows a certificate is told by the certificate's own event, which its sequence numbers hold together.
+        tells = not case.get("follows") or case["outcome"] == "refused"
+        if handled and recent and case["state"] == "decided" and tells and not case["announced"]:
             findings.add([_about_audit("decision_not_announced", audit_id, _NOT_ANNOUNCED)])
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from certification.domain.audits import notifies
 from certification.domain.cases.case import Case
+from certification.domain.cases.change import Change, apply
 from certification.domain.cases.verdict import Verdict
 from certification.domain.certificates.certificate import Certificate
-from certification.domain.certificates.change import Change, apply
 from certification.domain.rules.rule_set import Outcome
 from certification.storage.cases import Cases
 from certification.storage.certificates import Certificates

@@ -135,7 +135,7 @@ def certificate_document(certificate: Certificate) -> dict[str, Any]:
         "suspended": certificate.open and certificate.history[-1].state is CertificateState.SUSPENDED,
         "withdrawn": certificate.withdrawn,
         "number": record.number,
-        "audit_id": record.audit_id,
+        "audit_id": certificate.first_audit_id,
         "member_id": record.member_id,
         "entity_id": record.entity.id,
         "standard_code": record.standard.code,
@@ -151,6 +151,7 @@ def certificate_of(document: Mapping[str, Any]) -> Certificate:
     return Certificate(
         id=document["_id"],
         record=load(CertificateRecord, document["record"]),
+        first_audit_id=document["audit_id"],
         open=document["open"],
         expiry_announced=document["expiry_announced"],
         steps=tuple(load(Step, step) for step in document.get("steps", [])),  # earlier releases wrote none

@@ -117,6 +117,7 @@ class Neighbours:
         return reply["result"]
 
     def sign_mandate(self, **changed: Any) -> Any:
+        """For every rule set that is shipped, unless one is named; the answer is that of the first."""
         fields = {
             "mandate_id": "mandate-1",
             "rule_set": 1,
@@ -124,7 +125,11 @@ class Neighbours:
             "valid_from": "2018-01-01",
             "valid_until": "2099-12-31",
         }
-        return self.call("sign_mandate", **(fields | changed))
+        signed = self.call("sign_mandate", **(fields | changed))
+        if "rule_set" not in changed:
+            newer = {"mandate_id": f"{signed['mandate_id']}-newer", "rule_set": 2}
+            self.call("sign_mandate", **(fields | changed | newer))
+        return signed
 
     def state(self, case_id: str) -> str | None:
         document = self.database["cases"].find_one({"_id": case_id}, {"state": 1})

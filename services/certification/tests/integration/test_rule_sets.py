@@ -26,8 +26,8 @@ from touchstone_testing.reference_data import a_later_rule_set
 PACKAGE = pathlib.Path(certification.__file__).parent
 CONFIG = PACKAGE.parent / "config.yaml"
 CASES = 24
-SHIPPED = rule_sets.shipped()[0]
-_WHAT_IT_SHIPS = "from certification.data.rule_sets import shipped; print(shipped()[0].hash)"
+SHIPPED = rule_sets.shipped()[-1]
+_WHAT_IT_SHIPS = "from certification.data.rule_sets import shipped; print(shipped()[-1].hash)"
 
 
 def in_two_days() -> datetime.date:
@@ -36,10 +36,10 @@ def in_two_days() -> datetime.date:
 
 @pytest.fixture
 def other_files(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A folder for PYTHONPATH with certification's code, and another rule set 1 than the one that was provisioned."""
+    """A folder for PYTHONPATH with certification's code, and another rule set 2 than the one that was provisioned."""
     folder = tmp_path / "other"
     shutil.copytree(PACKAGE, folder / "certification", ignore=shutil.ignore_patterns("__pycache__"))
-    path = folder / "certification" / "data" / "rule-set-1.json"
+    path = folder / "certification" / "data" / "rule-set-2.json"
     document = json.loads(path.read_text())
     document["parameters"]["full_years"]["value"] = 9
     path.write_text(json.dumps(document))
@@ -104,14 +104,14 @@ def test_replicas_with_different_files_decide_by_the_rule_set_that_was_published
 
     today = decide(neighbours, build, "today")
     answer = neighbours.call("publish_rule_set", document=document)
-    neighbours.sign_mandate(mandate_id="mandate-2", rule_set=2)
+    neighbours.sign_mandate(mandate_id="mandate-3", rule_set=3)
     before = opened_by(other_replica)
     neighbours.move_clock(2)
-    eventually(lambda: all(neighbours.call("get_rule_set")["version"] == 2 for _ in range(8)))  # of both replicas
+    eventually(lambda: all(neighbours.call("get_rule_set")["version"] == 3 for _ in range(8)))  # of both replicas
     later = decide(neighbours, build, "later")
 
-    assert today == [{"id": "decision-table", "version": 1, "hash": SHIPPED.hash}] * CASES
-    assert later == [{"id": "decision-table", "version": 2, "hash": answer["hash"]}] * CASES
+    assert today == [{"id": "decision-table", "version": 2, "hash": SHIPPED.hash}] * CASES
+    assert later == [{"id": "decision-table", "version": 3, "hash": answer["hash"]}] * CASES
     assert answer["hash"] == hash_of(canonical(document))
     assert 0 < before < CASES and 0 < opened_by(other_replica) - before < CASES  # both replicas took their part
 
@@ -133,7 +133,7 @@ def test_a_published_rule_set_is_announced_and_shown_whole_and_a_changed_one_is_
     assert neighbours.database["events"].count_documents(published) == 1
     assert json.loads(json.loads(row["body"])["data"]["content"]) == document
     assert again == first
-    assert neighbours.call("get_rule_set", version=2)["document"] == document
+    assert neighbours.call("get_rule_set", version=3)["document"] == document
     assert (changed["code"], [one["path"] for one in changed["errors"]]) == (
         "already_exists",
         ["document.title"],
@@ -145,6 +145,6 @@ def test_what_is_shipped_is_published_once_however_many_provision_at_once(neighb
 
     publish_shipped(neighbours.database)
 
-    assert [one["hash"] for one in before] == [SHIPPED.hash]
+    assert [one["hash"] for one in before] == [one.hash for one in rule_sets.shipped()]
     assert list(neighbours.database["rule_sets"].find()) == before
     assert [one["_id"] for one in neighbours.database["migrations"].find()] == [1]

@@ -19,10 +19,21 @@ from notification.domain.notices.resolution import resolve
 from notification.domain.recipients.contact import Contact
 from notification.rendering import templates as rendering
 from touchstone_contracts.envelope import unwrap
+from touchstone_contracts.values import Reason
 
 NOON = datetime.datetime(2026, 3, 5, 12, tzinfo=datetime.UTC)
 TYPES = sorted(RULES)
 SETTINGS = {"sender": "notices@touchstone.example", "sender_name": "Register", "register_url": None}
+CHANGES = {
+    "certificate_maintained": {"en": "maintained", "de": "aufrechterhalten", "fr": "maintenu"},
+    "certificate_upgraded": {"en": "upgraded to full", "de": "zur vollen", "fr": "complète"},
+    "certificate_downgraded": {"en": "provisional", "de": "zur vorläufigen", "fr": "provisoire"},
+    "certificate_suspended": {"en": "suspended", "de": "ausgesetzt", "fr": "suspendu"},
+    "certificate_withdrawn": {"en": "withdrawn for good", "de": "endgültig zurückgezogen", "fr": "retiré définitivement"},
+    "certificate_renewed": {"en": "renewed", "de": "erneuert", "fr": "renouvelé"},
+    "certificate_scope_amended": {"en": "amended in its scope", "de": "im Umfang geändert", "fr": "modifié dans sa portée"},
+}
+"""What each notice of a change says in its subject and in its first sentence."""
 
 
 def example(name: str, /, **changes: Any) -> tuple[Any, Any]:
@@ -68,12 +79,50 @@ def test_a_notice_says_of_which_day_it_speaks_however_late_it_goes_out(type: str
         ("certification_refused", ["Four major non-conformities.", "rule 2a", "5 March 2026"]),
         ("certification_held", ["9.1 has no approved plan.", "rule 5b", "5 April 2026"]),
         ("certificate_expired", ["195", "10 April 2025"]),
+        ("certificate_maintained", ["goes on as it is", "2 May 2023", "10 April 2025", "rule 8, no_nonconformity"]),
+        ("certificate_upgraded", ["Full certification", "2 May 2023", "1 May 2026", "No major non-conformity is open"]),
+        ("certificate_downgraded", ["Provisional certification", "1 May 2024", "Major non-conformities: 1 (9.1)."]),
+        ("certificate_suspended", ["until it is reinstated", "2 May 2023", "Critical breach: 10.1.", "rule 1b"]),
+        ("certificate_withdrawn", ["any more", "2 May 2023", "at most 3 are allowed.", "rule 2a_w"]),
+        ("certificate_renewed", ["Version:        2", "2 May 2023", "1 May 2026", "rule set 2, mandated by secretariat-1"]),
+        ("certificate_scope_amended", ["Smelter and casthouse at Mesaieed", "2 May 2023", "10 April 2025", "rule 9"]),
     ],
 )
 def test_a_notice_names_what_the_person_needs_to_know(type: str, said: list[str]) -> None:
     _, body, _ = rendering.render(*a_notice(type), register_url=None)
 
     assert [text for text in said if text not in body] == []
+
+
+@pytest.mark.parametrize("language", ["en", "fr", "de"])
+@pytest.mark.parametrize("type", CHANGES)
+def test_a_notice_of_a_change_says_first_what_happened(type: str, language: str) -> None:
+    subject, body, _ = rendering.render(*a_notice(type, contact={"language": language}), register_url=None)
+
+    said = CHANGES[type][language]
+    assert said in subject
+    assert said in body.split("\n\n")[1]
+
+
+@pytest.mark.parametrize(
+    ("language", "last_day"), [("en", "Last day of validity"), ("de", "Letzter Tag"), ("fr", "Dernier jour")]
+)
+@pytest.mark.parametrize("type", CHANGES)
+def test_only_a_withdrawn_certificate_has_no_last_day_to_come(type: str, language: str, last_day: str) -> None:
+    _, body, _ = rendering.render(*a_notice(type, contact={"language": language}), register_url=None)
+
+    assert (last_day not in body) == (type == "certificate_withdrawn")
+
+
+@pytest.mark.parametrize("type", CHANGES)
+def test_every_reason_of_a_change_is_told(type: str) -> None:
+    reasons = [Reason(rule=str(n), code=f"code_{n}", text=f"Reason {n}.") for n in range(3)]
+
+    _, body, _ = rendering.render(*a_notice(type, reasons=reasons), register_url=None)
+
+    assert [line for line in body.splitlines() if line.startswith("  - ")] == [
+        f"  - Reason {n}. (rule {n}, code_{n})" for n in range(3)
+    ]
 
 
 def test_a_hold_without_a_last_day_says_so() -> None:

@@ -37,6 +37,7 @@ class Certificate:
     scope.
 
     `record` is its present version; `steps` are the states that it went through, none while it is as it was issued.
+    `first_audit_id`: the audit that its number was given after, whatever it rests on now.
     `expiry_announced`: its CertificateExpired has been emitted; that happens once.
     """
 
@@ -45,7 +46,11 @@ class Certificate:
     open: bool
     expiry_announced: bool = False
     steps: tuple[Step, ...] = ()
+    first_audit_id: str = ""
     version: int = 0
+
+    def __post_init__(self) -> None:
+        self.first_audit_id = self.first_audit_id or self.record.audit_id
 
     @property
     def history(self) -> tuple[Step, ...]:
