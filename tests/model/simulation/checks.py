@@ -12,7 +12,11 @@ CONTACT = "membership.contact_changed.v1"
 ACTIVATED = "membership.membership_activated.v1"
 SUSPENDED = "membership.membership_suspended.v1"
 REINSTATED = "membership.membership_reinstated.v1"
-TOLD = (ISSUED, REFUSED, HELD, EXPIRED)
+CHANGED = tuple(
+    f"certification.certificate_{change}.v1"
+    for change in ("maintained", "upgraded", "downgraded", "suspended", "withdrawn", "renewed", "scope_amended")
+)
+TOLD = (ISSUED, REFUSED, HELD, EXPIRED, *CHANGED)
 SILENT_VERSIONS = {"auditors", "mandates", "announcements", "notices", "reports"}
 """Collections whose aggregates also change without announcing it; contacts of notification are copies."""
 

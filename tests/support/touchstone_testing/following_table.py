@@ -4,7 +4,7 @@
 `suspended` (a full one, for a critical breach found in March 2027) or `none`. The audit that follows is of the kind
 `type`, ends two weeks before the day of its decision (`decided`, else 2027-06-01), and finds `critical=N`,
 `majors=N PLAN`, `minors=N PLAN`, as in `decision_table`; `scope=wider` adds a facility, `scope=other` is another
-facility alone. `expected` is outcome, row and code of the first reason; then, of the certificate on that day, state,
+facility alone; `class` is the member's class (PT). `expected` is outcome, row and code of the first reason; then, of the certificate on that day, state,
 level, last day and version, or `none`.
 """
 
@@ -38,10 +38,15 @@ def rows() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def member_class(text: str) -> str:
+    return dict(part.strip().split("=", 1) for part in text.split(";")).get("class", "PT")
+
+
 def audits(text: str) -> list[Audit]:
     """The audits of a row in their order; the last one is what it is about."""
     said = dict(part.strip().split("=", 1) for part in text.split(";"))
     certificate, kind, sites = said.pop("certificate"), AuditType(said.pop("type")), said.pop("scope", "same")
+    said.pop("class", "")
     decided = datetime.date.fromisoformat(said.pop("decided", "2027-06-01"))
     due_on = (decided + datetime.timedelta(days=7)).isoformat()
     found = decision_table.findings(said, due_on=due_on)

@@ -45,7 +45,7 @@ def member_of(event: OrganisationRecorded) -> Member | None:
         return None
     good, since = event.state == "active", event.effective_on
     return Member(
-        profile=Profile(member_id=event.member_id, legal_name=event.legal_name),
+        profile=Profile(member_id=event.member_id, legal_name=event.legal_name, member_class=event.member_class),
         status=MembershipStatus(member_id=event.member_id, good=good, effective_on=since),
     )
 

@@ -6,10 +6,11 @@ import datetime
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Profile:
-    """Who the member is; known since its membership was first activated."""
+    """Who the member is; known since its membership was first activated. Its class is None where only 0.1 told of it."""
 
     member_id: str
     legal_name: str
+    member_class: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

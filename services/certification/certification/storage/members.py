@@ -37,7 +37,7 @@ class Members:
 
     def keep(self, member: Member, sequence: int) -> None:
         """What a record says of a member."""
-        name = {"legal_name": member.profile.legal_name}
+        name = {"legal_name": member.profile.legal_name, "member_class": member.profile.member_class}
         document = {"_id": member.profile.member_id, "sequence": sequence, **_standing(member.status), **name}
         self._unit.upsert_read_model("members", document)
 
@@ -66,6 +66,10 @@ def _standing(status: MembershipStatus) -> dict[str, Any]:
 def _member(standing: Mapping[str, Any], named: Mapping[str, Any]) -> Member:
     member_id, effective_on = standing["_id"], datetime.date.fromisoformat(standing["effective_on"])
     return Member(
-        profile=Profile(member_id=member_id, legal_name=named["legal_name"]),
+        profile=Profile(
+            member_id=member_id,
+            legal_name=named["legal_name"],
+            member_class=named.get("member_class"),  # stories and earlier releases say none
+        ),
         status=MembershipStatus(member_id=member_id, good=standing["good"], effective_on=effective_on),
     )

@@ -42,8 +42,9 @@ def test_the_running_service_decides_what_follows_a_certificate_as_the_table_say
     audits = [(n, audit) for n, row in enumerate(rows) for audit in following_table.audits(row["input"])]
     neighbours.sign_mandate(standards=STANDARDS)
     go_to(neighbours, following_table.ISSUED_ON)
-    for number in range(len(rows)):
-        neighbours.publish(build.recorded(member_id=f"member-{number}", joined_on=JOINED_ON))
+    for number, row in enumerate(rows):
+        of_class = {"member_class": following_table.member_class(row["input"])}
+        neighbours.publish(build.recorded(member_id=f"member-{number}", joined_on=JOINED_ON, **of_class))
     eventually(lambda: neighbours.database["members"].count_documents({}) == len(rows))
 
     decided = {}

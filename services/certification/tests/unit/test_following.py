@@ -16,7 +16,8 @@ def decided(office: Any, build: Any) -> Any:
     """Takes the audits of a row, each on its day, in an office with a member and mandates; the office."""
 
     def take(text: str) -> Any:
-        office.deliver(build.recorded(joined_on=datetime.date(2018, 6, 1)))
+        member_class = following_table.member_class(text)
+        office.deliver(build.recorded(joined_on=datetime.date(2018, 6, 1), member_class=member_class))
         office.sign_mandate()
         for sequence, audit in enumerate(following_table.audits(text), start=1):
             office.go_to(audit.decided)

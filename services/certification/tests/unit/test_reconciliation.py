@@ -21,7 +21,9 @@ def books(**collections: list[dict[str, Any]]) -> Any:
 
 
 def a_case(state: str = "held", evaluation: Any = UNTIL) -> dict[str, Any]:
-    return {"_id": "aud-1", "state": state, "evaluation": evaluation, "decision": None, "correlation_id": "cor-1"}
+    audit = {"audit_type": "initial"}
+    told = {"state": state, "evaluation": evaluation, "decision": None, "correlation_id": "cor-1"}
+    return {"_id": "aud-1", "audit": audit, **told}
 
 
 @pytest.mark.parametrize(

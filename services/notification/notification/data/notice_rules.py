@@ -1,7 +1,7 @@
 """Reads the notice rules from their file and refuses those that are unsound: which events are told, to whom, and how.
 
-A new event with a notice is a row there, and its template in each language. A row stays as long as a notice by it may
-wait to be sent: it says from which template.
+A new event with a notice is a row there, and a template in each language, its own or a shared one. A row stays as long
+as a notice by it may wait to be sent: it says from which template.
 """
 
 import dataclasses

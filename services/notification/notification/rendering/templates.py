@@ -80,6 +80,7 @@ def render(
     template = RULES[announcement.type].template
     language = language_for(template, contact.language)
     known = {
+        "type": announcement.type,
         "facts": announcement.facts,
         "happened_on": announcement.at.date().isoformat(),
         "contact_name": contact.name,

@@ -72,7 +72,15 @@ def test_an_issued_certificate_is_told_to_member_body_and_secretariat_by_mail(
 
 
 @pytest.mark.parametrize(
-    "name", ["certificate_issued", "certification_refused", "certification_held", "certificate_expired"]
+    "name",
+    [
+        "certificate_issued",
+        "certification_refused",
+        "certification_held",
+        "certificate_expired",
+        "certificate_suspended",
+        "certificate_renewed",
+    ],
 )
 def test_every_certificate_event_is_told(
     everybody: None, neighbours: Any, example: Any, notices: Any, name: str

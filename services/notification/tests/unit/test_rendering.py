@@ -26,12 +26,20 @@ TYPES = sorted(RULES)
 SETTINGS = {"sender": "notices@touchstone.example", "sender_name": "Register", "register_url": None}
 CHANGES = {
     "certificate_maintained": {"en": "maintained", "de": "aufrechterhalten", "fr": "maintenu"},
-    "certificate_upgraded": {"en": "upgraded to full", "de": "zur vollen", "fr": "complète"},
-    "certificate_downgraded": {"en": "provisional", "de": "zur vorläufigen", "fr": "provisoire"},
+    "certificate_upgraded": {"en": "upgraded to full", "de": "zur vollen", "fr": "porté au niveau complet"},
+    "certificate_downgraded": {"en": "made provisional", "de": "zur vorläufigen", "fr": "ramené au niveau provisoire"},
     "certificate_suspended": {"en": "suspended", "de": "ausgesetzt", "fr": "suspendu"},
-    "certificate_withdrawn": {"en": "withdrawn for good", "de": "endgültig zurückgezogen", "fr": "retiré définitivement"},
+    "certificate_withdrawn": {
+        "en": "withdrawn for good",
+        "de": "endgültig zurückgezogen",
+        "fr": "retiré définitivement",
+    },
     "certificate_renewed": {"en": "renewed", "de": "erneuert", "fr": "renouvelé"},
-    "certificate_scope_amended": {"en": "amended in its scope", "de": "im Umfang geändert", "fr": "modifié dans sa portée"},
+    "certificate_scope_amended": {
+        "en": "amended in its scope",
+        "de": "im Umfang geändert",
+        "fr": "modifié dans sa portée",
+    },
 }
 """What each notice of a change says in its subject and in its first sentence."""
 
@@ -84,7 +92,10 @@ def test_a_notice_says_of_which_day_it_speaks_however_late_it_goes_out(type: str
         ("certificate_downgraded", ["Provisional certification", "1 May 2024", "Major non-conformities: 1 (9.1)."]),
         ("certificate_suspended", ["until it is reinstated", "2 May 2023", "Critical breach: 10.1.", "rule 1b"]),
         ("certificate_withdrawn", ["any more", "2 May 2023", "at most 3 are allowed.", "rule 2a_w"]),
-        ("certificate_renewed", ["Version:        2", "2 May 2023", "1 May 2026", "rule set 2, mandated by secretariat-1"]),
+        (
+            "certificate_renewed",
+            ["Version:        2", "2 May 2023", "1 May 2026", "rule set 2, mandated by secretariat-1"],
+        ),
         ("certificate_scope_amended", ["Smelter and casthouse at Mesaieed", "2 May 2023", "10 April 2025", "rule 9"]),
     ],
 )

@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from certification.domain.certificates.certificate import Certificate
@@ -52,9 +52,9 @@ class Change:
 
 
 class _Effect(NamedTuple):
-    """`renews`: a new version under the same number. `state`: None keeps what it is, but for its level."""
+    """`tell` makes the event. `renews`: a new version under the same number. `state`: None keeps what it is, but for its level."""
 
-    event: Any
+    tell: Callable[[dict[str, Any]], Any]
     cause: str
     renews: bool = False
     state: CertificateState | None = None
@@ -62,16 +62,20 @@ class _Effect(NamedTuple):
 
 
 _BY_KIND = {
-    AuditType.RECERTIFICATION: _Effect(CertificateRenewed, RENEWED, renews=True, rescopes=True),
-    AuditType.PROVISIONAL_FOLLOWUP: _Effect(CertificateUpgraded, UPGRADED),
+    AuditType.RECERTIFICATION: _Effect(lambda told: CertificateRenewed(**told), RENEWED, renews=True, rescopes=True),
+    AuditType.PROVISIONAL_FOLLOWUP: _Effect(lambda told: CertificateUpgraded(**told), UPGRADED),
 }
 """What a level that was given does, by the kind of audit that it was given after."""
 _BY_OUTCOME = {
-    Outcome.MAINTAINED: _Effect(CertificateMaintained, "maintained"),
-    Outcome.DOWNGRADED: _Effect(CertificateDowngraded, "downgraded"),
-    Outcome.SUSPENDED: _Effect(CertificateSuspended, "suspended", state=CertificateState.SUSPENDED),
-    Outcome.WITHDRAWN: _Effect(CertificateWithdrawn, "withdrawn", state=CertificateState.WITHDRAWN),
-    Outcome.SCOPE_CHANGED: _Effect(CertificateScopeAmended, "scope_amended", rescopes=True),
+    Outcome.MAINTAINED: _Effect(lambda told: CertificateMaintained(**told), "maintained"),
+    Outcome.DOWNGRADED: _Effect(lambda told: CertificateDowngraded(**told), "downgraded"),
+    Outcome.SUSPENDED: _Effect(
+        lambda told: CertificateSuspended(**told), "suspended", state=CertificateState.SUSPENDED
+    ),
+    Outcome.WITHDRAWN: _Effect(
+        lambda told: CertificateWithdrawn(**told), "withdrawn", state=CertificateState.WITHDRAWN
+    ),
+    Outcome.SCOPE_CHANGED: _Effect(lambda told: CertificateScopeAmended(**told), "scope_amended", rescopes=True),
 }
 
 
@@ -95,8 +99,8 @@ def apply(certificate: Certificate, change: Change) -> list[Any]:
     certificate.steps = _steps(certificate, change, effect)
     certificate.record = _record(certificate.record, change, effect, rescoped=effect.rescopes or extends)
     certificate.open = effect.state is not CertificateState.WITHDRAWN
-    events = [effect.event, *([CertificateScopeAmended] if extends else [])]
-    return [event(**_told(certificate, change)) for event in events]
+    also = [_BY_OUTCOME[Outcome.SCOPE_CHANGED]] if extends else []
+    return [one.tell(_told(certificate, change)) for one in (effect, *also)]
 
 
 def _steps(certificate: Certificate, change: Change, effect: _Effect) -> tuple[Step, ...]:
