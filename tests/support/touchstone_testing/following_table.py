@@ -4,8 +4,8 @@
 `suspended` (a full one, for a critical breach found in March 2027) or `none`. The audit that follows is of the kind
 `type`, ends two weeks before the day of its decision (`decided`, else 2027-06-01), and finds `critical=N`,
 `majors=N PLAN`, `minors=N PLAN`, as in `decision_table`; `scope=wider` adds a facility, `scope=other` is another
-facility alone; `class` is the member's class (PT). `expected` is outcome, row and code of the first reason; then, of the certificate on that day, state,
-level, last day and version, or `none`.
+facility alone; `class` is the member's class (PT). `expected` is outcome, row and code of the first reason; then, of
+the certificate on that day, state, level, last day and version, or `none`.
 """
 
 import csv

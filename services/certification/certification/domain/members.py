@@ -6,7 +6,10 @@ import datetime
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Profile:
-    """Who the member is; known since its membership was first activated. Its class is None where only 0.1 told of it."""
+    """Who the member is; known since its membership was first activated.
+
+    `member_class` is None where only 0.1 told of it.
+    """
 
     member_id: str
     legal_name: str

@@ -52,7 +52,9 @@ class Change:
 
 
 class _Effect(NamedTuple):
-    """`tell` makes the event. `renews`: a new version under the same number. `state`: None keeps what it is, but for its level."""
+    """`tell` makes the event. `renews`: a new version under the same number. `state`: None keeps what it is, but for
+    its level.
+    """
 
     tell: Callable[[dict[str, Any]], Any]
     cause: str
