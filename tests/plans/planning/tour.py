@@ -28,6 +28,7 @@ from touchstone_devkit.demo.worlds import World, a_world, stage
 from touchstone_devkit.eventually import eventually
 from touchstone_devkit.system.runner import SERVICES, System
 from touchstone_testing.event_keys import signed
+from touchstone_testing.life import life
 from touchstone_testing.reference_data import a_later_rule_set, a_later_standard, later_obligations
 
 WITHIN_S = 30
@@ -79,6 +80,7 @@ class Tour:
         self.call(SECRETARIAT, "membership.publish_obligations", document=later_obligations())
         self.a_mandate_ends()
         self.finished = self.a_certificate()
+        self.a_certificate_lives()
         self.refused_and_held()
         self.waits_for_its_member()
         self.returned_and_handed_in_again()
@@ -142,6 +144,13 @@ class Tour:
         again = self.accepted(world, world.report(report_id=f"{world.case.report['report_id']}-2"))
         self.comes_to(again, "held")
         return world, str(outcome.audit_id)
+
+    def a_certificate_lives(self) -> None:
+        """By audits of every kind, to its withdrawal."""
+        world = self.world()
+        self.scheme.travel(world)
+        for report, _, _ in life(world):
+            self.comes_to(self.accepted(world, report), "decided")
 
     def refused_and_held(self) -> None:
         self.scheme.travel(self.world("four majors"))
