@@ -1,11 +1,11 @@
 """Reads `tests/tables/certification-following.csv`: what follows a certificate, and what is right.
 
 `certificate` is what is there: `full` (issued on 2026-12-02), `provisional` (of the same day, for one major),
-`suspended` (a full one, for a critical breach found in March 2027) or `none`. The audit that follows is of the kind
-`type`, ends two weeks before the day of its decision (`decided`, else 2027-06-01), and finds `critical=N`,
-`majors=N PLAN`, `minors=N PLAN`, as in `decision_table`; `scope=wider` adds a facility, `scope=other` is another
-facility alone; `class` is the member's class (PT). `expected` is outcome, row and code of the first reason; then, of
-the certificate on that day, state, level, last day and version, or `none`.
+`suspended` (a full one, for a critical breach found in March 2027), `both` (another full one for another facility) or
+`none`. The audit that follows is of the kind `type`, ends two weeks before the day of its decision (`decided`, else
+2027-06-01), and finds `critical=N`, `majors=N PLAN`, `minors=N PLAN`, as in `decision_table`; `scope=wider` adds a
+facility, `scope=other` is another facility alone; `class` is the member's class (PT). `expected` is outcome, row and
+code of the first reason; then, of the certificate on that day, state, level, last day and version, or `none`.
 """
 
 import csv
@@ -59,7 +59,8 @@ def _before(certificate: str) -> list[Audit]:
     breach = decision_table.findings({"critical": "1"})
     first = _audit("body.r-1", ISSUED_ON, major if certificate == "provisional" else [], AuditType.INITIAL, "same")
     breached = _audit("body.r-2", BREACH_ON, breach, AuditType.SURVEILLANCE, "same")
-    return {"none": [], "suspended": [first, breached]}.get(certificate, [first])
+    second = _audit("body.r-3", ISSUED_ON, [], AuditType.INITIAL, "other")
+    return {"none": [], "suspended": [first, breached], "both": [first, second]}.get(certificate, [first])
 
 
 def _audit(id: str, decided: datetime.date, found: list[Nonconformity], kind: AuditType, sites: str) -> Audit:

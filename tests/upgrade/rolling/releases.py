@@ -34,6 +34,8 @@ class Release:
     """Those that ours does not read."""
     knows_users: bool = True
     """Whether it makes users of the broker."""
+    rule_set: int = 2
+    """The newest one that it knows."""
 
     def deploy(self, system: System, service: str) -> None:
         """Start the service anew with this release's code. Raises AssertionError if it found other code than that."""
@@ -109,7 +111,11 @@ def previous(folder: Path, commit: str = PREVIOUS) -> Release:
         archive.extractall(folder, filter="data")
     path = (*sorted((folder / "libs").iterdir()), *sorted((folder / "services").iterdir()))
     return Release(
-        f"commit {commit[:7]}", tuple(p for p in path if p.name != "devkit"), folder / "services", knows_users=False
+        f"commit {commit[:7]}",
+        tuple(p for p in path if p.name != "devkit"),
+        folder / "services",
+        knows_users=False,
+        rule_set=1,
     )
 
 

@@ -5,11 +5,13 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pika.exceptions
 from harness import checks
 from harness.finding import find
 from harness.workload import Say, Workload, prepare, settle
+from pymongo import MongoClient
 from rolling.plans import NEW, OLD, Step
 from rolling.releases import Release
 
@@ -78,9 +80,10 @@ def roll(
     """
     deploy_everywhere(system, old)
     say(f"all services run {old.name}")
+    _forget_rule_sets_beyond(old.rule_set, system)
     with Scheme(system.environment) as scheme:
         mails_before = list(system.mail_folder.glob("*.eml"))
-        world = prepare(scheme)
+        world = prepare(scheme, rule_set=old.rule_set)
         wait_until_quiet(system.amqp_uri, system.mongo_uri, system.database_prefix, timeout_s=SETTLE_S)
         new.provision(system)
         workload = Workload(system, world, AUDITS_EACH * len(steps))
@@ -95,6 +98,12 @@ def roll(
     return Outcome(
         faults, workload.failures, workload.history.counts(), found.events, len(deploying.done), deploying.done
     )
+
+
+def _forget_rule_sets_beyond(newest: int, system: System) -> None:
+    """A database that an older release used has what that one knew: what is newer is published by a person."""
+    with MongoClient[Any](system.mongo_uri) as client:
+        client[system.database("certification")]["rule_sets"].delete_many({"reference_version": {"$gt": newest}})
 
 
 def _work_through(
