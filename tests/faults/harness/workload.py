@@ -209,7 +209,7 @@ def prepare(scheme: Scheme, *, rule_set: int | None = None) -> World:
     """A small world that the system knows, with nothing under way; its mandate is for `rule_set`, if that is given."""
     world = small_world()
     if rule_set is not None:
-        mandate = world.setup["mandate"] | {"rule_set": rule_set}
+        mandate = world.setup["mandate"] | {"rule_set": rule_set, "mandate_id": f"mandate-{rule_set}"}
         world = dataclasses.replace(world, setup=world.setup | {"mandate": mandate})
     stage(scheme.register, world)
     return world

@@ -78,6 +78,12 @@ ALLOWED = (
         sometimes=True,
     ),
     Allowed(
+        r"(assessment\.audits|certification\.cases) find \{.*state: text\} by (body|member)_id, _id whole",
+        SORT,
+        "Of what is in one state, where that is less than what the party has.",
+        sometimes=True,
+    ),
+    Allowed(
         r"certification\.cases find .*standard: text, state: .* by _id in part",
         WASTE,
         "A mandate's signature looks at all cases that wait, also those of other standards; an index for it would cost "

@@ -3,8 +3,9 @@
 import dataclasses
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pika.exceptions
@@ -80,8 +81,7 @@ def roll(
     """
     deploy_everywhere(system, old)
     say(f"all services run {old.name}")
-    _forget_rule_sets_beyond(old.rule_set, system)
-    with Scheme(system.environment) as scheme:
+    with _without_rule_sets_beyond(old.rule_set, system), Scheme(system.environment) as scheme:
         mails_before = list(system.mail_folder.glob("*.eml"))
         world = prepare(scheme, rule_set=old.rule_set)
         wait_until_quiet(system.amqp_uri, system.mongo_uri, system.database_prefix, timeout_s=SETTLE_S)
@@ -100,10 +100,22 @@ def roll(
     )
 
 
-def _forget_rule_sets_beyond(newest: int, system: System) -> None:
-    """A database that an older release used has what that one knew: what is newer is published by a person."""
+@contextmanager
+def _without_rule_sets_beyond(newest: int, system: System) -> Iterator[None]:
+    """A database that an older release used has what that one knew: what is newer is published by a person.
+
+    Later tests on this system find it published.
+    """
     with MongoClient[Any](system.mongo_uri) as client:
-        client[system.database("certification")]["rule_sets"].delete_many({"reference_version": {"$gt": newest}})
+        rule_sets = client[system.database("certification")]["rule_sets"]
+        newer = {"reference_version": {"$gt": newest}}
+        taken = list(rule_sets.find(newer))
+        rule_sets.delete_many(newer)
+        try:
+            yield
+        finally:
+            if taken:
+                rule_sets.insert_many(taken)
 
 
 def _work_through(

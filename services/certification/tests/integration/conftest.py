@@ -56,7 +56,9 @@ class Neighbours:
         for queue in self._queues():  # a vhost that cannot be a test's own holds what earlier tests left
             self.channel.queue_purge(queue)
         self.told: list[Any] = []
-        self.database = MongoClient(config["MONGO_URI"], tz_aware=True)[config["database"]]
+        # As the services read: what is seen here, they see too.
+        client = MongoClient(config["MONGO_URI"], tz_aware=True, readConcernLevel="majority")
+        self.database = client[config["database"]]
 
     def _queues(self) -> list[str]:
         inward = [event_queue("certification", event.type_name) for event in CertificationService.topology.consumes]  # type: ignore[attr-defined]

@@ -101,7 +101,7 @@ def running(ear: Ear, environment: dict[str, str]) -> Iterator[ServiceContainer]
 
 @pytest.fixture
 def database(environment: dict[str, str]) -> Iterator[Any]:
-    with MongoClient(environment["MONGO_URI"], tz_aware=True) as client:
+    with MongoClient(environment["MONGO_URI"], tz_aware=True, readConcernLevel="majority") as client:
         yield client[f"{environment['TOUCHSTONE_DATABASE_PREFIX']}_membership"]
 
 

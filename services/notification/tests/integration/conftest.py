@@ -197,7 +197,7 @@ def running(neighbours: Neighbours, start: Callable[[], Any]) -> Iterator[Servic
 
 @pytest.fixture
 def database(environment: dict[str, str]) -> Iterator[Any]:
-    with MongoClient(environment["MONGO_URI"], tz_aware=True) as client:
+    with MongoClient(environment["MONGO_URI"], tz_aware=True, readConcernLevel="majority") as client:
         yield client[f"{environment['TOUCHSTONE_DATABASE_PREFIX']}_notification"]
 
 
