@@ -185,8 +185,9 @@ def test_what_was_handled_or_refused_leaves_memory_at_once(
     channels = resources.consumer.channels
     eventually(lambda: sum(bus.count(queue) for queue in (QUEUE_OF_TOY, "rpc-toy", "toy.intake")) == 0)
     eventually(lambda: channels.in_flight == 0)
-    # What was handed on last is known to whoever waits for the next.
-    eventually(lambda: len([thing for thing in gc.get_objects() if type(thing) is bodies.Received]) <= 2, within_s=2)
+    # What was handed on last is known to whoever waits for the next. What failed comes again, and writing its traceback
+    # takes long on a busy machine.
+    eventually(lambda: len([thing for thing in gc.get_objects() if type(thing) is bodies.Received]) <= 2)
 
 
 @pytest.mark.parametrize("routing_key", [b"toy.\xff\xfe", b"toy.get_thing"], ids=["no UTF-8", "properties unreadable"])
