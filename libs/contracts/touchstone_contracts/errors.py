@@ -118,6 +118,13 @@ class DeadlineExceeded(Refusal):
     retryable = True
 
 
+class NotKnownYet(Refusal):
+    """What is named has not been heard of here, and not all is here yet that its owner has told: try again."""
+
+    code = "not_known_yet"
+    retryable = True
+
+
 class Unavailable(Refusal):
     """The service cannot reach its database at the moment: try again."""
 

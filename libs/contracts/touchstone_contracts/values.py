@@ -114,6 +114,36 @@ class Problem:
 
 
 @value
+class PinnedMember:
+    """A member as it was known when an audit of it was accepted."""
+
+    legal_name: str = detail("Its registered name.", example="Qatar Aluminium Limited")
+    member_class: str = detail("PT, IU, CS, AS, DS or GS.", example="PT")
+    state: str = detail("`registered`, `active` or `suspended`; only `active` is good standing.", example="active")
+    effective_on: datetime.date = detail("From which day it was in that state.", example="2020-03-01")
+    sequence: int = detail("Which record of the organisation said so.", example=2)
+
+
+@value
+class ReliedOn:
+    """A fact that a decision relied on: which word of its owner's it was."""
+
+    kind: str = detail("`body`, `entity` or `facility`.", example="facility")
+    id: str = detail("Its id.", example="qatalum-1")
+    sequence: int = detail("The sequence of the record that was known.", example=1)
+
+
+@value
+class WaitsFor:
+    """What something waits for: the one form of it."""
+
+    what: str = detail("What is missing.", example="facility qatalum-9 is not known yet")
+    who: str = detail("Whose word or act it is.", example="membership")
+    since: datetime.datetime = detail("Since when.", example="2026-03-01T09:00:00+00:00")
+    target: str = detail("Where it is named: the path in what was handed in.", example="scope.facilities[0].id")
+
+
+@value
 class Reason:
     """Why a case was decided as it was."""
 

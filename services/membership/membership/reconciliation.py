@@ -7,10 +7,13 @@ from membership.application.publish_obligations import obligations_published
 from membership.storage.contacts import CONTACTS, Contacts
 from membership.storage.obligations import PublishedObligations
 from membership.storage.organisations import ORGANISATIONS, Organisations
+from membership.storage.sites import ENTITIES, FACILITIES, Entities, Facilities
 from membership.storage.unit_of_work import Unit
 from touchstone_chassis.api import PresentState, ReconciliationDeclarations, ids_in
 from touchstone_contracts.events.membership import (
     ContactChanged,
+    EntityRecorded,
+    FacilityRecorded,
     MembershipActivated,
     MembershipReinstated,
     MembershipSuspended,
@@ -39,6 +42,18 @@ def present_organisation(unit: Unit, member_id: str) -> tuple[OrganisationRecord
     return (organisation.recorded(), organisation.version) if organisation else None
 
 
+def present_entity(unit: Unit, entity_id: str) -> tuple[EntityRecorded, int] | None:
+    """An entity as it is now; with the version that this is."""
+    entity = Entities(unit).get(entity_id)
+    return (entity.recorded(), entity.version) if entity else None
+
+
+def present_facility(unit: Unit, facility_id: str) -> tuple[FacilityRecorded, int] | None:
+    """A facility as it is now; with the version that this is."""
+    facility = Facilities(unit).get(facility_id)
+    return (facility.recorded(), facility.version) if facility else None
+
+
 def present_obligations(unit: Unit, key: str) -> tuple[ObligationsPublished, int] | None:
     """Obligations as they were published: those that came with a release were announced by nothing."""
     found = PublishedObligations(unit).by_key(key)
@@ -53,6 +68,8 @@ DECLARATIONS = ReconciliationDeclarations(
     ],
     present={
         OrganisationRecorded: PresentState(of=present_organisation, ids=ids_in(ORGANISATIONS)),
+        EntityRecorded: PresentState(of=present_entity, ids=ids_in(ENTITIES)),
+        FacilityRecorded: PresentState(of=present_facility, ids=ids_in(FACILITIES)),
         ContactChanged: PresentState(of=present_contact, ids=ids_in(CONTACTS)),
         ObligationsPublished: PresentState(of=present_obligations, ids=ids_in(PublishedObligations.collection)),
     },

@@ -4,7 +4,8 @@ import contextlib
 import datetime
 import functools
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import eventlet
@@ -37,6 +38,7 @@ log = structlog.get_logger(__name__)
 
 EVERY_S = 2.0
 LOOKED_BACK = 5_000
+_LOOKS_EVERY_S = 0.1
 TRANSIENT = 1
 """AMQP's delivery mode of what need not outlive the broker."""
 
@@ -108,6 +110,24 @@ class Heartbeats(SharedExtension):
         what = f"lacks {self._lacking(standing)}" if standing.lacking else "has heard nothing since"
         limit = datetime.timedelta(seconds=config["in_step_limit_s"])
         return Lag(f"{producer}: not in step since {since:%H:%M:%S}, {what}", late=now - since > limit)
+
+    def now(self) -> datetime.datetime:
+        """The moment by the clock that heartbeats go by, which no sandbox moves."""
+        moment: datetime.datetime = self.resources.time.now()
+        return moment
+
+    def has_handled(self, producer: str, moment: datetime.datetime) -> bool:
+        """Whether all is handled here that the producer had committed at that moment, as far as that is known: what is
+        not known here then was not known there."""
+        in_step_at = self.standings[producer].in_step_at
+        return producer in self.settled and in_step_at is not None and in_step_at >= moment
+
+    def wait_for(self, producer: str, known: Callable[[], bool], *, within_s: float) -> None:
+        """Until something is known here, or all that the producer had committed when this was asked is handled here;
+        not longer than `within_s`."""
+        asked_at, until = self.now(), time.monotonic() + within_s
+        while time.monotonic() < until and not (self.has_handled(producer, asked_at) or known()):
+            eventlet.sleep(_LOOKS_EVERY_S)
 
     def _is_late(self, standing: Standing, now: datetime.datetime) -> bool:
         limit = datetime.timedelta(seconds=config["in_step_limit_s"])

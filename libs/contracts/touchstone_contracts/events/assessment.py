@@ -8,11 +8,14 @@ from touchstone_contracts.values import (
     History,
     Nonconformity,
     Place,
+    PinnedMember,
     PlanState,
     Problem,
+    ReliedOn,
     Scope,
     Standard,
     StandardCriterion,
+    WaitsFor,
 )
 
 _PLACE = {"id": "qatalum-mesaieed", "name": "Qatalum, Mesaieed", "country": "QA"}
@@ -23,6 +26,12 @@ _SCOPE = {
     "facilities": [{"id": "qatalum-1", "name": "Mesaieed", "country": "QA"}],
 }
 _STANDARD = {"code": "PS", "version": "3.0"}
+_WAITS_FOR = {
+    "what": "facility qatalum-9 is not known yet",
+    "who": "membership",
+    "since": "2026-03-01T09:00:00+00:00",
+    "target": "scope.facilities[0].id",
+}
 
 
 @event(
@@ -59,6 +68,26 @@ class AuditReportSubmitted:
     audit_type: AuditType = detail("Kind of audit.", example="initial")
     report_hash: str = detail("SHA-256 of the canonical report.", example="sha256:9f86d081")
     submitted_at: datetime.datetime = detail("When.", example="2026-03-01T09:00:00+00:00")
+    waits_for: list[WaitsFor] = detail(
+        "What it names and nobody has heard of here yet: it is accepted only when that is known. Empty: nothing.",
+        example=[_WAITS_FOR],
+        default=[],
+    )
+
+
+@event(
+    "assessment.audit_report_waiting",
+    version=1,
+    subject="audit_id",
+    summary="A report has waited for five minutes for what it names and nobody has heard of; it still waits.",
+    words="report waits for what it names",
+)
+class AuditReportWaiting:
+    audit_id: str = detail("The audit.", example="aud-7f3a", public=True)
+    report_id: str = detail("The body's own reference.", example="QATALUM-2022-01", public=True)
+    body_id: str = detail("The certification body.", example="dnv", public=True)
+    member_id: str = detail("The member.", example="qatalum", public=True)
+    waits_for: list[WaitsFor] = detail("What is not known yet.", example=[_WAITS_FOR])
 
 
 @event(
@@ -121,6 +150,27 @@ class AuditAccepted:
     scope: Scope = detail("What is to be certified.", example=_SCOPE)
     body_id: str = detail("The certification body.", example="dnv", public=True)
     body_name: str = detail("Its name.", example="DNV Business Assurance Services UK")
+    member: PinnedMember | None = detail(
+        "The member as it was known at acceptance; null in imports, and from releases that did not look.",
+        example={
+            "legal_name": "Qatar Aluminium Limited",
+            "member_class": "PT",
+            "state": "active",
+            "effective_on": "2020-03-01",
+            "sequence": 2,
+        },
+        default=None,
+    )
+    relied_on: list[ReliedOn] = detail(
+        "Which word of each owner's acceptance relied on, beside the member's.",
+        example=[{"kind": "facility", "id": "qatalum-1", "sequence": 1}],
+        default=[],
+    )
+    standard_hash: str | None = detail(
+        "SHA-256 of the standard as published, against which the report was held.",
+        example="sha256:9f86d081",
+        default=None,
+    )
     team: list[str] = detail("Ids of everyone on the audit team.", example=["auditor-1", "auditor-2"])
     submitted_by: str = detail(
         "Who wrote and submitted the report (the token's subject).", example="dnv-reports", public=True

@@ -128,6 +128,39 @@ class FacilityRegistered:
 
 
 @event(
+    "membership.entity_recorded",
+    version=1,
+    subject="entity_id",
+    summary="An entity as it is now.",
+    words="entity of {member_id} recorded",
+    record=True,
+)
+class EntityRecorded:
+    entity_id: str = detail("The entity.", example="qatalum-mesaieed")
+    member_id: str = detail("The member that owns or controls it.", example="qatalum", public=True)
+    name: str = detail("Its name.", example="Qatalum, Mesaieed")
+    country: str = detail("ISO 3166-1 alpha-2 code.", example="QA")
+    activities: list[str] = detail("Supply chain activity codes.", example=["SML", "CST"])
+
+
+@event(
+    "membership.facility_recorded",
+    version=1,
+    subject="facility_id",
+    summary="A facility as it is now.",
+    words="facility of {member_id} recorded",
+    record=True,
+)
+class FacilityRecorded:
+    facility_id: str = detail("The facility.", example="qatalum-1")
+    entity_id: str = detail("The entity that it belongs to.", example="qatalum-mesaieed")
+    member_id: str = detail("The member.", example="qatalum", public=True)
+    name: str = detail("Its name.", example="Mesaieed smelter")
+    country: str = detail("ISO 3166-1 alpha-2 code.", example="QA")
+    activities: list[str] = detail("Supply chain activity codes.", example=["SML", "CST"])
+
+
+@event(
     "membership.contact_changed",
     version=1,
     subject="contact_id",

@@ -18,7 +18,7 @@ def import_report(report: Any, history: Any, repositories: Repositories, *, by: 
         by=by,
         at=at,
         standard=valid.standard,
-        body_name=valid.body_name,
+        body=valid.body,
     )
     repositories.audits.save(audit, events, report)
     return audit

@@ -5,24 +5,28 @@ Everything that is wrong is answered at once. What comes out is fit to be filed.
 
 import dataclasses
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from assessment.application.known_register import KnownRegister
 from assessment.data.catalogue import Catalogue
 from assessment.data.recommendations import RECOMMENDATIONS_1
 from assessment.domain.accreditation import Body
 from assessment.domain.audits.audit import Audit, audit_id_of
 from assessment.domain.audits.report import Summary, summarise
+from assessment.domain.register import Reference, Register
 from assessment.domain.report_checks.checklist import faults
 from assessment.domain.report_checks.facts import Facts
+from assessment.domain.report_checks.register import register_faults
 from assessment.domain.report_checks.team import team_faults
+from assessment.domain.report_checks.wording import shown
 from assessment.domain.standards import StandardVersion
 from assessment.schemas.report_hash import report_hash
 from assessment.schemas.report_parsing import ParsedReport, parse_history, parse_report
 from assessment.storage.accreditation import Auditors, Bodies
 from assessment.storage.audits import Audits
 from assessment.storage.surroundings import ReportSurroundings
-from touchstone_contracts.errors import FieldError, InvalidReport
+from touchstone_contracts.errors import FieldError, InvalidReport, NotKnownYet
 from touchstone_contracts.field_errors import ERRORS_MAX, counted
 from touchstone_contracts.values import History
 
@@ -36,7 +40,7 @@ FURTHEST_AHEAD = datetime.timedelta(hours=14)
 class Repositories:
     """Where to look up what a report names; `catalogue` gives the standards that are effective on a day.
 
-    `surroundings` reads what the others are going to be asked for.
+    `surroundings` reads what the others are going to be asked for; `register` is what is known of membership's.
     """
 
     surroundings: ReportSurroundings
@@ -44,17 +48,24 @@ class Repositories:
     audits: Audits
     bodies: Bodies
     auditors: Auditors
+    register: KnownRegister
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ValidReport:
-    """A report with nothing wrong in it. `audit` is the one in the register, or a new one."""
+    """A report with nothing wrong in it. `audit` is the one in the register, or a new one.
+
+    `missing`: what it names and is not known yet; `asked_at`: when that was looked up, by the clock of heartbeats.
+    """
 
     audit: Audit
     summary: Summary
     report_hash: str
     standard: StandardVersion
-    body_name: str
+    body: Body
+    register: Register
+    missing: Sequence[Reference]
+    asked_at: datetime.datetime
 
 
 def validate_submission(
@@ -68,7 +79,10 @@ def validate_submission(
 def validate_import(
     report: Any, history: Any, repositories: Repositories, *, today: datetime.date
 ) -> tuple[ValidReport, History]:
-    """A past report and what is published of its certificate, which was issued after the audit."""
+    """A past report and what is published of its certificate, which was issued after the audit.
+
+    Raises NotKnownYet where it names what has not come here yet.
+    """
     parsed = parse_report(report)
     past, wrong = parse_history(history)
     if past is not None:
@@ -76,21 +90,36 @@ def validate_import(
     issued_on = past.issued_on if past else today
     valid = _validated(report, parsed, repositories, wrong, submitting_body=None, today=issued_on, audited_by=issued_on)
     assert past is not None
+    refuse_missing(valid.missing)
     return valid, past
 
 
-def recheck_accreditation(
-    report: dict[str, Any], repositories: Repositories, *, standard: StandardVersion, body: Body
-) -> None:
-    """Raises InvalidReport where body or team are no longer accredited for the audit's days, as they were before.
+def recheck(report: dict[str, Any], repositories: Repositories, *, standard: StandardVersion, body: Body) -> Register:
+    """What is known of those whom and what the report names, as acceptance relies on it.
 
-    So it does where a release before took a report whose form is none today.
+    Raises InvalidReport where body or team are no longer accredited for the audit's days, as they were before, or what
+    the report names is not as it says; NotKnownYet where that has not come here yet. So it does where a release before
+    took a report whose form is none today.
     """
     parsed = parse_report(report)
+    looked_up = repositories.register.look_up(parsed.content)
     auditors = repositories.auditors.find(_team(parsed.content))
-    wrong = team_faults(parsed.content, standard=standard, body=body, auditors=auditors)
-    if faults := parsed.with_content_faults(list(wrong)):
+    wrong = [
+        *register_faults(parsed.content, looked_up.register, all_told=looked_up.all_told),
+        *team_faults(parsed.content, standard=standard, body=body, auditors=auditors),
+    ]
+    if faults := parsed.with_content_faults(wrong):
         raise _invalid(faults)
+    if not repositories.register.take_unknown:
+        refuse_missing(looked_up.register.unknown(parsed.content))
+    return looked_up.register
+
+
+def refuse_missing(missing: Sequence[Reference]) -> None:
+    """Raises NotKnownYet for what has not come here yet."""
+    if missing:
+        wrong = [FieldError(one.path, "not_known_yet", f"{shown(one.id)} is not known here yet.") for one in missing]
+        raise NotKnownYet("Not all is here yet that membership has told: try again.", wrong)
 
 
 def _validated(
@@ -104,7 +133,7 @@ def _validated(
     audited_by: datetime.date,
 ) -> ValidReport:
     body_id, audit_id, team = parsed.text("body_id"), _audit_id(parsed, submitting_body), _team(parsed.content)
-    repositories.surroundings.read(body_id=body_id, audit_id=audit_id, auditor_ids=team)
+    repositories.surroundings.read(parsed.content, body_id=body_id, audit_id=audit_id, auditor_ids=team)
     catalogue = repositories.catalogue(today)
     standard = catalogue.find(parsed.text("standard", "code"), parsed.text("standard", "version"))
     body = repositories.bodies.get(body_id) if body_id else None
@@ -112,6 +141,7 @@ def _validated(
     fingerprint = "" if parsed.faults else report_hash(report)
     if audit is not None:
         audit.refuse_repetition(fingerprint)
+    looked_up = repositories.register.look_up(parsed.content)
     facts = Facts(
         standard=standard,
         body=body,
@@ -120,18 +150,24 @@ def _validated(
         today=today,
         audited_by=audited_by,
         recommendations=RECOMMENDATIONS_1,
+        register=looked_up.register,
+        all_told=looked_up.all_told,
     )
     wrong = parsed.with_content_faults(faults(parsed.content, facts)) + wrong_besides
     if wrong:
         raise _invalid(wrong, parsed.untold)
     assert standard is not None and body is not None
     summary = summarise(parsed.content, standard)
+    missing = () if repositories.register.take_unknown else looked_up.register.unknown(parsed.content)
     return ValidReport(
         audit=audit or Audit(id=audit_id_of(summary.body_id, summary.report_id), summary=summary),
         summary=summary,
         report_hash=fingerprint,
         standard=standard,
-        body_name=body.name,
+        body=body,
+        register=looked_up.register,
+        missing=missing,
+        asked_at=looked_up.asked_at,
     )
 
 

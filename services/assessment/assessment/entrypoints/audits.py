@@ -5,6 +5,8 @@ from typing import Any
 
 from assessment.application.accept import accept
 from assessment.application.import_report import import_report
+from assessment.application.known_register import KnownRegister
+from assessment.application.look_again import look_again
 from assessment.application.submission_validation import Repositories
 from assessment.application.submit import submit
 from assessment.domain.audits.audit import Audit
@@ -20,11 +22,13 @@ from assessment.schemas.audits import (
     SubmitAuditReport,
     SubmitByMessage,
 )
+from assessment.schemas.settings import TAKE
 from assessment.storage.accreditation import Auditors, Bodies
 from assessment.storage.audits import Audits
+from assessment.storage.jobs import LOOK_AGAIN, Jobs
 from assessment.storage.refusals import Refusals
 from assessment.storage.surroundings import ReportSurroundings
-from touchstone_chassis.api import Stored, command, on_message, page, query
+from touchstone_chassis.api import Job, Stored, command, on_job, on_message, page, query
 from touchstone_contracts import roles
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import Refusal
@@ -37,27 +41,36 @@ class AuditEntrypoints:
     """Audit reports from submission to acceptance."""
 
     clock: Any
+    settings: Any
+    heartbeats: Any
     standards: Any
     catalogue_cache: Any
+    register_copies: Any
     audits = Stored(Audits)
     bodies = Stored(Bodies)
     auditors = Stored(Auditors)
     refusals = Stored(Refusals)
+    jobs = Stored(Jobs)
     report_surroundings = Stored(ReportSurroundings)
 
     @command(SubmitAuditReport(), roles=(ASSESSOR,))
     def submit_audit_report(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Hand in a report, or one that was returned again.
 
-        InvalidReport lists everything that is wrong. AlreadyExists: this very report is here. IllegalTransition: the
+        InvalidReport lists everything that is wrong. What it names and nobody has heard of here yet is answered under
+        `waits_for`: it is accepted once that is known, and returned once it is certain that nobody knows it. AlreadyExists: this very report is here. IllegalTransition: the
         audit has another report that was not returned.
         """
-        return present.receipt(self._submit(request["report"], caller))
+        return present.receipt(self._submit(request["report"], caller, patient=True))
 
     @on_message(INTAKE, SubmitByMessage(), roles=(ASSESSOR,), refused="record_refusal", handler="submit_by_message")
     def submit_by_message(self, request: dict[str, Any], caller: Caller, message_id: str) -> None:
-        """The same, by message: AuditReportSubmitted answers."""
-        self._submit(request["report"], caller)
+        """The same, by message: AuditReportSubmitted answers; it does not wait to know what is unknown."""
+        self._submit(request["report"], caller, patient=False)
+
+    @on_job(LOOK_AGAIN)
+    def look_again(self, job: Job) -> None:
+        look_again(job.key, self._repositories(patient=False), self.jobs, at=self.clock.now())
 
     def record_refusal(self, body: Any, caller: Caller | None, refusal: Refusal, message_id: str) -> None:
         """AuditReportRefused answers a message that was not carried out, with the errors that a call would get."""
@@ -78,7 +91,8 @@ class AuditEntrypoints:
         """Accept a submitted report: its findings are frozen.
 
         DecisionNotImpartial for its author and the team. InvalidReport where an accreditation was corrected since the
-        report came in and no longer covers the audit: return the report then.
+        report came in and no longer covers the audit, or the register says otherwise by now: return the report then.
+        NotKnownYet while what it names is not known here.
         """
         audit = visible_audit(self.audits, request["audit_id"], caller)
         accept(audit, self._repositories(), by=caller.subject, at=self.clock.now())
@@ -110,14 +124,19 @@ class AuditEntrypoints:
         )
         return page(found, request["limit"], present.audit_line)
 
-    def _submit(self, report: Any, caller: Caller) -> Audit:
-        return submit(report, self._repositories(), body_id=caller.cab, by=caller.subject, at=self.clock.now())
+    def _submit(self, report: Any, caller: Caller, *, patient: bool) -> Audit:
+        repositories, now = self._repositories(patient=patient), self.clock.now()
+        return submit(report, repositories, self.jobs, body_id=caller.cab, by=caller.subject, at=now)
 
-    def _repositories(self) -> Repositories:
+    def _repositories(self, *, patient: bool = True) -> Repositories:
+        take_unknown = self.settings["unknown_references"] == TAKE
         return Repositories(
             surroundings=self.report_surroundings,
             catalogue=functools.partial(self.standards.catalogue, cache=self.catalogue_cache),
             audits=self.audits,
             bodies=self.bodies,
             auditors=self.auditors,
+            register=KnownRegister(
+                self.register_copies, self.heartbeats, patient=patient, take_unknown=take_unknown
+            ),
         )

@@ -9,7 +9,12 @@ from assessment.domain.audits.audit import Audit, Submission
 
 def receipt(audit: Audit) -> dict[str, Any]:
     """What a command on an audit answers."""
-    return {"audit_id": audit.id, "state": audit.state, "report_hash": audit.latest.report_hash}
+    return {
+        "audit_id": audit.id,
+        "state": audit.state,
+        "report_hash": audit.latest.report_hash,
+        "waits_for": [_plain(one) for one in audit.waits_for],
+    }
 
 
 def audit_line(audit: Audit) -> dict[str, Any]:

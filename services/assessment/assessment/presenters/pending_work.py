@@ -17,6 +17,15 @@ def pending_work_of(audit: Audit) -> Waiting:
             who=f"body {body}",
             reasons=latest.reasons,
         )
+    if audit.waits_for:
+        named = ", ".join(f"{one.target} ({one.what})" for one in audit.waits_for)
+        return Waiting(
+            case=audit.id,
+            state="report submitted",
+            since=latest.submitted_at,
+            waits_for=f"word of membership: {named}",
+            who=None,
+        )
     return Waiting(
         case=audit.id,
         state="report submitted",

@@ -9,7 +9,7 @@ from assessment.domain.audits.report import Summary
 from assessment.domain.corrective_actions import PlanReview
 from assessment.storage.unit_of_work import Question, Unit
 from touchstone_contracts.topology import Index
-from touchstone_contracts.values import AuditType, History, Nonconformity, Place, PlanState, Scope, Standard
+from touchstone_contracts.values import AuditType, History, Nonconformity, Place, PlanState, Scope, Standard, WaitsFor
 
 AUDITS, REPORTS = "audits", "reports"
 COLLECTIONS = (REPORTS,)
@@ -104,6 +104,9 @@ def _audit_document(audit: Audit) -> dict[str, Any]:
         "accepted_by": audit.accepted_by,
         "accepted_at": audit.accepted_at,
         "standard_hash": audit.standard_hash,
+        "waits_for": [_plain(one) for one in audit.waits_for],
+        "asked_at": audit.asked_at,
+        "told_of_waiting": audit.told_of_waiting,
         "history": _plain(audit.history) if audit.history else None,
     }
 
@@ -120,6 +123,9 @@ def _audit(document: dict[str, Any]) -> Audit:
         accepted_by=document["accepted_by"],
         accepted_at=document["accepted_at"],
         standard_hash=document.get("standard_hash"),
+        waits_for=tuple(_value(WaitsFor, one) for one in document.get("waits_for", ())),  # earlier releases wrote none
+        asked_at=document.get("asked_at"),
+        told_of_waiting=document.get("told_of_waiting", False),
         history=_value(History, document["history"]) if document["history"] else None,
     )
 

@@ -1,10 +1,12 @@
 """Reads by one command what a report is held against, when it comes in and when it is accepted."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from assessment.domain.audits.audit import Audit
 from assessment.storage.accreditation import Auditors, Bodies
 from assessment.storage.audits import Audits
+from assessment.storage.register import RegisterCopies
 from assessment.storage.standards import Standards
 from assessment.storage.unit_of_work import Unit
 
@@ -13,13 +15,14 @@ class ReportSurroundings:
     def __init__(self, unit: Unit):
         self._unit = unit
 
-    def read(self, *, body_id: str | None, audit_id: str | None, auditor_ids: Iterable[str]) -> None:
+    def read(self, report: Any, *, body_id: str | None, audit_id: str | None, auditor_ids: Iterable[str]) -> None:
         """So that the repositories of the same unit of work have it; None where the report does not name one."""
         self._unit.read_ahead(
             Standards.query_editions(),
             Bodies.query_of(body_id),
             Audits.query_of(audit_id),
             Auditors.query_of(auditor_ids),
+            *RegisterCopies.queries_of(report),
         )
 
     def read_for_acceptance(self, audit: Audit) -> None:
@@ -29,4 +32,5 @@ class ReportSurroundings:
             Bodies.query_of(summary.body_id),
             Audits.query_report(audit),
             Auditors.query_of(summary.team),
+            *RegisterCopies.queries_of(summary.names()),
         )

@@ -1,5 +1,6 @@
 """What the repositories need of a unit of work."""
 
+import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -25,3 +26,9 @@ class Unit(Protocol):
     ) -> list[dict]: ...
 
     def save(self, collection: str, document: dict, events: Iterable[Any] = ()) -> None: ...
+
+    def upsert_read_model(self, collection: str, document: dict) -> None: ...
+
+    def schedule(
+        self, kind: str, key: str, due_at: datetime.datetime, payload: Mapping[str, Any] | None = None
+    ) -> None: ...

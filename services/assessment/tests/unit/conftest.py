@@ -1,9 +1,10 @@
 """Builders, and an office: the service on the database in memory."""
 
 import copy
+import dataclasses
 import datetime
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -11,22 +12,80 @@ import pytest
 from assessment.data.catalogue import load_catalogue
 from assessment.data.recommendations import RECOMMENDATIONS_1
 from assessment.domain.accreditation import Auditor, Body, Grant
+from assessment.domain.register import Entity, Facility, Member, Register
 from assessment.domain.report_checks.checklist import faults as content_faults
 from assessment.domain.report_checks.facts import Facts
 from assessment.schemas.report_parsing import parse_report
 from assessment.service import AssessmentService
+from assessment.storage.register import RegisterCopies
 from assessment.storage.standards import CatalogueCache
 from touchstone_contracts.bookkeeping import OUTBOX
 from touchstone_contracts.callers import Caller
+from touchstone_contracts.envelope import Envelope
 from touchstone_contracts.errors import FieldError
+from touchstone_contracts.events.membership import EntityRecorded, FacilityRecorded, OrganisationRecorded
 from touchstone_contracts.reference import published
 from touchstone_contracts.roles import ASSESSOR, REGISTRAR, SECRETARIAT
-from touchstone_testing.memory_service import MemoryService
+from touchstone_testing.memory_service import MemoryService, done_with, handlers_by_subject
 
 NOW = datetime.datetime(2026, 11, 2, 9, tzinfo=datetime.UTC)
 CATALOGUE = load_catalogue()
 CATALOGUES = CatalogueCache()
 """Of all offices: a catalogue is known by the hashes of what is in it."""
+ACTIVITIES = ("SML", "CST")
+RECORDS = (
+    OrganisationRecorded(
+        member_id="qatalum",
+        legal_name="Qatar Aluminium Limited",
+        member_class="PT",
+        country="QA",
+        state="active",
+        effective_on=datetime.date(2020, 3, 1),
+    ),
+    EntityRecorded(
+        entity_id="qatalum-mesaieed",
+        member_id="qatalum",
+        name="Qatalum, Mesaieed",
+        country="QA",
+        activities=list(ACTIVITIES),
+    ),
+    FacilityRecorded(
+        facility_id="qatalum-1",
+        entity_id="qatalum-mesaieed",
+        member_id="qatalum",
+        name="Mesaieed smelter",
+        country="QA",
+        activities=list(ACTIVITIES),
+    ),
+)
+"""What membership has told of the report's member and sites."""
+REGISTER = Register(
+    members={
+        "qatalum": Member(
+            id="qatalum",
+            legal_name="Qatar Aluminium Limited",
+            member_class="PT",
+            state="active",
+            effective_on=datetime.date(2020, 3, 1),
+            sequence=1,
+        )
+    },
+    entities={
+        "qatalum-mesaieed": Entity(
+            id="qatalum-mesaieed", member_id="qatalum", country="QA", activities=ACTIVITIES, sequence=1
+        )
+    },
+    facilities={
+        "qatalum-1": Facility(
+            id="qatalum-1",
+            entity_id="qatalum-mesaieed",
+            member_id="qatalum",
+            country="QA",
+            activities=ACTIVITIES,
+            sequence=1,
+        )
+    },
+)
 STATEMENTS = (
     "information_true",
     "findings_evidence_based",
@@ -80,6 +139,22 @@ def build_report(*, version: str = "3.0", activities: Sequence[str] = ("SML", "C
     return copy.deepcopy(report) | changes
 
 
+def as_reported(report: dict[str, Any]) -> Register:
+    """The register of a membership that says just what the report says."""
+    entity, scope = report.get("entity", {}), report.get("scope", {})
+    activities = tuple(a for a in scope.get("activities", ()) if a)
+    member_id, entity_id = report.get("member_id", ""), entity.get("id", "")
+    same = {"member_id": member_id, "activities": activities, "sequence": 1}
+    facilities = [one for one in scope.get("facilities", ()) if {"id", "country"} <= one.keys()]
+    return Register(
+        members={member_id: dataclasses.replace(REGISTER.members["qatalum"], id=member_id)},
+        entities={entity_id: Entity(id=entity_id, country=entity.get("country", "QA"), **same)} if entity_id else {},
+        facilities={
+            one["id"]: Facility(id=one["id"], entity_id=entity_id, country=one["country"], **same) for one in facilities
+        },
+    )
+
+
 def rate(report: dict[str, Any], criterion: str, rating: str, **details: Any) -> dict[str, Any]:
     """Change the finding for one criterion."""
     (finding,) = (f for f in report["findings"] if f["criterion"] == criterion)
@@ -100,20 +175,45 @@ def find_faults(report: Any, **changes: Any) -> list[FieldError]:
         "today": NOW.date(),
         "audited_by": NOW.date(),
         "recommendations": RECOMMENDATIONS_1,
+        "register": as_reported(parsed.content),
+        "all_told": True,
     }
     return parsed.with_content_faults(content_faults(parsed.content, Facts(**known | changes)))
 
 
-class Clock:
+class Beats:
+    """Membership's heartbeats: whether all is here that it has told."""
+
+    def __init__(self) -> None:
+        self.all_told, self.waited = True, 0
+
     def now(self) -> datetime.datetime:
         return NOW
+
+    def has_handled(self, producer: str, moment: datetime.datetime) -> bool:
+        assert producer == "membership" and moment <= NOW
+        return self.all_told
+
+    def wait_for(self, producer: str, known: Callable[[], bool], *, within_s: float) -> None:
+        assert producer == "membership" and within_s > 0
+        self.waited += 1
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.at = NOW
+
+    def now(self) -> datetime.datetime:
+        return self.at
 
 
 class Office(MemoryService):
     """The service, and callers of each role."""
 
     def __init__(self, **rules: Any) -> None:
-        super().__init__(AssessmentService, clock=Clock(), catalogue_cache=CATALOGUES)
+        self.beats, self.clock = Beats(), Clock()
+        given = {"clock": self.clock, "heartbeats": self.beats, "settings": {"unknown_references": "wait"}}
+        super().__init__(AssessmentService, catalogue_cache=CATALOGUES, **given)
         self.correct(**rules)
         self.secretariat = Caller("secretariat-1", SECRETARIAT)
         self.registrar = Caller("registrar-1", REGISTRAR)
@@ -142,20 +242,40 @@ class Office(MemoryService):
         for id in ("auditor-1", "auditor-2"):
             self.call("register_auditor", self.secretariat, auditor_id=id, name=id, body_ids=["dnv"], **grant)
         self.database[OUTBOX].delete_many({})
+        for event in RECORDS:
+            self.hear(event)
         return self
+
+    def hear(self, event: Any, sequence: int = 1) -> None:
+        """A record of membership's comes."""
+        type_name, source = event.type_name, "/touchstone/membership"
+        subject = getattr(event, event.subject_field)
+        envelope = Envelope(
+            id="e-1", type=type_name, source=source, subject=subject, time=NOW, sequence=sequence, correlationid="cor-1"
+        )
+        self.record(handlers_by_subject(AssessmentService)[type(event)], event, envelope)
+
+    def run_due(self) -> int:
+        """Does the jobs whose time has come; how many there were."""
+        due = self.due()
+        for job in due:
+            service, unit = self.begin()
+            handlers_by_subject(AssessmentService)[job.kind](service, job)
+            self.commit(unit, done_with(job))
+        return len(due)
 
     def submit(self, report: Any = ..., caller: Caller | None = None) -> dict[str, Any]:
         return self.call("submit_audit_report", caller or self.dnv, report=build_report() if report is ... else report)
 
     def call(self, method: str, caller: Caller, **request: Any) -> dict[str, Any]:
         """Run a command or query as the chassis does, with a request that its schema has loaded."""
-        return self._run(getattr(AssessmentService, method).__wrapped__, request, caller)
+        return self.record(getattr(AssessmentService, method).__wrapped__, request, caller)
 
     def record_refusal(self, *given: Any) -> None:
         """As the chassis does it with a message that was not carried out."""
-        self._run(AssessmentService.record_refusal, *given)
+        self.record(AssessmentService.record_refusal, *given)
 
-    def _run(self, method: Callable[..., Any], *given: Any) -> Any:
+    def record(self, method: Callable[..., Any], *given: Any) -> Any:
         service, unit = self.begin()
         answer = method(service, *given)
         self.commit(unit)
@@ -175,6 +295,28 @@ def rated() -> Callable[..., dict[str, Any]]:
 @pytest.fixture
 def faults() -> Callable[..., list[FieldError]]:
     return find_faults
+
+
+@pytest.fixture
+def register() -> Register:
+    """What membership says of the report's member and sites."""
+    return REGISTER
+
+
+@pytest.fixture
+def register_of() -> Callable[..., Register]:
+    """What membership says by these records."""
+
+    def told(records: Iterable[Any]) -> Register:
+        office = Office()
+        for record in records:
+            office.hear(record)
+        _, unit = office.begin()
+        named = {"members": OrganisationRecorded, "entities": EntityRecorded, "facilities": FacilityRecorded}
+        ids = {n: [getattr(r, r.subject_field) for r in records if isinstance(r, c)] for n, c in named.items()}
+        return RegisterCopies(unit).known(**ids)
+
+    return told
 
 
 @pytest.fixture

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from assessment.data.catalogue import load_catalogue
+from assessment.domain.accreditation import Body
 from assessment.domain.audits.audit import Audit, State, audit_id_of
 from assessment.domain.audits.report import Summary, overall_maturity, summarise
+from assessment.domain.register import Register
 from assessment.schemas.report_parsing import parse_report
 from touchstone_contracts.errors import AlreadyExists, DecisionNotImpartial, IllegalTransition, InvalidRequest
 from touchstone_contracts.events.assessment import (
@@ -17,12 +19,22 @@ from touchstone_contracts.events.assessment import (
     AuditReportSubmitted,
     CorrectiveActionPlanReviewed,
 )
-from touchstone_contracts.values import AuditType, History, Nonconformity, PlanState, Rating, Standard
+from touchstone_contracts.values import (
+    AuditType,
+    History,
+    Nonconformity,
+    PinnedMember,
+    PlanState,
+    Rating,
+    ReliedOn,
+    Standard,
+)
 
 FIRST = datetime.datetime(2026, 11, 2, 9, tzinfo=datetime.UTC)
 LATER = FIRST + datetime.timedelta(days=3)
 STANDARD = load_catalogue().find("PS", "3.0")
 assert STANDARD is not None
+DNV = Body(id="dnv", name="DNV", version=3)
 Building = Callable[..., dict[str, Any]]
 
 
@@ -48,7 +60,7 @@ def submitted(summary: Summary) -> Audit:
 
 def accept(audit: Audit, by: str = "secretariat-1") -> list[Any]:
     assert STANDARD is not None
-    return audit.accept(by=by, at=LATER, standard=STANDARD, body_name="DNV")
+    return audit.accept(by=by, at=LATER, standard=STANDARD, body=DNV, register=Register())
 
 
 @pytest.fixture
@@ -78,8 +90,11 @@ def test_a_report_that_comes_in_is_announced(summary: Summary) -> None:
     ]
 
 
-def test_an_accepted_report_is_announced_with_all_that_certification_needs(submitted: Audit, summary: Summary) -> None:
-    (announced,) = accept(submitted)
+def test_an_accepted_report_is_announced_with_all_that_certification_needs(
+    submitted: Audit, summary: Summary, register: Register
+) -> None:
+    assert STANDARD is not None
+    (announced,) = submitted.accept(by="secretariat-1", at=LATER, standard=STANDARD, body=DNV, register=register)
 
     assert submitted.state is State.ACCEPTED
     assert announced == AuditAccepted(
@@ -95,6 +110,19 @@ def test_an_accepted_report_is_announced_with_all_that_certification_needs(submi
         scope=summary.scope,
         body_id="dnv",
         body_name="DNV",
+        member=PinnedMember(
+            legal_name="Qatar Aluminium Limited",
+            member_class="PT",
+            state="active",
+            effective_on=datetime.date(2020, 3, 1),
+            sequence=1,
+        ),
+        relied_on=[
+            ReliedOn(kind="body", id="dnv", sequence=3),
+            ReliedOn(kind="entity", id="qatalum-mesaieed", sequence=1),
+            ReliedOn(kind="facility", id="qatalum-1", sequence=1),
+        ],
+        standard_hash=STANDARD.hash,
         team=["auditor-1", "auditor-2"],
         submitted_by="dnv-reports",
         submitters=["dnv-reports"],
@@ -296,7 +324,7 @@ def test_a_past_report_is_accepted_as_of_noon_of_the_day_of_issue(summary: Summa
     audit = Audit(id="dnv.r-1", summary=summary)
 
     (announced,) = audit.admit(
-        summary, "sha256:1", history, by="registrar-1", at=LATER, standard=STANDARD, body_name="DNV"
+        summary, "sha256:1", history, by="registrar-1", at=LATER, standard=STANDARD, body=DNV
     )
 
     assert audit.state is State.ACCEPTED
@@ -311,7 +339,7 @@ def test_only_a_new_audit_is_imported(submitted: Audit, summary: Summary) -> Non
     history = History(issued_on=datetime.date(2022, 4, 11), source="Summary report")
 
     with pytest.raises(IllegalTransition):
-        submitted.admit(summary, "sha256:2", history, by="registrar-1", at=LATER, standard=STANDARD, body_name="DNV")
+        submitted.admit(summary, "sha256:2", history, by="registrar-1", at=LATER, standard=STANDARD, body=DNV)
 
 
 @pytest.mark.parametrize(("days", "overdue"), [(56, False), (57, True)])

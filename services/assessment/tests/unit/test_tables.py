@@ -6,19 +6,26 @@ from typing import Any
 
 import pytest
 
+from assessment.domain.accreditation import Auditor, Body
 from touchstone_testing import report_table
 
+TEAM = ("auditor-1", "auditor-2")
 ROWS = report_table.rows()
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row["input"] or "clean" for row in ROWS])
 def test_a_report_is_judged_as_the_table_says(
-    row: dict[str, str], a_report: Callable[..., dict[str, Any]], faults: Any
+    row: dict[str, str], a_report: Callable[..., dict[str, Any]], faults: Any, register_of: Any, grant: Any
 ) -> None:
     given = report_table.given(row["input"])
+    granted = {"countries": ("*",), "activities": ("SML", "CST", "SFB", "OMS")}
+    team = {id: Auditor(id=id, name=id, grants=(grant(body_ids=("dnv",), **granted),)) for id in TEAM}
 
     wrong = faults(
-        given.applied(a_report(version=given.version)),
+        given.applied(a_report(version=given.version, activities=given.activities)),
+        body=Body(id="dnv", name="DNV", grants=(grant(**granted),)),
+        auditors=team,
+        register=register_of(report_table.RECORDS),
         today=given.today,
         audited_by=given.today + datetime.timedelta(days=1),
     )

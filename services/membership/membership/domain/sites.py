@@ -3,7 +3,12 @@
 import dataclasses
 from typing import Any
 
-from touchstone_contracts.events.membership import EntityRegistered, FacilityRegistered
+from touchstone_contracts.events.membership import (
+    EntityRecorded,
+    EntityRegistered,
+    FacilityRecorded,
+    FacilityRegistered,
+)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -27,6 +32,16 @@ class Entity:
                 activities=list(self.activities),
             )
         ]
+
+    def recorded(self) -> EntityRecorded:
+        """It as it is now."""
+        return EntityRecorded(
+            entity_id=self.id,
+            member_id=self.member_id,
+            name=self.name,
+            country=self.country,
+            activities=list(self.activities),
+        )
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -52,3 +67,14 @@ class Facility:
                 activities=list(self.activities),
             )
         ]
+
+    def recorded(self) -> FacilityRecorded:
+        """It as it is now."""
+        return FacilityRecorded(
+            facility_id=self.id,
+            entity_id=self.entity_id,
+            member_id=self.member_id,
+            name=self.name,
+            country=self.country,
+            activities=list(self.activities),
+        )

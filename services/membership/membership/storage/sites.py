@@ -26,7 +26,7 @@ class Entities:
         return [_entity(d) for d in self._unit.find(ENTITIES, {"member_id": member_id}, sort=[("_id", 1)])]
 
     def save(self, entity: Entity) -> None:
-        self._unit.save(ENTITIES, _place_document(entity), entity.announce())
+        self._unit.save(ENTITIES, _place_document(entity), [*entity.announce(), entity.recorded()])
 
 
 class Facilities:
@@ -41,7 +41,7 @@ class Facilities:
         return [_facility(d) for d in self._unit.find(FACILITIES, {"member_id": member_id}, sort=[("_id", 1)])]
 
     def save(self, facility: Facility) -> None:
-        self._unit.save(FACILITIES, _place_document(facility), facility.announce())
+        self._unit.save(FACILITIES, _place_document(facility), [*facility.announce(), facility.recorded()])
 
 
 def _place_document(place: Entity | Facility) -> dict[str, Any]:

@@ -8,10 +8,13 @@ new --admit (import)--> accepted
 import dataclasses
 import datetime
 import enum
+from collections.abc import Sequence
 from typing import Any
 
+from assessment.domain.accreditation import Body
 from assessment.domain.audits.report import Summary
 from assessment.domain.corrective_actions import PLANNED, PlanReview
+from assessment.domain.register import Member, Reference, Register
 from assessment.domain.standards import StandardVersion
 from touchstone_contracts.errors import (
     AlreadyExists,
@@ -24,12 +27,22 @@ from touchstone_contracts.events.assessment import (
     AuditAccepted,
     AuditReportReturned,
     AuditReportSubmitted,
+    AuditReportWaiting,
     CorrectiveActionPlanReviewed,
 )
-from touchstone_contracts.values import History, Nonconformity, PlanState, Rating
+from touchstone_contracts.values import (
+    History,
+    Nonconformity,
+    PinnedMember,
+    PlanState,
+    Rating,
+    ReliedOn,
+    WaitsFor,
+)
 
 BY_CONFIGURATION = "configuration"
 BY_IMPORT = "import"
+TOLD_AFTER = datetime.timedelta(minutes=5)
 
 
 class State(enum.Enum):
@@ -58,6 +71,7 @@ class Audit:
 
     `nonconformities` starts as the report states it and follows the plan reviews; the report itself never changes.
     `standard_hash` is that of the standard as it was published, by which the report was accepted; 0.1 kept none.
+    `waits_for`: what a submitted report names and is not known yet, looked up first at `asked_at`.
     """
 
     id: str
@@ -70,6 +84,9 @@ class Audit:
     accepted_at: datetime.datetime | None = None
     history: History | None = None
     standard_hash: str | None = None
+    waits_for: tuple[WaitsFor, ...] = ()
+    asked_at: datetime.datetime | None = None
+    told_of_waiting: bool = False
     version: int = 0
 
     @property
@@ -86,10 +103,20 @@ class Audit:
         if self.state in (State.SUBMITTED, State.ACCEPTED) and self.latest.report_hash == report_hash:
             raise AlreadyExists(f"This report is here already, as audit {self.id}, and is {self.state.value}.")
 
-    def submit(self, summary: Summary, report_hash: str, *, by: str, at: datetime.datetime) -> list[Any]:
-        """Take a checked report, for the first time or after a return."""
+    def submit(
+        self,
+        summary: Summary,
+        report_hash: str,
+        *,
+        by: str,
+        at: datetime.datetime,
+        missing: Sequence[Reference] = (),
+        asked_at: datetime.datetime | None = None,
+    ) -> list[Any]:
+        """Take a checked report, for the first time or after a return. `missing`: what it names and is not known yet."""
         self._take(summary, report_hash, by=by, at=at)
         self.state = State.SUBMITTED
+        self.waits_for, self.asked_at, self.told_of_waiting = tuple(_word_of(one, at) for one in missing), asked_at, False
         return [
             AuditReportSubmitted(
                 audit_id=self.id,
@@ -101,22 +128,52 @@ class Audit:
                 audit_type=summary.audit_type,
                 report_hash=report_hash,
                 submitted_at=at,
+                waits_for=list(self.waits_for),
             )
         ]
 
-    def accept(self, *, by: str, at: datetime.datetime, standard: StandardVersion, body_name: str) -> list[Any]:
-        """A person of the Secretariat accepts: never the report's author, never someone on the audit team."""
+    def wait_on(self, *, at: datetime.datetime) -> list[Any]:
+        """What it names is still not known: after five minutes, that is told once."""
+        if self.told_of_waiting or at - self.latest.submitted_at < TOLD_AFTER:
+            return []
+        self.told_of_waiting = True
+        summary = self.summary
+        return [
+            AuditReportWaiting(
+                audit_id=self.id,
+                report_id=summary.report_id,
+                body_id=summary.body_id,
+                member_id=summary.member_id,
+                waits_for=list(self.waits_for),
+            )
+        ]
+
+    def wait_no_more(self) -> list[Any]:
+        """What it names is known."""
+        self.waits_for = ()
+        return []
+
+    def refuse_acceptance(self, by: str) -> None:
+        """Raises what keeps a person of the Secretariat from accepting: never the report's author, never the team."""
         self._expect("accept", State.SUBMITTED)
         if by in {submission.submitted_by for submission in self.submissions}:
             raise DecisionNotImpartial("Whoever submitted a report may not accept it.")
         if by in self.summary.team:
             raise DecisionNotImpartial("Whoever was on the audit team may not accept its report.")
-        return self._accepted(by, at, standard, body_name)
 
-    def accept_by_configuration(self, *, at: datetime.datetime, standard: StandardVersion, body_name: str) -> list[Any]:
+    def accept(
+        self, *, by: str, at: datetime.datetime, standard: StandardVersion, body: Body, register: Register
+    ) -> list[Any]:
+        """A person of the Secretariat accepts. `register`: what is known of whom and what the report names."""
+        self.refuse_acceptance(by)
+        return self._accepted(by, at, standard, body, register)
+
+    def accept_by_configuration(
+        self, *, at: datetime.datetime, standard: StandardVersion, body: Body, register: Register
+    ) -> list[Any]:
         """Accept because the standard's configuration says that a complete report needs nobody's look."""
         self._expect("accept", State.SUBMITTED)
-        return self._accepted(BY_CONFIGURATION, at, standard, body_name)
+        return self._accepted(BY_CONFIGURATION, at, standard, body, register)
 
     def admit(
         self,
@@ -127,7 +184,7 @@ class Audit:
         by: str,
         at: datetime.datetime,
         standard: StandardVersion,
-        body_name: str,
+        body: Body,
     ) -> list[Any]:
         """Import what was accepted before this register kept records: accepted as of noon (UTC) of the day of issue."""
         if self.state is not None:
@@ -135,12 +192,12 @@ class Audit:
         self._take(summary, report_hash, by=by, at=at)
         self.history = history
         noon = datetime.datetime.combine(history.issued_on, datetime.time(12), tzinfo=datetime.UTC)
-        return self._accepted(BY_IMPORT, noon, standard, body_name)
+        return self._accepted(BY_IMPORT, noon, standard, body, Register())
 
     def return_to_body(self, reasons: tuple[str, ...], *, by: str, at: datetime.datetime) -> list[Any]:
         """Hand the report back for correction. It may come again under the same id."""
         self._expect("return", State.SUBMITTED)
-        self.state = State.RETURNED
+        self.state, self.waits_for = State.RETURNED, ()
         returned = dataclasses.replace(self.latest, returned_by=by, returned_at=at, reasons=reasons)
         self.submissions = (*self.submissions[:-1], returned)
         return [
@@ -212,9 +269,11 @@ class Audit:
             now = self.state.value if self.state else "new"
             raise IllegalTransition(f"Cannot {command} audit {self.id} while it is {now}.")
 
-    def _accepted(self, by: str, at: datetime.datetime, standard: StandardVersion, body_name: str) -> list[Any]:
+    def _accepted(
+        self, by: str, at: datetime.datetime, standard: StandardVersion, body: Body, register: Register
+    ) -> list[Any]:
         self.state, self.accepted_by, self.accepted_at = State.ACCEPTED, by, at
-        self.standard_hash = standard.hash
+        self.standard_hash, self.waits_for = standard.hash, ()
         summary = self.summary
         return [
             AuditAccepted(
@@ -229,7 +288,10 @@ class Audit:
                 entity=summary.entity,
                 scope=summary.scope,
                 body_id=summary.body_id,
-                body_name=body_name,
+                body_name=body.name,
+                member=_pinned_member(register.members.get(summary.member_id)),
+                relied_on=_relied_on(body, register),
+                standard_hash=standard.hash,
                 team=list(summary.team),
                 submitted_by=self.latest.submitted_by,
                 submitters=sorted({submission.submitted_by for submission in self.submissions}),
@@ -243,6 +305,31 @@ class Audit:
                 history=self.history,
             )
         ]
+
+
+def _word_of(missing: Reference, since: datetime.datetime) -> WaitsFor:
+    what = f"{missing.kind} {missing.id} is not known yet"
+    return WaitsFor(what=what, who="membership", since=since, target=missing.path)
+
+
+def _pinned_member(member: Member | None) -> PinnedMember | None:
+    if member is None:
+        return None
+    return PinnedMember(
+        legal_name=member.legal_name,
+        member_class=member.member_class,
+        state=member.state,
+        effective_on=member.effective_on,
+        sequence=member.sequence,
+    )
+
+
+def _relied_on(body: Body, register: Register) -> list[ReliedOn]:
+    """With the sequence of each fact that was looked at, beside the member's."""
+    named = [("entity", register.entities), ("facility", register.facilities)]
+    copies = [(kind, copy) for kind, known in named for _, copy in sorted(known.items())]
+    pinned = [ReliedOn(kind=kind, id=copy.id, sequence=copy.sequence) for kind, copy in copies]
+    return [ReliedOn(kind="body", id=body.id, sequence=body.version), *pinned]
 
 
 def audit_id_of(body_id: str, report_id: str) -> str:

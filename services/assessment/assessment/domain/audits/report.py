@@ -49,6 +49,11 @@ class Summary:
     overall_maturity: str
     recommendation: str
 
+    def names(self) -> dict[str, Any]:
+        """Whom and what it names of membership's, as the report does."""
+        facilities = [{"id": facility.id} for facility in self.scope.facilities]
+        return {"member_id": self.member_id, "entity": {"id": self.entity.id}, "scope": {"facilities": facilities}}
+
 
 def summarise(report: Report, standard: StandardVersion) -> Summary:
     """The summary of a report in which nothing was found wrong."""

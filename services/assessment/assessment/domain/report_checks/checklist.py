@@ -11,6 +11,7 @@ from assessment.domain.report_checks.facts import Facts
 from assessment.domain.report_checks.findings import findings_faults
 from assessment.domain.report_checks.head import choice_faults, maturity_faults, statement_faults, submitter_faults
 from assessment.domain.report_checks.recommendation import recommendation_faults
+from assessment.domain.report_checks.register import register_faults
 from assessment.domain.report_checks.scope import scope_faults
 from assessment.domain.report_checks.standard import standard_faults
 from assessment.domain.report_checks.team import team_faults
@@ -26,6 +27,11 @@ def _team(report: Report, facts: Facts) -> Iterator[FieldError]:
     return team_faults(report, standard=facts.standard, body=facts.body, auditors=facts.auditors)
 
 
+def _register(report: Report, facts: Facts) -> Iterator[FieldError]:
+    of_the_past = facts.submitting_body is None
+    return register_faults(report, facts.register, all_told=facts.all_told, of_the_past=of_the_past)
+
+
 def _findings(report: Report, facts: Facts) -> Iterator[FieldError]:
     return findings_faults(report, facts.standard, facts.today)
 
@@ -35,6 +41,7 @@ _CHECKS: tuple[Callable[[Report, Facts], Iterator[FieldError]], ...] = (
     choice_faults,
     standard_faults,
     scope_faults,
+    _register,
     date_faults,
     statement_faults,
     _team,

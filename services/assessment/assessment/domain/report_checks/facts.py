@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from assessment.domain.accreditation import Auditor, Body
 from assessment.domain.recommendations import FittingRecommendation
+from assessment.domain.register import Register
 from assessment.domain.standards import StandardVersion
 
 
@@ -16,7 +17,8 @@ class Facts:
     `standard` and `body` are None where the report names none that is known; `auditors` holds those of the team that
     are. `submitting_body` is the body that the caller speaks for, None when the registrar imports. `today` is the day
     on which the report is handed in, of an import that of issue; `audited_by` is the last day on which the audit can
-    have ended, as a day of its site. `recommendations`: which fit which audits.
+    have ended, as a day of its site. `recommendations`: which fit which audits. `register` is what membership says of
+    whom and what the report names; `all_told`: whether what is not in it is not in membership either.
     """
 
     standard: StandardVersion | None
@@ -26,3 +28,5 @@ class Facts:
     today: datetime.date
     audited_by: datetime.date
     recommendations: Sequence[FittingRecommendation]
+    register: Register
+    all_told: bool
