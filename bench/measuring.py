@@ -31,6 +31,7 @@ def measure(around: Surroundings, subject: Subject, *, submitters: int, count: i
     """
     run: Run = {"subject": subject.name, "submitters": submitters, "audits": count, "rate": rate, "faults": []}
     first, subject.submitted = subject.submitted, subject.submitted + count
+    subject.learn(subject.submitted)
     try:
         options = {"submitters": submitters, "first": first, "count": count} | ({"rate": rate} if rate else {})
         run |= _under_load(around, subject, options)

@@ -53,6 +53,9 @@ class Subject:
     def collection(self, service: str, name: str) -> Any:
         return self.mongo[f"{self.prefix}_{service}"][name]
 
+    def learn(self, audits: int) -> None:
+        """So many audits, each of an entity of its own, are about to be handed in: from the first one of all on."""
+
     def pids(self) -> dict[str, int]:
         return {name: process.pid for name, process in self.processes.items()}
 

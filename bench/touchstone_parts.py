@@ -103,6 +103,7 @@ def _delivered(bench: Bench) -> Runs:
 def _worked_off(bench: Bench, size: int) -> Runs:
     around = bench.around
     with touchstone(around) as subject:
+        subject.learn(size)
         subject.hold()
         command = [sys.executable, str(HERE / "feeding.py"), str(size), str(AHEAD_MAX)]
         environment = around.work.environment | {"AMQP_URI": subject.amqp_uri}

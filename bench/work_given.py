@@ -25,6 +25,7 @@ class GivenWork:
     def __init__(self, folder: Path, standards: Path) -> None:
         self.world: World = a_world(TITLE, SUFFIX)
         self.report: dict[str, Any] = self.world.conforming()
+        self.report["scope"] |= {"type": "business", "facilities": []}  # each audit is of an entity of its own
         self.keys_folder, self._token_path = folder / "keys", folder / "token"
         self.keys_folder.mkdir(parents=True)
         (folder / "report.json").write_text(json.dumps(self.report))

@@ -18,7 +18,7 @@ from touchstone_contracts.events.assessment import CorrectiveActionPlanReviewed
 from touchstone_contracts.topology import event_queue
 from touchstone_devkit.demo.register import SECRETARIAT, Speaker
 from touchstone_devkit.demo.scheme import Scheme
-from touchstone_devkit.demo.worlds import SPEAKERS, World, set_up, stage
+from touchstone_devkit.demo.worlds import SPEAKERS, World, before_joining, stage
 from touchstone_devkit.eventually import eventually
 from touchstone_devkit.system.runner import MAIL_SINK
 from touchstone_testing.event_keys import signed
@@ -66,12 +66,6 @@ def submit(scheme: Scheme, world: World, report: dict[str, Any] | None = None, *
 def accept(scheme: Scheme, audit_id: str) -> None:
     other = Speaker(SECRETARIAT.role, sub="secretariat-2")
     scheme.register.call(other, "assessment.accept_audit_report", audit_id=audit_id)
-
-
-def stage_without_members(scheme: Scheme, world: World) -> None:
-    nobody = {name: [] for name in ("members", "entities", "facilities")}
-    own = [c for c in world.setup["contacts"] if c["party"]["kind"] != "member"]
-    set_up(scheme.register, world.setup | nobody | {"contacts": own})
 
 
 def test_the_way_of_a_finished_case_goes_from_submission_to_each_notice(
@@ -125,7 +119,7 @@ def test_a_case_without_its_member_and_one_whose_member_is_suspended_wait_for_th
     scheme: Scheme, new_world: Callable[[str], World]
 ) -> None:
     unknown, suspended = new_world("a minor, plan approved"), new_world("a minor, plan approved")
-    stage_without_members(scheme, unknown)
+    stage(scheme.register, before_joining(unknown))
     stage(scheme.register, suspended)
     scheme.register.call(
         SPEAKERS["registrar"], "membership.suspend", member_id=suspended.case.member_id, reasons=["Test."]

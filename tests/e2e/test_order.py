@@ -6,7 +6,7 @@ from typing import Any
 from touchstone_contracts.errors import NotFound
 from touchstone_devkit.demo.register import OPERATOR, REGISTRAR, SECRETARIAT
 from touchstone_devkit.demo.scheme import Scheme, decision_events
-from touchstone_devkit.demo.worlds import World, stage
+from touchstone_devkit.demo.worlds import World, before_joining, stage
 from touchstone_devkit.eventually import eventually
 
 TIMEOUT_S = 30
@@ -35,9 +35,7 @@ def test_an_accepted_audit_waits_for_its_member_and_is_then_certified(
     scheme: Scheme, new_world: Callable[[str], World]
 ) -> None:
     world = new_world(CONFORMING)
-    own = [c for c in world.setup["contacts"] if c["party"]["kind"] != "member"]
-    absent = without(world.setup, "members", "entities", "facilities") | {"contacts": own}
-    stage(scheme.register, World(world.case, absent))
+    stage(scheme.register, before_joining(world))
     audit_id = accepted(scheme, world)
     waiting = eventually(lambda: case_of(scheme, audit_id), within_s=TIMEOUT_S)
     assert waiting["state"] == "awaiting_member" and not decision_events(scheme.wire_tap, audit_id)  # type: ignore[index]

@@ -21,7 +21,7 @@ from touchstone.provisioning.provision import provision
 from touchstone_devkit.demo.quiet import wait_until_quiet
 from touchstone_devkit.demo.register import OPERATOR, SECRETARIAT
 from touchstone_devkit.demo.scheme import Scheme
-from touchstone_devkit.demo.worlds import World, stage
+from touchstone_devkit.demo.worlds import World, before_joining, stage
 from touchstone_devkit.eventually import eventually
 from touchstone_devkit.system.runner import System
 
@@ -181,8 +181,7 @@ def test_a_case_waits_for_the_registrar_only_if_all_has_come_that_membership_say
     own_system: System, scheme: Scheme
 ) -> None:
     world = small_world()
-    unknown: dict[str, Any] = {part: [] for part in ("members", "entities", "facilities", "contacts")}
-    stage(scheme.register, dataclasses.replace(world, setup=world.setup | unknown))
+    stage(scheme.register, before_joining(world))
     some_audits(scheme, world, 1)
     eventually(lambda: waiting_for(scheme, world).get("who") == "registrar", within_s=20)
 

@@ -44,6 +44,7 @@ def a_report(world: World, index: int) -> tuple[dict[str, Any], str]:
     """A report on an entity of its own, and its outcome: three of four are certified, the fourth is refused."""
     entity = {"id": entity_id(world, index), "name": f"Fictional works {index} (example)", "country": "DE"}
     report = world.conforming(report_id=f"report-{index}", entity=entity)
+    report["scope"] |= {"type": "business", "facilities": []}  # the world's facility is another entity's
     majors = (0, 0, 1, 4)[index % 4]
     due_on = report["audited_until"]
     for finding in [f for f in report["findings"] if f["rating"] == "conformance"][:majors]:

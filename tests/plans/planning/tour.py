@@ -24,7 +24,7 @@ from touchstone_contracts.topology import dead_letter, event_queue
 from touchstone_devkit.demo.quiet import wait_until_quiet
 from touchstone_devkit.demo.register import OPERATOR, REGISTRAR, SECRETARIAT, Speaker
 from touchstone_devkit.demo.scheme import Scheme, decision_events
-from touchstone_devkit.demo.worlds import World, a_world, stage
+from touchstone_devkit.demo.worlds import World, a_world, before_joining, stage
 from touchstone_devkit.eventually import eventually
 from touchstone_devkit.system.runner import SERVICES, System
 from touchstone_testing.event_keys import signed
@@ -171,11 +171,9 @@ class Tour:
         self.comes_to(self.accepted(until_due, with_open_plans(until_due.report())), "held")
 
     def waits_for_its_member(self) -> None:
-        """Unknown, then active only from tomorrow on; and another that was suspended and is reinstated."""
+        """Entered and no member yet; and another that was suspended and is reinstated."""
         world = self.world()
-        nobody: dict[str, Any] = {name: [] for name in ("members", "entities", "facilities")}
-        nobody["contacts"] = [c for c in world.setup["contacts"] if c["party"]["kind"] != "member"]
-        stage(self.scheme.register, World(world.case, world.setup | nobody))
+        stage(self.scheme.register, before_joining(world))
         audit_id = self.accepted(world)
         self.comes_to(audit_id, "awaiting_member")
         stage(self.scheme.register, world)

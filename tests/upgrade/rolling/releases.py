@@ -65,8 +65,9 @@ class Release:
         path = os.pathsep.join([str(folder) for folder in (_PROBE, *self.path)] + _inherited())
         notes = str(system.folder / "origins")
         noted = {"UPGRADE_ORIGINS": notes, "UPGRADE_PACKAGES": " ".join(PACKAGES)}
-        # As docs/evolving.md has it while a release runs that does not sign.
-        return {"PYTHONPATH": path, "TOUCHSTONE_UNSIGNED_EVENTS": "take", **noted}
+        # As docs/evolving.md has it while a release runs that neither signs nor tells records.
+        unknown = {"ASSESSMENT_UNKNOWN_REFERENCES": "take"}
+        return {"PYTHONPATH": path, "TOUCHSTONE_UNSIGNED_EVENTS": "take", **unknown, **noted}
 
     def foreign(self, system: System, pid: int) -> dict[str, str]:
         """Packages that the process took from elsewhere than from where this release has them."""
@@ -108,7 +109,8 @@ def previous(folder: Path, commit: str = PREVIOUS) -> Release:
     if done.returncode != 0:
         raise NoHistory(f"{commit[:7]} cannot be had here: {done.stderr.decode().strip()}")
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-        archive.extractall(folder, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # 3.11.3 and older know none
+        archive.extractall(folder)
     path = (*sorted((folder / "libs").iterdir()), *sorted((folder / "services").iterdir()))
     return Release(
         f"commit {commit[:7]}",

@@ -11,6 +11,7 @@ from nameko import config
 
 from touchstone_chassis.amqp import connections
 from touchstone_chassis.rpc.replies import HEAR_S, ReplyPublisher, reply_to_of
+from touchstone_devkit.eventually import patience
 
 
 class Connection:
@@ -70,7 +71,7 @@ def test_the_rest_of_a_frame_is_waited_for_so_that_others_run_and_not_for_long(e
 
 
 def test_whoever_runs_out_of_time_loses_only_its_own_answer(monkeypatch: pytest.MonkeyPatch):
-    sent, connects = list[str](), iter([5.0, 5.0, 0.0])
+    sent, connects, unit_s = list[str](), iter([60.0, 60.0, 0.0]), 0.1 * patience()
     channel = SimpleNamespace(is_open=True, events={"basic_return": set()})
 
     def connect(*_args: Any, **_options: Any) -> Any:
@@ -83,10 +84,10 @@ def test_whoever_runs_out_of_time_loses_only_its_own_answer(monkeypatch: pytest.
     monkeypatch.setattr(connections, "publish", lambda _channel, _message, _exchange, reply_to: sent.append(reply_to))
     replies = ReplyPublisher()
 
-    with config.patch({"confirm_timeout_s": 0.6, "AMQP_URI": "amqp://"}):
+    with config.patch({"confirm_timeout_s": 12 * unit_s, "AMQP_URI": "amqp://"}):
         threads = [
-            eventlet.spawn_after(after_s, replies.send, calling(name), b"1", None)
-            for name, after_s in (("first", 0), ("second", 0.1), ("third", 0.5))
+            eventlet.spawn_after(after * unit_s, replies.send, calling(name), b"1", None)
+            for name, after in (("first", 0), ("second", 1), ("third", 11))
         ]
         for thread in threads:
             thread.wait()

@@ -71,6 +71,13 @@ def stage(register: Register, world: World) -> None:
     set_up(register, world.setup)
 
 
+def before_joining(world: World) -> World:
+    """The world while its organisation is entered, with its sites, and is no member yet; nobody is told for it."""
+    entered = [{name: v for name, v in one.items() if name != "joined_on"} for one in world.setup["members"]]
+    others = [contact for contact in world.setup["contacts"] if contact["party"]["kind"] != "member"]
+    return dataclasses.replace(world, setup=world.setup | {"members": entered, "contacts": others})
+
+
 def set_up(register: Register, setup: dict[str, Any]) -> int:
     """Send everything in `setup`, in its order; the number of commands. Once sent, sending it again changes nothing."""
     commands = list(_commands(setup))
@@ -83,9 +90,10 @@ def _commands(setup: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any],
     """Role, method, arguments and key of each command, in the order in which they must be sent."""
     for joining in setup["members"]:
         known = {name: value for name, value in joining.items() if name != "joined_on"}
-        joined = {"member_id": joining["member_id"], "joined_on": joining["joined_on"]}
         yield "registrar", "membership.register_organisation", known, f"register-{joining['member_id']}"
-        yield "registrar", "membership.activate", joined, f"activate-{joining['member_id']}"
+        if "joined_on" in joining:
+            joined = {"member_id": joining["member_id"], "joined_on": joining["joined_on"]}
+            yield "registrar", "membership.activate", joined, f"activate-{joining['member_id']}"
     for role, method, part, name in (
         ("registrar", "membership.register_entity", "entities", "entity_id"),
         ("registrar", "membership.register_facility", "facilities", "facility_id"),

@@ -76,12 +76,15 @@ class Submitters:
             stage(register, self._world)
         self._wait_for("contacts", len(people))
         self._expected, self._notices_each = 0, len(people)
+        self._registered = len(self._world.setup["entities"])
 
     def hand_in(self, count: int, submitters: int = 1) -> Load:
         """Each hands in its next one when the one before is answered; one alone, when its notices are recorded."""
+        works = self._register(count)
         begun, before = time.monotonic(), self._cpu_ms()
         with ThreadPoolExecutor(submitters) as pool:
-            sent = list(pool.map(self._submit_and_wait if submitters == 1 else self._submit, range(count)))
+            submit = self._submit_and_wait if submitters == 1 else self._submit
+            sent = list(pool.map(submit, works, range(count)))
         self._expected += count * self._notices_each
         self._wait_for("notices", self._expected)
         spent = {hop: (ms - before[hop]) / count for hop, ms in self._cpu_ms().items()}
@@ -92,16 +95,29 @@ class Submitters:
         self._client.close()
         self._mongo.close()
 
-    def _submit(self, _number: int) -> Sent:
-        trace = self._client.of_thread.trace = uuid.uuid4().hex
-        entity = {"id": f"works-{trace}", "name": f"Fictional works {trace} (example)", "country": "DE"}
+    def _register(self, count: int) -> list[str]:
+        """So many entities, each for one audit; the traces of these audits are named as they are."""
+        works, activities = [uuid.uuid4().hex for _ in range(count)], self._world.case.report["scope"]["activities"]
+        with Register(self._system.calls_uri, self._system.token) as register:
+            for trace in works:
+                place = {"member_id": self._world.case.member_id, "name": _name(trace), "country": "DE"}
+                arguments = {"entity_id": f"works-{trace}", "activities": activities, **place}
+                register.call(self._world.member, "membership.register_entity", **arguments)
+        self._registered += count
+        self._wait_for("entities", self._registered, service="assessment")
+        return works
+
+    def _submit(self, trace: str, _number: int) -> Sent:
+        self._client.of_thread.trace = trace
+        entity = {"id": f"works-{trace}", "name": _name(trace), "country": "DE"}
         report = self._world.conforming(report_id=f"profile-{trace}", entity=entity)
+        report["scope"] |= {"type": "business", "facilities": []}  # the world's facility is another entity's
         begun = time.time()
         self._client.call("assessment", "submit_audit_report", report=report)
         return Sent(trace, begun * 1000, time.time() * 1000)
 
-    def _submit_and_wait(self, number: int) -> Sent:
-        sent = self._submit(number)
+    def _submit_and_wait(self, trace: str, number: int) -> Sent:
+        sent = self._submit(trace, number)
         self._wait_for("notices", self._expected + (number + 1) * self._notices_each)
         time.sleep(BETWEEN_S)
         return sent
@@ -109,10 +125,14 @@ class Submitters:
     def _token(self) -> str:
         return self._system.token(self._world.body.role, sub=self._world.body.sub, cab=self._world.body.cab)
 
-    def _wait_for(self, collection: str, count: int) -> None:
-        kept = self._mongo[self._system.database("notification")][collection]
+    def _wait_for(self, collection: str, count: int, service: str = "notification") -> None:
+        kept = self._mongo[self._system.database(service)][collection]
         eventually(lambda: kept.estimated_document_count() >= count, within_s=GIVE_UP_S, every_s=0.005)
 
     def _cpu_ms(self) -> dict[str, float]:
         processes = {hop: psutil.Process(self._system.processes[hop].pid) for hop in PATH}
         return {hop: sum(process.cpu_times()[:2]) * 1000 for hop, process in processes.items()}
+
+
+def _name(trace: str) -> str:
+    return f"Fictional works {trace} (example)"

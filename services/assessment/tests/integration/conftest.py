@@ -1,8 +1,10 @@
 """The assessment service in this process, on real servers, with its own config file; and somebody who listens."""
 
+import collections
 import datetime
 import json
 import pathlib
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -14,16 +16,20 @@ import pytest
 from joserfc.jwk import KeySet, OKPKey
 from joserfc.jwt import encode
 from nameko.containers import ServiceContainer
+from pymongo import MongoClient
 
 from assessment.data.catalogue import load_catalogue
 from assessment.entrypoints.audits import INTAKE
 from assessment.service import AssessmentService
 from touchstone_chassis.config import for_nameko, load
 from touchstone_chassis.mongo.clock import move
+from touchstone_contracts.envelope import CONTENT_TYPE, wrap
 from touchstone_contracts.events import assessment as events
+from touchstone_contracts.registry import name_of
 from touchstone_contracts.roles import ASSESSOR, REGISTRAR, SECRETARIAT
-from touchstone_contracts.topology import ServiceTopology, event_queue
+from touchstone_contracts.topology import ServiceTopology, event_queue, events_exchange, heartbeats
 from touchstone_devkit.eventually import eventually
+from touchstone_testing import report_table
 from touchstone_testing.event_keys import event_keys
 from touchstone_testing.one_service import provision_for
 
@@ -32,6 +38,7 @@ HEARD = [
     events.BodyAccredited,
     events.AuditReportSubmitted,
     events.AuditReportReturned,
+    events.AuditReportWaiting,
     events.AuditReportRefused,
     events.AuditAccepted,
     events.CorrectiveActionPlanReviewed,
@@ -41,7 +48,7 @@ LISTENER = ServiceTopology(service="listener", consumes=HEARD)
 SCOPE = {
     "standards": ["PS"],
     "countries": ["*"],
-    "activities": ["SML", "CST"],
+    "activities": ["SML", "CST", "SFB", "OMS"],
     "valid_from": "2018-01-01",
     "valid_until": "2030-12-31",
 }
@@ -128,7 +135,7 @@ def issuer(tmp_path: pathlib.Path) -> Issuer:
 @pytest.fixture
 def service(backing: Any, amqp_uri: str, database_prefix: str, issuer: Issuer) -> Iterator[ServiceContainer]:
     """The service, provisioned and consuming."""
-    provision_for(AssessmentService.topology, amqp_uri, backing.mongo_uri, database_prefix, [LISTENER])
+    provision_for(AssessmentService.topology, amqp_uri, backing.mongo_uri, database_prefix, [LISTENER, ServiceTopology(service="membership")])
     environment = {
         "AMQP_URI": amqp_uri,
         "MONGO_URI": backing.mongo_uri,
@@ -161,9 +168,67 @@ def line(amqp_uri: str, service: ServiceContainer) -> Iterator[Line]:
     line.close()
 
 
+class Membership:
+    """What membership tells: records, and heartbeats that count them, until it is told to stop."""
+
+    def __init__(self, uri: str):
+        self._uri, self._counts, self._stopped = uri, collections.Counter[str](), threading.Event()
+        self.beats = True
+        self._beating = threading.Thread(target=self._beat, daemon=True)
+        self._connection = pika.BlockingConnection(pika.URLParameters(uri))
+        self._channel = self._connection.channel()
+        self._channel.confirm_delivery()
+        self._beating.start()
+
+    def tell(self, *records: Any) -> None:
+        for record in records:
+            sequence = self._counts[name_of(record.type_name)] = self._counts[name_of(record.type_name)] + 1
+            id, now = uuid.uuid4().hex, datetime.datetime.now(datetime.UTC)
+            body = json.dumps(wrap(record, id=id, time=now, sequence=sequence, correlation_id="t"), default=str).encode()
+            self._publish(self._channel, events_exchange("membership"), record.routing_key, body, CONTENT_TYPE, id)
+
+    def close(self) -> None:
+        self._stopped.set()
+        self._beating.join()
+        self._connection.close()
+
+    def _beat(self) -> None:
+        with pika.BlockingConnection(pika.URLParameters(self._uri)) as connection:
+            channel = connection.channel()
+            while not self._stopped.wait(0.2):
+                at = datetime.datetime.now(datetime.UTC).isoformat()
+                body = json.dumps({"producer": "membership", "at": at, "counts": dict(self._counts)}).encode()
+                if self.beats:
+                    self._publish(channel, heartbeats("membership"), "", body, "application/json")
+
+    def _publish(
+        self, channel: Any, exchange: str, routing_key: str, body: bytes, content_type: str, id: str | None = None
+    ) -> None:
+        properties = pika.BasicProperties(
+            content_type=content_type,
+            message_id=id,
+            delivery_mode=2 if id else 1,
+            headers=event_keys().headers("membership", body),
+        )
+        channel.basic_publish(exchange, routing_key, body, properties)
+
+
 @pytest.fixture
-def accredited(line: Line, issuer: Issuer) -> Line:
-    """The line, with a body and two auditors that may audit smelters anywhere."""
+def membership(service: ServiceContainer, amqp_uri: str, backing: Any, database_prefix: str) -> Iterator[Membership]:
+    """It has told of the report's member and sites, and of some others."""
+    membership = Membership(amqp_uri)
+    membership.tell(*report_table.RECORDS)
+    with MongoClient(backing.mongo_uri, readConcernLevel="majority") as client:
+        database = client[f"{database_prefix}_assessment"]
+        kept = ("members", "entities", "facilities")
+        eventually(lambda: sum(database[n].count_documents({}) for n in kept) == len(report_table.RECORDS))
+    yield membership
+    membership.close()
+
+
+@pytest.fixture
+def accredited(line: Line, issuer: Issuer, membership: Membership) -> Line:
+    """The line, with a body and two auditors that may audit smelters anywhere, and what membership told."""
     token = issuer.token(SECRETARIAT)
     assert line.call("accredit_body", token, body_id="dnv", name="DNV", **SCOPE)["error"] is None
     for id in ("auditor-1", "auditor-2"):

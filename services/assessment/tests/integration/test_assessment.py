@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from touchstone_contracts.events.assessment import (
     CorrectiveActionPlanReviewed,
     StandardPublished,
 )
+from touchstone_contracts.events.membership import FacilityRecorded
 from touchstone_contracts.reference import canonical, hash_of
 from touchstone_contracts.roles import MEMBER, OPERATOR
 from touchstone_devkit.eventually import eventually
@@ -26,6 +28,17 @@ from touchstone_testing.reference_data import a_later_standard
 
 def codes(reply: dict[str, Any]) -> list[tuple[str, str]]:
     return [(error["path"], error["code"]) for error in reply["error"]["errors"]]
+
+
+def a_facility(facility_id: str) -> FacilityRecorded:
+    return FacilityRecorded(
+        facility_id=facility_id,
+        entity_id="qatalum-mesaieed",
+        member_id="qatalum",
+        name="Third line",
+        country="QA",
+        activities=["SML", "CST"],
+    )
 
 
 def test_a_report_goes_from_submission_to_an_event_that_certification_can_read(
@@ -271,7 +284,7 @@ def test_a_message_of_nobody_or_of_the_wrong_role_is_refused(
 def test_an_accredited_body_is_announced(accredited: Any) -> None:
     heard = accredited.heard(BodyAccredited)
 
-    assert (heard["subject"], heard["data"]["activities"]) == ("dnv", ["SML", "CST"])
+    assert (heard["subject"], heard["data"]["activities"]) == ("dnv", ["SML", "CST", "SFB", "OMS"])
 
 
 def test_audits_are_listed_by_index_page_by_page(
@@ -331,3 +344,38 @@ def test_a_report_is_held_against_the_standard_that_was_published_for_its_day(
     assert kept == published["hash"] == hash_of(canonical(document))
     heard = accredited.heard(StandardPublished)
     assert (heard["subject"], heard["data"]["hash"]) == ("PS-3.0/2", published["hash"])
+
+
+def test_an_unknown_facility_is_refused_once_membership_is_known_to_have_told_all_and_taken_before(
+    accredited: Any, issuer: Any, membership: Any, secretariat: str, report: dict[str, Any]
+) -> None:
+    report["scope"]["facilities"].append({"id": "qatalum-9", "name": "Third line", "country": "QA"})
+
+    refused = accredited.call("submit_audit_report", issuer.assessor(), report=report)
+    membership.beats = False
+    taken = accredited.call("submit_audit_report", issuer.assessor(), report=report)
+    too_early = accredited.call("accept_audit_report", secretariat, audit_id="dnv.r-1")
+
+    assert codes(refused) == [("scope.facilities[1].id", "unknown_facility")]
+    (named,) = taken["result"]["waits_for"]
+    assert (named["target"], named["who"]) == ("scope.facilities[1].id", "membership")
+    assert (too_early["error"]["code"], too_early["error"]["retryable"]) == ("not_known_yet", True)
+
+    membership.beats = True
+    reasons = unwrap(eventually(lambda: accredited.next_event(AuditReportReturned), within_s=40))[1].reasons
+    assert reasons == ["scope.facilities[1].id: 'qatalum-9' is no facility in the register."]
+
+
+def test_a_facility_that_is_registered_while_its_report_comes_in_is_known(
+    accredited: Any, issuer: Any, membership: Any, secretariat: str, report: dict[str, Any]
+) -> None:
+    report["scope"]["facilities"].append({"id": "qatalum-9", "name": "Third line", "country": "QA"})
+    token = issuer.assessor()
+    membership.beats = False
+    line = threading.Timer(0.5, lambda: membership.tell(a_facility("qatalum-9")))
+    line.start()
+
+    taken = accredited.call("submit_audit_report", token, report=report)
+
+    line.join()
+    assert taken["error"] is None and taken["result"]["waits_for"] == []

@@ -11,6 +11,7 @@ from certification.domain.cases.case import Case, CaseState, open_case
 from certification.domain.cases.verdict import Verdict, weigh
 from certification.domain.certificates.concerned import concerned
 from certification.domain.mandates import Mandate
+from certification.domain.members import member_for
 from certification.domain.rules.facts import Surroundings, next_change_on
 from certification.domain.rules.rule_set import Outcome, RuleSet
 from certification.storage.cases import Cases
@@ -128,7 +129,7 @@ class CaseDecision:
 
     def _look_around(self, case: Case, terms: Terms, rules: RuleSet | None) -> Surroundings:
         audit = case.audit
-        member = self._members.get(audit.member_id)
+        member = member_for(audit.member_id, audit.member, self._members.get(audit.member_id))
         if member is None:
             return Surroundings(member=None, has_other_cases=self._cases.has_others(case))
         day = decision_day(audit, terms.today)

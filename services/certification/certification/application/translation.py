@@ -36,6 +36,7 @@ def audit_of(event: AuditAccepted) -> Audit:
         ratings=event.ratings,
         nonconformities=event.nonconformities,
         history=event.history,
+        member=event.member,
     )
 
 

@@ -5,12 +5,23 @@ import datetime
 from collections.abc import Iterable
 
 from touchstone_contracts.registry import value
-from touchstone_contracts.values import AuditType, History, Nonconformity, Place, PlanState, Rating, Scope, Standard
+from touchstone_contracts.values import (
+    AuditType,
+    History,
+    Nonconformity,
+    PinnedMember,
+    Place,
+    PlanState,
+    Rating,
+    Scope,
+    Standard,
+)
 
 
 @value
 class Audit:
-    """What was accepted; frozen. `history` is set for a certification that the registrar imported."""
+    """What was accepted; frozen. `history` is set for a certification that the registrar imported. `member` is the member
+    as acceptance knew it; None in imports, and from assessments that did not look."""
 
     audit_id: str
     report_id: str
@@ -33,6 +44,7 @@ class Audit:
     ratings: dict[str, int]
     nonconformities: list[Nonconformity]
     history: History | None = None
+    member: PinnedMember | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,10 @@
 import dataclasses
 import datetime
 
+from touchstone_contracts.values import PinnedMember
+
+REGISTERED, ACTIVE = "registered", "active"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Profile:
@@ -30,7 +34,26 @@ class MembershipStatus:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Member:
-    """Whose membership was activated once; who was only entered is none."""
+    """Whose membership was activated once; who was only entered is none. `sequence`: which word of membership's says so."""
 
     profile: Profile
     status: MembershipStatus
+    sequence: int = 0
+
+
+def member_for(member_id: str, pinned: PinnedMember | None, known: Member | None) -> Member | None:
+    """The member by which an audit is decided: as acceptance pinned it, whatever has come since.
+
+    Only good standing that was missing then may be brought later: an audit waits for it. Without a pin it is the member
+    as it is known here.
+    """
+    if pinned is None:
+        return known
+    if pinned.state != ACTIVE and known is not None and known.sequence > pinned.sequence:
+        return known
+    if pinned.state == REGISTERED:
+        return None
+    profile = Profile(member_id=member_id, legal_name=pinned.legal_name, member_class=pinned.member_class)
+    good = pinned.state == ACTIVE
+    status = MembershipStatus(member_id=member_id, good=good, effective_on=pinned.effective_on)
+    return Member(profile=profile, status=status, sequence=pinned.sequence)

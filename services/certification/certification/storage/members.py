@@ -72,4 +72,5 @@ def _member(standing: Mapping[str, Any], named: Mapping[str, Any]) -> Member:
             member_class=named.get("member_class"),  # stories and earlier releases say none
         ),
         status=MembershipStatus(member_id=member_id, good=standing["good"], effective_on=effective_on),
+        sequence=standing["sequence"],
     )
