@@ -23,6 +23,7 @@ PUBLISHED_FOR_OUTSIDERS = {
     "assessment.audit_report_submitted.v1": "the answer to a body that submitted by message",
     "assessment.audit_report_refused.v1": "the answer to a body that submitted by message",
     "assessment.audit_report_returned.v1": "a body learns that it must correct a report",
+    "assessment.audit_report_waiting.v1": "a body learns that its report still waits for what it names",
     "certification.case_recorded.v1": "copies of the cases, such as a body's own system keeps",
     "certification.certificate_recorded.v1": "copies of the register",
     "membership.obligations_published.v1": "whoever reckons by when a member must be certified",

@@ -28,7 +28,11 @@ SETTINGS = {
     "notification": {"check_after_s": 5, "batch": 2, "retry_delays_s": [10], "message_id_domain": "x.example"},
 }
 OF_PERSONS = {"name", "address", "email", "phone", "team", "submitted_by", "accepted_by", "signed_by", "by", "caller"}
-OF_THINGS = {"assessment.standard_published.v1": {"name"}}
+OF_THINGS = {
+    "assessment.standard_published.v1": {"name"},
+    "membership.entity_recorded.v1": {"name"},
+    "membership.facility_recorded.v1": {"name"},
+}
 """Attributes that sound like a person's and are a thing's."""
 FED_BY_STORIES = {
     ("certification", "membership.membership_activated.v1"): "until 0.1 is gone, whose membership tells no records",

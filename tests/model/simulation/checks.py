@@ -22,6 +22,8 @@ SILENT_VERSIONS = {"auditors", "mandates", "announcements", "notices", "reports"
 
 RECORDS = {
     ("membership", "organisations"): "membership.organisation_recorded.v1",
+    ("membership", "entities"): "membership.entity_recorded.v1",
+    ("membership", "facilities"): "membership.facility_recorded.v1",
     ("membership", "contacts"): CONTACT,
     ("certification", "cases"): "certification.case_recorded.v1",
     ("certification", "certificates"): "certification.certificate_recorded.v1",

@@ -37,6 +37,7 @@ class Scheme(RuleBasedStateMachine):
         people.accredit(self.system)
         for member in people.MEMBERS:
             people.change_membership(self.system, member, "register")
+        people.register_sites(self.system)
         for member in active:
             people.change_membership(self.system, member, "activate")
         if mandate:

@@ -12,7 +12,7 @@ from assessment.entrypoints.audits import INTAKE
 from touchstone_testing.reference_data import a_later_rule_set
 
 MEMBERS = ("m-1", "m-2")
-ENTITIES = ("m-1-works", "m-1-mill", "m-2-works")
+ENTITIES = ("m-1-works", "m-1-mill", "m-1-line", "m-2-works")
 BODIES = ("b-1", "b-2")
 AUDITORS = ("a-1", "a-2")
 CONTACTS = {
@@ -25,6 +25,7 @@ CONTACTS = {
 }
 STANDARDS = (("COC", "2.0", "OMS"), ("COC", "2.0", "CST"), ("PS", "3.0", "OMS"))
 """Code, version, activity. Chain of custody of a casthouse needs a Performance Standard certificate first."""
+ACTIVITIES = ("OMS", "CST")
 FINDINGS = {
     "conforming": [],
     "minor, plan approved": [("minor_nonconformity", "approved")],
@@ -72,6 +73,18 @@ def change_membership(system: System, member: str, action: str, **trouble: Any) 
     return system.call("membership", action, member_id=member, **reasons, **trouble)
 
 
+def register_sites(system: System) -> None:
+    """Each entity with a facility for each activity; and the records of them are heard."""
+    place = {"name": "Works", "country": "DE"}
+    for entity in ENTITIES:
+        of = {"entity_id": entity, "member_id": entity[:3], "activities": list(ACTIVITIES)}
+        system.call("membership", "register_entity", **of, **place)
+        for activity in ACTIVITIES:
+            of = {"facility_id": f"{entity}-{activity.lower()}", "entity_id": entity, "activities": [activity]}
+            system.call("membership", "register_facility", **of, **place)
+    system.settle()
+
+
 def set_contact(system: System, contact: str, *, active: bool, language: str = "en", **trouble: Any) -> Any:
     kind, id = CONTACTS[contact]
     person = {
@@ -107,7 +120,7 @@ def report(
             "type": "facility",
             "text": "Works",
             "activities": [activity],
-            "facilities": [{"id": f"{entity}-1", "name": entity, "country": "DE"}],
+            "facilities": [{"id": f"{entity}-{activity.lower()}", "name": entity, "country": "DE"}],
         },
         "team": [{"auditor_id": "a-1", "role": "lead"}, {"auditor_id": "a-2", "role": "auditor"}],
         "audited_from": day,

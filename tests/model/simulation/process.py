@@ -6,6 +6,7 @@ import functools
 import itertools
 import time
 import uuid
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -78,6 +79,19 @@ class _Simulated(Execution):
         return self._done
 
 
+class _NeverInStep:
+    """Heartbeats that never say that all has come: what is not known yet is always waited for."""
+
+    def __init__(self, now: Callable[[], datetime.datetime]) -> None:
+        self.now = now
+
+    def has_handled(self, _producer: str, _moment: datetime.datetime) -> bool:
+        return False
+
+    def wait_for(self, _producer: str, _known: Callable[[], bool], *, within_s: float) -> None:
+        pass
+
+
 class Process:
     """A service's handlers and what the process remembers; the database outlives it."""
 
@@ -85,7 +99,8 @@ class Process:
         self.name, self.clock = topology.service, clock
         self.database = MemoryDatabase([*topology.indexes, *BOOKKEEPING_INDEXES])
         migrate(self.database, topology)
-        self._service, self._provided = service, {"clock": clock, "settings": settings}
+        self._service = service
+        self._provided = {"clock": clock, "settings": settings, "heartbeats": _NeverInStep(clock.now)}
         handlers = list(handlers_of(service))
         self.commands = {h.name: h for h in handlers if isinstance(h.entrypoint, Method)}
         self.deadlines = {h.entrypoint.kind: h for h in handlers if isinstance(h.entrypoint, OnJob)}

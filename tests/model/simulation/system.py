@@ -18,6 +18,7 @@ from simulation.bus import Bus, Message
 from simulation.process import Crash, Process
 
 import assessment.service
+import assessment.schemas.settings
 import certification.schemas.settings
 import certification.service
 import membership.service
@@ -313,7 +314,7 @@ def _settings() -> dict[str, dict[str, Any]]:
     told = written | plain | {"smtp": smtp, "register_url": None, "retry_delays_s": [10] * 50, "batch": 3}
     return {
         "membership": {},
-        "assessment": {},
+        "assessment": assessment.schemas.settings.SettingsSchema().load({}),
         "certification": certification.schemas.settings.SettingsSchema().load({}),
         "notification": notification.schemas.settings.SettingsSchema().load(told),
     }

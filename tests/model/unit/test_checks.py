@@ -29,6 +29,7 @@ def a_day(system: System) -> None:
     for member in people.MEMBERS:
         people.change_membership(system, member, "register")
         people.change_membership(system, member, "activate")
+    people.register_sites(system)
     for contact in ("c-1", "c-3", "c-4", "c-5"):
         people.set_contact(system, contact, active=True)
     for standard in (0, 2):
@@ -190,6 +191,7 @@ def test_an_event_that_gets_a_new_id_with_each_repetition_tells_people_twice(sys
 def test_a_relay_that_marks_without_publishing_loses_messages(system: System) -> None:
     system.bus.publish = lambda _row: None  # type: ignore[method-assign]
     people.change_membership(system, "m-1", "register")
+    people.register_sites(system)
     people.change_membership(system, "m-1", "activate")
     system.settle()
 
@@ -203,8 +205,10 @@ def test_an_inbox_that_is_kept_when_the_rest_is_taken_back_loses_cases(system: S
     def but_for_the_inbox(snapshot: Any) -> None:
         restore({**snapshot, "inbox": dict(database["inbox"].kept)})
 
-    database.restore = but_for_the_inbox  # type: ignore[method-assign]
     people.accredit(system)
+    people.change_membership(system, "m-1", "register")
+    people.register_sites(system)
+    database.restore = but_for_the_inbox  # type: ignore[method-assign]
     certify(system, 1, "m-1-works", "conforming")
     for name, move in iter(lambda: next(iter(system.moves()), (None, None)), (None, None)):
         move(fault=Fault.CRASH_BEFORE_COMMIT if name and name.startswith("deliver certification") else Fault.NONE)
@@ -217,6 +221,7 @@ def test_a_change_that_overwrites_another_is_seen(system: System, monkeypatch: p
     unchecked = lambda self, filter, *rest, **options: replace(self, {"_id": filter["_id"]}, *rest, **options)  # noqa: E731
     monkeypatch.setattr(MemoryCollection, "replace_one", unchecked)
     people.change_membership(system, "m-1", "register")
+    people.register_sites(system)
 
     people.change_membership(
         system, "m-1", "activate", meanwhile=lambda: people.change_membership(system, "m-1", "activate")
@@ -237,9 +242,10 @@ def test_a_number_that_is_given_again_is_seen(system: System, monkeypatch: pytes
 def test_deadlines_that_a_restart_forgets_leave_cases_waiting(system: System) -> None:
     people.accredit(system)
     people.sign_mandate(system, 0, from_day=system.clock.today())
+    people.change_membership(system, "m-1", "register")
+    people.register_sites(system)
     certify(system, 1, "m-1-works", "conforming")
     system.settle()
-    people.change_membership(system, "m-1", "register")
     people.change_membership(system, "m-1", "activate")
     for _ in range(100):
         system.processes["certification"].database["deadlines"].kept.clear()
@@ -254,6 +260,7 @@ def test_decisions_of_two_days_with_two_rule_sets_are_seen_to_be_right(system: S
     people.accredit(system)
     for action in ("register", "activate"):
         people.change_membership(system, "m-1", action)
+    people.register_sites(system)
     people.sign_mandate(system, 0, from_day=system.clock.today())
     certify(system, 1, "m-1-works", "conforming")
     system.settle()

@@ -46,7 +46,7 @@ def test_a_record_that_a_service_consumes_and_one_with_contact_details_go_into_n
     bound = {b.queue for b in plan.bindings if b.routing_key in ("organisation_recorded.v1", "contact_changed.v1")}
     assert bound == {"certification.membership.organisation_recorded.v1"}
     unconsumed = {b.routing_key for b in plan.bindings if b.queue == "membership.unconsumed-records"}
-    assert unconsumed == {"obligations_published.v1"}
+    assert unconsumed == {"obligations_published.v1", "entity_recorded.v1", "facility_recorded.v1"}
 
 
 def test_a_consumed_event_gets_a_queue_bound_to_the_exchange_of_its_producer_even_if_that_is_not_installed():

@@ -44,4 +44,4 @@ def test_no_two_refusals_share_a_code() -> None:
 def test_only_what_may_succeed_when_asked_again_is_retryable() -> None:
     retryable = {c.code for c in _refusals() if c.retryable}
 
-    assert retryable == {"in_progress", "conflict", "deadline_exceeded", "unavailable"}
+    assert retryable == {"in_progress", "conflict", "deadline_exceeded", "not_known_yet", "unavailable"}

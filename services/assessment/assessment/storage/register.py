@@ -33,17 +33,18 @@ class RegisterCopies:
         )
 
     def keep_member(self, member: Member) -> None:
-        self._keep(MEMBERS, member)
+        self._unit.upsert_read_model(MEMBERS, _document(member))
 
     def keep_entity(self, entity: Entity) -> None:
-        self._keep(ENTITIES, entity)
+        self._unit.upsert_read_model(ENTITIES, _document(entity))
 
     def keep_facility(self, facility: Facility) -> None:
-        self._keep(FACILITIES, facility)
+        self._unit.upsert_read_model(FACILITIES, _document(facility))
 
-    def _keep(self, collection: str, copy: Any) -> None:
-        kept = {name: _plain(value) for name, value in vars(copy).items()}
-        self._unit.upsert_read_model(collection, {"_id": kept.pop("id"), **kept})
+
+def _document(copy: Member | Entity | Facility) -> dict[str, Any]:
+    document = {name: _plain(value) for name, value in vars(copy).items()}
+    return {"_id": document.pop("id"), **document}
 
 
 def _plain(value: Any) -> Any:

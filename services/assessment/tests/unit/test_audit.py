@@ -34,6 +34,13 @@ FIRST = datetime.datetime(2026, 11, 2, 9, tzinfo=datetime.UTC)
 LATER = FIRST + datetime.timedelta(days=3)
 STANDARD = load_catalogue().find("PS", "3.0")
 assert STANDARD is not None
+PINNED = PinnedMember(
+    legal_name="Qatar Aluminium Limited",
+    member_class="PT",
+    state="active",
+    effective_on=datetime.date(2020, 3, 1),
+    sequence=1,
+)
 DNV = Body(id="dnv", name="DNV", version=3)
 Building = Callable[..., dict[str, Any]]
 
@@ -110,13 +117,7 @@ def test_an_accepted_report_is_announced_with_all_that_certification_needs(
         scope=summary.scope,
         body_id="dnv",
         body_name="DNV",
-        member=PinnedMember(
-            legal_name="Qatar Aluminium Limited",
-            member_class="PT",
-            state="active",
-            effective_on=datetime.date(2020, 3, 1),
-            sequence=1,
-        ),
+        member=PINNED,
         relied_on=[
             ReliedOn(kind="body", id="dnv", sequence=3),
             ReliedOn(kind="entity", id="qatalum-mesaieed", sequence=1),
