@@ -77,6 +77,16 @@ def test_submitting_the_same_file_twice_uses_the_same_key(report_file: Callable[
     assert len(keys) == 1 and len(TableClient.calls) == 2
 
 
+def test_what_a_submitted_report_waits_for_is_said(report_file: Callable[..., str]):
+    waits = {"what": "facility x-9 is not known yet", "who": "membership", "since": "s", "target": "scope.facilities[0].id"}
+    answer = {"audit_id": "dnv.r-1", "state": "submitted", "waits_for": [waits]}
+    TableClient.answers["assessment.submit_audit_report"] = answer
+
+    result = run("submit", report_file("a.json"))
+
+    assert "dnv.r-1 waits for membership: facility x-9 is not known yet (scope.facilities[0].id)" in result.stdout
+
+
 def test_of_several_files_each_has_its_turn_and_one_refusal_makes_the_exit_status_1(report_file: Callable[..., str]):
     def answer(report: dict[str, Any], **_: Any) -> Any:
         if report["report_id"] == "bad.json":

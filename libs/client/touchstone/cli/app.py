@@ -85,6 +85,9 @@ def submit(
         session.output.json(results)
     elif taken := [result for result in results if "error" not in result]:
         session.output.table("submitted", taken, ["file", "audit_id", "state"])
+        for result in taken:
+            for word in result.get("waits_for") or ():  # assessment of 0.1 says nothing of it
+                session.output.line(f"{result['audit_id']} waits for {word['who']}: {word['what']} ({word['target']})")
     if any("error" in result for result in results):
         raise typer.Exit(1)
 
