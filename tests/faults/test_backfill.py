@@ -1,7 +1,6 @@
 """A service that lost its copies, or all it had, is filled from its producers' logs; nothing is done twice."""
 
 import contextlib
-import dataclasses
 import datetime
 import functools
 import hashlib

@@ -12,6 +12,7 @@ from touchstone_contracts.events.assessment import (
     AuditAccepted,
     AuditReportReturned,
     AuditReportSubmitted,
+    AuditReportWaiting,
     CorrectiveActionPlanReviewed,
     StandardPublished,
 )
@@ -34,6 +35,14 @@ def present_standard(unit: Unit, key: str) -> tuple[StandardPublished, int] | No
 
 DECLARATIONS = ReconciliationDeclarations(
     facts={"audits": audits},
-    announced_in_full=[[AuditReportSubmitted, AuditReportReturned, AuditAccepted, CorrectiveActionPlanReviewed]],
+    announced_in_full=[
+        [
+            AuditReportSubmitted,
+            AuditReportWaiting,
+            AuditReportReturned,
+            AuditAccepted,
+            CorrectiveActionPlanReviewed,
+        ]
+    ],
     present={StandardPublished: PresentState(of=present_standard, ids=ids_in(Standards.collection))},
 )

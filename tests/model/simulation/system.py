@@ -17,8 +17,8 @@ import yaml
 from simulation.bus import Bus, Message
 from simulation.process import Crash, Process
 
-import assessment.service
 import assessment.schemas.settings
+import assessment.service
 import certification.schemas.settings
 import certification.service
 import membership.service

@@ -81,9 +81,7 @@ def test_a_number_is_given_twice_after_a_restore_unless_some_are_left_out(
 
 def _certify(system: System, number: int, entity: str) -> None:
     day = system.clock.today() - datetime.timedelta(days=3)
-    report = people.report(
-        number, body_id="b-1", entity=entity, standard=0, findings="conforming", audited_until=day
-    )
+    report = people.report(number, body_id="b-1", entity=entity, standard=0, findings="conforming", audited_until=day)
     people.submit(system, report)
     system.call("assessment", "accept_audit_report", audit_id=f"b-1.r-{number}")
     system.settle()

@@ -78,7 +78,12 @@ def test_submitting_the_same_file_twice_uses_the_same_key(report_file: Callable[
 
 
 def test_what_a_submitted_report_waits_for_is_said(report_file: Callable[..., str]):
-    waits = {"what": "facility x-9 is not known yet", "who": "membership", "since": "s", "target": "scope.facilities[0].id"}
+    waits = {
+        "what": "facility x-9 is not known yet",
+        "who": "membership",
+        "since": "s",
+        "target": "scope.facilities[0].id",
+    }
     answer = {"audit_id": "dnv.r-1", "state": "submitted", "waits_for": [waits]}
     TableClient.answers["assessment.submit_audit_report"] = answer
 

@@ -7,8 +7,8 @@ from touchstone_contracts.values import (
     AuditType,
     History,
     Nonconformity,
-    Place,
     PinnedMember,
+    Place,
     PlanState,
     Problem,
     ReliedOn,
@@ -79,15 +79,16 @@ class AuditReportSubmitted:
     "assessment.audit_report_waiting",
     version=1,
     subject="audit_id",
-    summary="A report has waited for five minutes for what it names and nobody has heard of; it still waits.",
-    words="report waits for what it names",
+    summary="A submitted report has waited for five minutes for what it names and nobody has heard of; "
+    "or it waits no more, since that is known by now.",
+    words="word of what the report waits for",
 )
 class AuditReportWaiting:
     audit_id: str = detail("The audit.", example="aud-7f3a", public=True)
     report_id: str = detail("The body's own reference.", example="QATALUM-2022-01", public=True)
     body_id: str = detail("The certification body.", example="dnv", public=True)
     member_id: str = detail("The member.", example="qatalum", public=True)
-    waits_for: list[WaitsFor] = detail("What is not known yet.", example=[_WAITS_FOR])
+    waits_for: list[WaitsFor] = detail("What is not known yet; empty: all of it is.", example=[_WAITS_FOR])
 
 
 @event(
@@ -172,6 +173,11 @@ class AuditAccepted:
         default=None,
     )
     team: list[str] = detail("Ids of everyone on the audit team.", example=["auditor-1", "auditor-2"])
+    team_logins: list[str] = detail(
+        "By which names (tokens' subjects) people of the team call, as far as that is registered.",
+        example=["a.auditor@dnv.example"],
+        default=[],
+    )
     submitted_by: str = detail(
         "Who wrote and submitted the report (the token's subject).", example="dnv-reports", public=True
     )

@@ -14,6 +14,5 @@ def accept(audit: Audit, repositories: Repositories, *, by: str, at: datetime.da
     body = repositories.bodies.get(audit.summary.body_id)
     assert body is not None
     audit.refuse_acceptance(by)
-    register = recheck(repositories.audits.report(audit), repositories, standard=standard, body=body)
-    events = audit.accept(by=by, at=at, standard=standard, body=body, register=register)
-    repositories.audits.save(audit, events)
+    reliance = recheck(repositories.audits.report(audit), repositories, standard=standard, body=body)
+    repositories.audits.save(audit, audit.accept(by=by, at=at, on=reliance))

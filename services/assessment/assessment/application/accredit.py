@@ -24,7 +24,7 @@ def register_auditor(request: dict[str, Any], catalogue: Catalogue, bodies: Bodi
     _refuse_unknown_bodies(request["body_ids"], bodies)
     id = request["auditor_id"]
     auditor = auditors.get(id) or Auditor(id=id, name=request["name"])
-    auditor.register(request["name"], _grant(request))
+    auditor.register(request["name"], _grant(request), request.get("logins"))
     auditors.save(auditor)
     return auditor
 

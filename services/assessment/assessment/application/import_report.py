@@ -8,17 +8,9 @@ from assessment.domain.audits.audit import Audit
 
 
 def import_report(report: Any, history: Any, repositories: Repositories, *, by: str, at: datetime.datetime) -> Audit:
-    """Raises InvalidReport, AlreadyExists or IllegalTransition."""
+    """Raises InvalidReport, NotKnownYet, AlreadyExists or IllegalTransition."""
     valid, past = validate_import(report, history, repositories, today=at.date())
     audit = valid.audit
-    events = audit.admit(
-        valid.summary,
-        valid.report_hash,
-        past,
-        by=by,
-        at=at,
-        standard=valid.standard,
-        body=valid.body,
-    )
+    events = audit.admit(valid.summary, valid.report_hash, past, by=by, at=at, on=valid.reliance)
     repositories.audits.save(audit, events, report)
     return audit

@@ -1,4 +1,4 @@
-"""Looks up in the copies of membership's facts whom and what a report names, and waits a moment for what is on its way."""
+"""Looks up in the copies of membership's facts whom and what a report names; waits a moment for what is on its way."""
 
 import dataclasses
 import datetime
@@ -9,7 +9,7 @@ from assessment.storage.register import RegisterCopies
 
 MEMBERSHIP = "membership"
 PATIENCE_S = 5.0
-"""So long a call waits for membership's next heartbeats, which come every 2 s; only for a report that names unknowns."""
+"""So long a call waits for membership's next heartbeats, which come every 2 s, if it names something unknown."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ import datetime
 
 from assessment.application.submission_validation import Repositories
 from assessment.domain.audits.audit import BY_CONFIGURATION, State
+from assessment.domain.audits.reliance import Reliance
 from assessment.domain.report_checks.register import register_faults
 from assessment.domain.standards import Acceptance
 from assessment.schemas.report_parsing import parse_report
@@ -29,7 +30,9 @@ def look_again(audit_id: str, repositories: Repositories, jobs: Jobs, *, at: dat
         wanted = audit.summary.standard
         standard = repositories.catalogue(at.date()).get(wanted.code, wanted.version)
         body = repositories.bodies.get(audit.summary.body_id)
+        team = repositories.auditors.find(audit.summary.team)
         if standard.acceptance is Acceptance.AUTOMATIC and body is not None:
-            register = looked_up.register
-            events += audit.accept_by_configuration(at=at, standard=standard, body=body, register=register)
-    repositories.audits.save(audit, events)
+            reliance = Reliance(standard=standard, body=body, team=team, register=looked_up.register)
+            events += audit.accept_by_configuration(at=at, on=reliance)
+    if events:  # each version of an audit is announced
+        repositories.audits.save(audit, events)

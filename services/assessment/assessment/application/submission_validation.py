@@ -13,8 +13,9 @@ from assessment.data.catalogue import Catalogue
 from assessment.data.recommendations import RECOMMENDATIONS_1
 from assessment.domain.accreditation import Body
 from assessment.domain.audits.audit import Audit, audit_id_of
+from assessment.domain.audits.reliance import Reliance
 from assessment.domain.audits.report import Summary, summarise
-from assessment.domain.register import Reference, Register
+from assessment.domain.register import Reference
 from assessment.domain.report_checks.checklist import faults
 from assessment.domain.report_checks.facts import Facts
 from assessment.domain.report_checks.register import register_faults
@@ -61,9 +62,7 @@ class ValidReport:
     audit: Audit
     summary: Summary
     report_hash: str
-    standard: StandardVersion
-    body: Body
-    register: Register
+    reliance: Reliance
     missing: Sequence[Reference]
     asked_at: datetime.datetime
 
@@ -94,8 +93,8 @@ def validate_import(
     return valid, past
 
 
-def recheck(report: dict[str, Any], repositories: Repositories, *, standard: StandardVersion, body: Body) -> Register:
-    """What is known of those whom and what the report names, as acceptance relies on it.
+def recheck(report: dict[str, Any], repositories: Repositories, *, standard: StandardVersion, body: Body) -> Reliance:
+    """What the acceptance of the report relies on.
 
     Raises InvalidReport where body or team are no longer accredited for the audit's days, as they were before, or what
     the report names is not as it says; NotKnownYet where that has not come here yet. So it does where a release before
@@ -112,7 +111,7 @@ def recheck(report: dict[str, Any], repositories: Repositories, *, standard: Sta
         raise _invalid(faults)
     if not repositories.register.take_unknown:
         refuse_missing(looked_up.register.unknown(parsed.content))
-    return looked_up.register
+    return Reliance(standard=standard, body=body, team=auditors, register=looked_up.register)
 
 
 def refuse_missing(missing: Sequence[Reference]) -> None:
@@ -141,11 +140,11 @@ def _validated(
     fingerprint = "" if parsed.faults else report_hash(report)
     if audit is not None:
         audit.refuse_repetition(fingerprint)
-    looked_up = repositories.register.look_up(parsed.content)
+    looked_up, auditors = repositories.register.look_up(parsed.content), repositories.auditors.find(team)
     facts = Facts(
         standard=standard,
         body=body,
-        auditors=repositories.auditors.find(team),
+        auditors=auditors,
         submitting_body=submitting_body,
         today=today,
         audited_by=audited_by,
@@ -163,9 +162,7 @@ def _validated(
         audit=audit or Audit(id=audit_id_of(summary.body_id, summary.report_id), summary=summary),
         summary=summary,
         report_hash=fingerprint,
-        standard=standard,
-        body=body,
-        register=looked_up.register,
+        reliance=Reliance(standard=standard, body=body, team=auditors, register=looked_up.register),
         missing=missing,
         asked_at=looked_up.asked_at,
     )

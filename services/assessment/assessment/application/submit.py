@@ -17,11 +17,13 @@ def submit(
     Raises InvalidReport, AlreadyExists or IllegalTransition.
     """
     valid = validate_submission(report, repositories, body_id=body_id, at=at)
-    audit, standard = valid.audit, valid.standard
-    events = audit.submit(valid.summary, valid.report_hash, by=by, at=at, missing=valid.missing, asked_at=valid.asked_at)
+    audit = valid.audit
+    events = audit.submit(
+        valid.summary, valid.report_hash, by=by, at=at, missing=valid.missing, asked_at=valid.asked_at
+    )
     if audit.waits_for:
         jobs.look_soon(audit.id, now=at)
-    elif standard.acceptance is Acceptance.AUTOMATIC:
-        events += audit.accept_by_configuration(at=at, standard=standard, body=valid.body, register=valid.register)
+    elif valid.reliance.standard.acceptance is Acceptance.AUTOMATIC:
+        events += audit.accept_by_configuration(at=at, on=valid.reliance)
     repositories.audits.save(audit, events, report)
     return audit

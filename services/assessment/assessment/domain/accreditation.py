@@ -68,16 +68,21 @@ class Body:
 
 @dataclasses.dataclass
 class Auditor:
-    """A person on audit teams. Nobody outside assessment needs to hear of a change, so there is no event."""
+    """A person on audit teams. Nobody outside assessment needs to hear of a change, so there is no event.
+
+    `logins`: by which names (tokens' subjects) the person calls, beside the id.
+    """
 
     id: str
     name: str
     grants: tuple[Grant, ...] = ()
+    logins: tuple[str, ...] = ()
     version: int = 0
 
-    def register(self, name: str, grant: Grant) -> None:
-        """Add a grant, which replaces earlier ones from its first day on."""
+    def register(self, name: str, grant: Grant, logins: Sequence[str] | None = None) -> None:
+        """Add a grant, which replaces earlier ones from its first day on. Without `logins` they stay as they are."""
         self.name, self.grants = name, with_grant(self.grants, grant)
+        self.logins = self.logins if logins is None else tuple(logins)
 
 
 def with_grant(grants: Iterable[Grant], grant: Grant) -> tuple[Grant, ...]:

@@ -58,8 +58,8 @@ class AuditEntrypoints:
         """Hand in a report, or one that was returned again.
 
         InvalidReport lists everything that is wrong. What it names and nobody has heard of here yet is answered under
-        `waits_for`: it is accepted once that is known, and returned once it is certain that nobody knows it. AlreadyExists: this very report is here. IllegalTransition: the
-        audit has another report that was not returned.
+        `waits_for`: it is accepted once that is known, and returned once it is certain that nobody knows it.
+        AlreadyExists: this very report is here. IllegalTransition: the audit has another report that was not returned.
         """
         return present.receipt(self._submit(request["report"], caller, patient=True))
 
@@ -136,7 +136,5 @@ class AuditEntrypoints:
             audits=self.audits,
             bodies=self.bodies,
             auditors=self.auditors,
-            register=KnownRegister(
-                self.register_copies, self.heartbeats, patient=patient, take_unknown=take_unknown
-            ),
+            register=KnownRegister(self.register_copies, self.heartbeats, patient=patient, take_unknown=take_unknown),
         )

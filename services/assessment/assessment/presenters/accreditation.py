@@ -11,7 +11,7 @@ def body(body: Body) -> dict[str, Any]:
 
 def auditor(auditor: Auditor) -> dict[str, Any]:
     grants = [_grant(grant) | {"body_ids": list(grant.body_ids)} for grant in auditor.grants]
-    return {"auditor_id": auditor.id, "name": auditor.name, "grants": grants}
+    return {"auditor_id": auditor.id, "name": auditor.name, "grants": grants, "logins": list(auditor.logins)}
 
 
 def _grant(grant: Grant) -> dict[str, Any]:

@@ -30,5 +30,8 @@ class AccreditBody(_Grant):
 
 
 class RegisterAuditor(_Grant):
+    """`logins`: the subjects of tokens by which the person calls; where it is absent, those of before stay."""
+
     auditor_id = identifier(required=True)
     body_ids = Bounded(identifier(), least=1, most=50, required=True)
+    logins = Bounded(Text(200), most=20, load_default=None, allow_none=True)

@@ -1,5 +1,6 @@
 """Certification bodies and auditors as documents."""
 
+import dataclasses
 import datetime
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -43,10 +44,15 @@ class Auditors:
     def find(self, ids: Iterable[str]) -> dict[str, Auditor]:
         """Those of the auditors that are registered, by id."""
         documents = self._unit.find(AUDITORS, {"_id": {"$in": sorted(set(ids))}})
-        return {document["_id"]: _accredited(Auditor, document) for document in documents}
+        return {document["_id"]: _auditor(document) for document in documents}
 
     def save(self, auditor: Auditor) -> None:
-        self._unit.save(AUDITORS, _accredited_document(auditor))
+        self._unit.save(AUDITORS, _accredited_document(auditor) | {"logins": list(auditor.logins)})
+
+
+def _auditor(document: dict[str, Any]) -> Auditor:
+    auditor: Auditor = _accredited(Auditor, document)
+    return dataclasses.replace(auditor, logins=tuple(document.get("logins", ())))  # earlier releases wrote none
 
 
 def _accredited_document(party: Body | Auditor) -> dict[str, Any]:

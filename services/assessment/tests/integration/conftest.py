@@ -135,7 +135,13 @@ def issuer(tmp_path: pathlib.Path) -> Issuer:
 @pytest.fixture
 def service(backing: Any, amqp_uri: str, database_prefix: str, issuer: Issuer) -> Iterator[ServiceContainer]:
     """The service, provisioned and consuming."""
-    provision_for(AssessmentService.topology, amqp_uri, backing.mongo_uri, database_prefix, [LISTENER, ServiceTopology(service="membership")])
+    provision_for(
+        AssessmentService.topology,
+        amqp_uri,
+        backing.mongo_uri,
+        database_prefix,
+        [LISTENER, ServiceTopology(service="membership")],
+    )
     environment = {
         "AMQP_URI": amqp_uri,
         "MONGO_URI": backing.mongo_uri,
@@ -184,7 +190,9 @@ class Membership:
         for record in records:
             sequence = self._counts[name_of(record.type_name)] = self._counts[name_of(record.type_name)] + 1
             id, now = uuid.uuid4().hex, datetime.datetime.now(datetime.UTC)
-            body = json.dumps(wrap(record, id=id, time=now, sequence=sequence, correlation_id="t"), default=str).encode()
+            body = json.dumps(
+                wrap(record, id=id, time=now, sequence=sequence, correlation_id="t"), default=str
+            ).encode()
             self._publish(self._channel, events_exchange("membership"), record.routing_key, body, CONTENT_TYPE, id)
 
     def close(self) -> None:

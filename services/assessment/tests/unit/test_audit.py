@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from assessment.data.catalogue import load_catalogue
-from assessment.domain.accreditation import Body
+from assessment.domain.accreditation import Auditor, Body
 from assessment.domain.audits.audit import Audit, State, audit_id_of
+from assessment.domain.audits.reliance import Reliance
 from assessment.domain.audits.report import Summary, overall_maturity, summarise
 from assessment.domain.register import Register
 from assessment.schemas.report_parsing import parse_report
@@ -65,9 +66,14 @@ def submitted(summary: Summary) -> Audit:
     return audit
 
 
-def accept(audit: Audit, by: str = "secretariat-1") -> list[Any]:
+def relying(register: Register | None = None) -> Reliance:
     assert STANDARD is not None
-    return audit.accept(by=by, at=LATER, standard=STANDARD, body=DNV, register=Register())
+    team = {"auditor-1": Auditor(id="auditor-1", name="A", logins=("a.auditor@dnv.example", "aa"))}
+    return Reliance(standard=STANDARD, body=DNV, team=team, register=register or Register())
+
+
+def accept(audit: Audit, by: str = "secretariat-1") -> list[Any]:
+    return audit.accept(by=by, at=LATER, on=relying())
 
 
 @pytest.fixture
@@ -101,7 +107,7 @@ def test_an_accepted_report_is_announced_with_all_that_certification_needs(
     submitted: Audit, summary: Summary, register: Register
 ) -> None:
     assert STANDARD is not None
-    (announced,) = submitted.accept(by="secretariat-1", at=LATER, standard=STANDARD, body=DNV, register=register)
+    (announced,) = submitted.accept(by="secretariat-1", at=LATER, on=relying(register))
 
     assert submitted.state is State.ACCEPTED
     assert announced == AuditAccepted(
@@ -125,6 +131,7 @@ def test_an_accepted_report_is_announced_with_all_that_certification_needs(
         ],
         standard_hash=STANDARD.hash,
         team=["auditor-1", "auditor-2"],
+        team_logins=["a.auditor@dnv.example", "aa"],
         submitted_by="dnv-reports",
         submitters=["dnv-reports"],
         accepted_by="secretariat-1",
@@ -157,7 +164,7 @@ def test_an_accepted_report_is_announced_with_all_that_certification_needs(
     )
 
 
-@pytest.mark.parametrize("by", ["dnv-reports", "auditor-1", "auditor-2"])
+@pytest.mark.parametrize("by", ["dnv-reports", "auditor-1", "auditor-2", "a.auditor@dnv.example"])
 def test_nobody_accepts_a_report_that_they_wrote_or_an_audit_that_they_carried_out(submitted: Audit, by: str) -> None:
     with pytest.raises(DecisionNotImpartial):
         accept(submitted, by=by)
@@ -324,9 +331,7 @@ def test_a_past_report_is_accepted_as_of_noon_of_the_day_of_issue(summary: Summa
     history = History(issued_on=datetime.date(2022, 4, 11), number=195, source="Summary report")
     audit = Audit(id="dnv.r-1", summary=summary)
 
-    (announced,) = audit.admit(
-        summary, "sha256:1", history, by="registrar-1", at=LATER, standard=STANDARD, body=DNV
-    )
+    (announced,) = audit.admit(summary, "sha256:1", history, by="registrar-1", at=LATER, on=relying())
 
     assert audit.state is State.ACCEPTED
     assert announced.history == history
@@ -340,7 +345,7 @@ def test_only_a_new_audit_is_imported(submitted: Audit, summary: Summary) -> Non
     history = History(issued_on=datetime.date(2022, 4, 11), source="Summary report")
 
     with pytest.raises(IllegalTransition):
-        submitted.admit(summary, "sha256:2", history, by="registrar-1", at=LATER, standard=STANDARD, body=DNV)
+        submitted.admit(summary, "sha256:2", history, by="registrar-1", at=LATER, on=relying())
 
 
 @pytest.mark.parametrize(("days", "overdue"), [(56, False), (57, True)])

@@ -103,6 +103,7 @@ def test_once_it_is_known_the_report_goes_on(waiting: Any) -> None:
     assert waiting.run_due() == 1
 
     assert audit(waiting)["waits_for"] == [] and waiting.due() == []
+    assert [event.waits_for for event in waiting.events("AuditReportWaiting")] == [[]]
     accepted = waiting.call("accept_audit_report", waiting.secretariat, audit_id="dnv.r-1")
     assert accepted["state"].value == "accepted"
     (event,) = waiting.events("AuditAccepted")

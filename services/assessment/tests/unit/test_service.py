@@ -18,6 +18,7 @@ from touchstone_chassis.validation import load
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import (
     AlreadyExists,
+    DecisionNotImpartial,
     IllegalTransition,
     InvalidReport,
     InvalidRequest,
@@ -25,7 +26,7 @@ from touchstone_contracts.errors import (
     Unauthenticated,
 )
 from touchstone_contracts.events.membership import EntityRecorded, FacilityRecorded, OrganisationRecorded
-from touchstone_contracts.roles import ASSESSOR, MEMBER, OPERATOR
+from touchstone_contracts.roles import ASSESSOR, MEMBER, OPERATOR, SECRETARIAT
 
 EXAMPLES = pathlib.Path(__file__).parents[4] / "examples"
 OTHER_BODY = Caller("ecv-reports", ASSESSOR, cab="ecv")
@@ -56,6 +57,25 @@ def test_a_submission_reads_by_one_command_all_that_it_is_held_against_and_an_ac
 
     assert submitting == ["standards/bodies/audits/auditors/members/entities/facilities"]
     assert office.database.reads == ["audits", "standards/bodies/reports/auditors/members/entities/facilities"]
+
+
+def test_a_person_of_the_team_accepts_under_no_login_and_certification_hears_of_all_of_them(office: Any) -> None:
+    known = {"standards": ["PS"], "countries": ["*"], "activities": ["SML", "CST"], "body_ids": ["dnv"], "name": "A"}
+    days = {"valid_from": datetime.date(2018, 1, 1), "valid_until": datetime.date(2030, 12, 31)}
+    person = {"auditor_id": "auditor-2", **known, **days}
+    shown = office.call(
+        "register_auditor", office.secretariat, **person, logins=["secretariat-7", "a.auditor@dnv.example"]
+    )
+    again = office.call("register_auditor", office.secretariat, **person)
+    audit_id = office.submit()["audit_id"]
+
+    with pytest.raises(DecisionNotImpartial):
+        office.call("accept_audit_report", Caller("secretariat-7", SECRETARIAT), audit_id=audit_id)
+    office.call("accept_audit_report", office.secretariat, audit_id=audit_id)
+
+    (event,) = office.events("AuditAccepted")
+    assert shown["logins"] == again["logins"] == ["secretariat-7", "a.auditor@dnv.example"]
+    assert event.team_logins == ["a.auditor@dnv.example", "secretariat-7"]
 
 
 def test_a_report_of_another_body_is_refused_as_such(office: Any) -> None:

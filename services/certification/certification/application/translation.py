@@ -28,6 +28,7 @@ def audit_of(event: AuditAccepted) -> Audit:
         body_id=event.body_id,
         body_name=event.body_name,
         team=event.team,
+        team_logins=event.team_logins,
         submitted_by=event.submitted_by,
         submitters=event.submitters,
         accepted_by=event.accepted_by,

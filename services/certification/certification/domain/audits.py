@@ -20,8 +20,10 @@ from touchstone_contracts.values import (
 
 @value
 class Audit:
-    """What was accepted; frozen. `history` is set for a certification that the registrar imported. `member` is the member
-    as acceptance knew it; None in imports, and from assessments that did not look."""
+    """What was accepted; frozen. `history` is set for a certification that the registrar imported.
+
+    `member` is the member as acceptance knew it; None in imports, and from assessments that did not look.
+    """
 
     audit_id: str
     report_id: str
@@ -36,6 +38,7 @@ class Audit:
     body_id: str
     body_name: str
     team: list[str]
+    team_logins: list[str] = dataclasses.field(default_factory=list)
     submitted_by: str
     submitters: list[str] = dataclasses.field(default_factory=list)
     accepted_by: str
@@ -62,9 +65,9 @@ def standard_name(standard: Standard) -> str:
 
 
 def took_part(audit: Audit, subject: str) -> bool:
-    """Whether `subject` was on the audit team or wrote any version of the report: such a person may neither accept nor
-    decide it."""
-    return subject in audit.team or subject in audit.submitters or subject == audit.submitted_by
+    """Whether `subject` was on the audit team, by whatever login, or wrote any version of the report: such a person may
+    neither accept nor decide it."""
+    return subject in {*audit.team, *audit.team_logins, *audit.submitters, audit.submitted_by}
 
 
 def notifies(audit: Audit) -> bool:

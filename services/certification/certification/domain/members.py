@@ -34,7 +34,7 @@ class MembershipStatus:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Member:
-    """Whose membership was activated once; who was only entered is none. `sequence`: which word of membership's says so."""
+    """Whose membership was activated once; who was only entered is none. `sequence`: which word of it says so."""
 
     profile: Profile
     status: MembershipStatus

@@ -1,4 +1,4 @@
-"""By which word of membership's an audit is decided: the one that acceptance pinned, in whatever order the words come."""
+"""By which word of membership's an audit is decided: the one that acceptance pinned, in whatever order they come."""
 
 import datetime
 from typing import Any

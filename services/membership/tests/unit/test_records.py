@@ -1,4 +1,4 @@
-"""Each version of an organisation, a site and a contact goes with its record, whatever made it; and what records say."""
+"""Each version of an organisation, a site or a contact goes with its record, whatever made it; and what they say."""
 
 import datetime
 from types import SimpleNamespace

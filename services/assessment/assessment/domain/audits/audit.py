@@ -11,11 +11,10 @@ import enum
 from collections.abc import Sequence
 from typing import Any
 
-from assessment.domain.accreditation import Body
+from assessment.domain.audits.reliance import Reliance
 from assessment.domain.audits.report import Summary
 from assessment.domain.corrective_actions import PLANNED, PlanReview
 from assessment.domain.register import Member, Reference, Register
-from assessment.domain.standards import StandardVersion
 from touchstone_contracts.errors import (
     AlreadyExists,
     DecisionNotImpartial,
@@ -113,10 +112,14 @@ class Audit:
         missing: Sequence[Reference] = (),
         asked_at: datetime.datetime | None = None,
     ) -> list[Any]:
-        """Take a checked report, for the first time or after a return. `missing`: what it names and is not known yet."""
+        """Take a checked report, a first time or after a return; `missing`: what it names and is not known yet."""
         self._take(summary, report_hash, by=by, at=at)
         self.state = State.SUBMITTED
-        self.waits_for, self.asked_at, self.told_of_waiting = tuple(_word_of(one, at) for one in missing), asked_at, False
+        self.waits_for, self.asked_at, self.told_of_waiting = (
+            tuple(_word_of(one, at) for one in missing),
+            asked_at,
+            False,
+        )
         return [
             AuditReportSubmitted(
                 audit_id=self.id,
@@ -137,21 +140,12 @@ class Audit:
         if self.told_of_waiting or at - self.latest.submitted_at < TOLD_AFTER:
             return []
         self.told_of_waiting = True
-        summary = self.summary
-        return [
-            AuditReportWaiting(
-                audit_id=self.id,
-                report_id=summary.report_id,
-                body_id=summary.body_id,
-                member_id=summary.member_id,
-                waits_for=list(self.waits_for),
-            )
-        ]
+        return [self._waiting()]
 
     def wait_no_more(self) -> list[Any]:
         """What it names is known."""
         self.waits_for = ()
-        return []
+        return [self._waiting()]
 
     def refuse_acceptance(self, by: str) -> None:
         """Raises what keeps a person of the Secretariat from accepting: never the report's author, never the team."""
@@ -161,19 +155,17 @@ class Audit:
         if by in self.summary.team:
             raise DecisionNotImpartial("Whoever was on the audit team may not accept its report.")
 
-    def accept(
-        self, *, by: str, at: datetime.datetime, standard: StandardVersion, body: Body, register: Register
-    ) -> list[Any]:
-        """A person of the Secretariat accepts. `register`: what is known of whom and what the report names."""
+    def accept(self, *, by: str, at: datetime.datetime, on: Reliance) -> list[Any]:
+        """A person of the Secretariat accepts. Raises DecisionNotImpartial where that person was on the team, too."""
         self.refuse_acceptance(by)
-        return self._accepted(by, at, standard, body, register)
+        if by in on.team_logins:
+            raise DecisionNotImpartial("Whoever was on the audit team may not accept its report, by whatever login.")
+        return self._accepted(by, at, on)
 
-    def accept_by_configuration(
-        self, *, at: datetime.datetime, standard: StandardVersion, body: Body, register: Register
-    ) -> list[Any]:
+    def accept_by_configuration(self, *, at: datetime.datetime, on: Reliance) -> list[Any]:
         """Accept because the standard's configuration says that a complete report needs nobody's look."""
         self._expect("accept", State.SUBMITTED)
-        return self._accepted(BY_CONFIGURATION, at, standard, body, register)
+        return self._accepted(BY_CONFIGURATION, at, on)
 
     def admit(
         self,
@@ -183,8 +175,7 @@ class Audit:
         *,
         by: str,
         at: datetime.datetime,
-        standard: StandardVersion,
-        body: Body,
+        on: Reliance,
     ) -> list[Any]:
         """Import what was accepted before this register kept records: accepted as of noon (UTC) of the day of issue."""
         if self.state is not None:
@@ -192,7 +183,7 @@ class Audit:
         self._take(summary, report_hash, by=by, at=at)
         self.history = history
         noon = datetime.datetime.combine(history.issued_on, datetime.time(12), tzinfo=datetime.UTC)
-        return self._accepted(BY_IMPORT, noon, standard, body, Register())
+        return self._accepted(BY_IMPORT, noon, dataclasses.replace(on, register=Register()))
 
     def return_to_body(self, reasons: tuple[str, ...], *, by: str, at: datetime.datetime) -> list[Any]:
         """Hand the report back for correction. It may come again under the same id."""
@@ -264,16 +255,24 @@ class Audit:
         submission = Submission(report_hash=report_hash, submitted_by=by, submitted_at=at)
         self.submissions = (*self.submissions, submission)
 
+    def _waiting(self) -> AuditReportWaiting:
+        summary = self.summary
+        return AuditReportWaiting(
+            audit_id=self.id,
+            report_id=summary.report_id,
+            body_id=summary.body_id,
+            member_id=summary.member_id,
+            waits_for=list(self.waits_for),
+        )
+
     def _expect(self, command: str, state: State) -> None:
         if self.state is not state:
             now = self.state.value if self.state else "new"
             raise IllegalTransition(f"Cannot {command} audit {self.id} while it is {now}.")
 
-    def _accepted(
-        self, by: str, at: datetime.datetime, standard: StandardVersion, body: Body, register: Register
-    ) -> list[Any]:
+    def _accepted(self, by: str, at: datetime.datetime, on: Reliance) -> list[Any]:
         self.state, self.accepted_by, self.accepted_at = State.ACCEPTED, by, at
-        self.standard_hash, self.waits_for = standard.hash, ()
+        self.standard_hash, self.waits_for = on.standard.hash, ()
         summary = self.summary
         return [
             AuditAccepted(
@@ -282,17 +281,18 @@ class Audit:
                 report_hash=self.latest.report_hash,
                 audit_type=summary.audit_type,
                 standard=summary.standard,
-                standard_open_from=standard.certifiable_from,
-                standard_open_until=standard.new_certificates_until,
+                standard_open_from=on.standard.certifiable_from,
+                standard_open_until=on.standard.new_certificates_until,
                 member_id=summary.member_id,
                 entity=summary.entity,
                 scope=summary.scope,
                 body_id=summary.body_id,
-                body_name=body.name,
-                member=_pinned_member(register.members.get(summary.member_id)),
-                relied_on=_relied_on(body, register),
-                standard_hash=standard.hash,
+                body_name=on.body.name,
+                member=_pinned_member(on.register.members.get(summary.member_id)),
+                relied_on=_relied_on(on),
+                standard_hash=on.standard.hash,
                 team=list(summary.team),
+                team_logins=sorted(on.team_logins),
                 submitted_by=self.latest.submitted_by,
                 submitters=sorted({submission.submitted_by for submission in self.submissions}),
                 accepted_by=by,
@@ -324,12 +324,14 @@ def _pinned_member(member: Member | None) -> PinnedMember | None:
     )
 
 
-def _relied_on(body: Body, register: Register) -> list[ReliedOn]:
+def _relied_on(on: Reliance) -> list[ReliedOn]:
     """With the sequence of each fact that was looked at, beside the member's."""
-    named = [("entity", register.entities), ("facility", register.facilities)]
-    copies = [(kind, copy) for kind, known in named for _, copy in sorted(known.items())]
-    pinned = [ReliedOn(kind=kind, id=copy.id, sequence=copy.sequence) for kind, copy in copies]
-    return [ReliedOn(kind="body", id=body.id, sequence=body.version), *pinned]
+    entities, facilities = sorted(on.register.entities.items()), sorted(on.register.facilities.items())
+    pinned = [
+        *(ReliedOn(kind="entity", id=id, sequence=entity.sequence) for id, entity in entities),
+        *(ReliedOn(kind="facility", id=id, sequence=facility.sequence) for id, facility in facilities),
+    ]
+    return [ReliedOn(kind="body", id=on.body.id, sequence=on.body.version), *pinned]
 
 
 def audit_id_of(body_id: str, report_id: str) -> str:
