@@ -72,6 +72,10 @@ def _own(places: Places) -> dict[str, list[dict[str, Any]]]:
         "membership.list_obligations": _all_of(_ONE),
         "assessment.get_audit": _all_of({"audit_id": audit}),
         "assessment.list_audits": _all_of(_ONE, state=("submitted", "returned", "accepted")),
+        "assessment.get_scope": _all_of(
+            {"entity_id": world.case.report["entity"]["id"], "standard": {"code": "PS", "version": "3.0"}},
+            facility_ids=[world.case.report["scope"]["facilities"][0]["id"]],
+        ),
         "assessment.get_standard": _all_of({"code": "PS", "version": "3.0"}),
         "assessment.list_standards": _all_of(),
         "assessment.get_published_standard": [

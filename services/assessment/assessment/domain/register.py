@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 
@@ -25,6 +25,7 @@ class Entity:
 
     id: str
     member_id: str
+    name: str
     country: str
     activities: tuple[str, ...]
     sequence: int
@@ -37,6 +38,7 @@ class Facility:
     id: str
     entity_id: str
     member_id: str
+    name: str
     country: str
     activities: tuple[str, ...]
     sequence: int
@@ -67,6 +69,26 @@ class Register:
             "facility": self.facilities,
         }
         return [reference for reference in references(report) if reference.id not in known[reference.kind]]
+
+
+def activities_of(entity: Entity | None, facilities: Sequence[Facility]) -> frozenset[str]:
+    """What a scope carries out: what its facilities do, or, where it names none, what its entity does."""
+    places: Sequence[Entity | Facility] = facilities or ([entity] if entity else [])
+    return frozenset(activity for place in places for activity in place.activities)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RegisteredScope:
+    """An entity and facilities of it, as the register has them. `member` is None where it has not come here yet."""
+
+    member_id: str
+    member: Member | None
+    entity: Entity
+    facilities: tuple[Facility, ...]
+
+    @property
+    def activities(self) -> frozenset[str]:
+        return activities_of(self.entity, self.facilities)
 
 
 def references(report: Mapping[str, Any]) -> Iterator[Reference]:

@@ -9,6 +9,7 @@ from touchstone_contracts.fields import NAME_LENGTH_MAX, Bounded, Code, Country,
 from touchstone_contracts.moments import Day
 
 FINDINGS_MAX = 200
+FACILITIES_MAX = 200
 COMMENT_LENGTH_MAX = 10_000
 _CHOICE_LENGTH_MAX = 64
 
@@ -33,7 +34,7 @@ class ScopeSchema(Schema):
     type = _choice()
     text = Text(5_000, lines=True, required=True)
     activities = Bounded(_choice(), least=1, most=20, required=True)
-    facilities = Bounded(fields.Nested(PlaceSchema), most=200, load_default=list)
+    facilities = Bounded(fields.Nested(PlaceSchema), most=FACILITIES_MAX, load_default=list)
 
 
 class MemberSchema(Schema):

@@ -71,11 +71,11 @@ def _member(document: dict[str, Any]) -> Member:
 
 
 def _entity(document: dict[str, Any]) -> Entity:
-    return Entity(**_place(document, "member_id", "country", "sequence"))
+    return Entity(**_place(document, "member_id", "name", "country", "sequence"))
 
 
 def _facility(document: dict[str, Any]) -> Facility:
-    return Facility(**_place(document, "entity_id", "member_id", "country", "sequence"))
+    return Facility(**_place(document, "entity_id", "member_id", "name", "country", "sequence"))
 
 
 def _place(document: dict[str, Any], *names: str) -> dict[str, Any]:

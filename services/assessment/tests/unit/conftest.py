@@ -72,7 +72,12 @@ REGISTER = Register(
     },
     entities={
         "qatalum-mesaieed": Entity(
-            id="qatalum-mesaieed", member_id="qatalum", country="QA", activities=ACTIVITIES, sequence=1
+            id="qatalum-mesaieed",
+            member_id="qatalum",
+            name="Qatalum, Mesaieed",
+            country="QA",
+            activities=ACTIVITIES,
+            sequence=1,
         )
     },
     facilities={
@@ -80,6 +85,7 @@ REGISTER = Register(
             id="qatalum-1",
             entity_id="qatalum-mesaieed",
             member_id="qatalum",
+            name="Mesaieed smelter",
             country="QA",
             activities=ACTIVITIES,
             sequence=1,
@@ -144,7 +150,7 @@ def as_reported(report: dict[str, Any]) -> Register:
     entity, scope = report.get("entity", {}), report.get("scope", {})
     activities = tuple(a for a in scope.get("activities", ()) if a)
     member_id, entity_id = report.get("member_id", ""), entity.get("id", "")
-    same = {"member_id": member_id, "activities": activities, "sequence": 1}
+    same = {"member_id": member_id, "name": "As it is", "activities": activities, "sequence": 1}
     facilities = [one for one in scope.get("facilities", ()) if {"id", "country"} <= one.keys()]
     return Register(
         members={member_id: dataclasses.replace(REGISTER.members["qatalum"], id=member_id)},

@@ -9,9 +9,9 @@ import pytest
 
 from assessment.service import AssessmentService
 from touchstone_contracts.callers import Caller
-from touchstone_contracts.errors import InvalidReport, NotKnownYet
+from touchstone_contracts.errors import InvalidReport, InvalidRequest, NotFound, NotKnownYet
 from touchstone_contracts.events.membership import EntityRecorded, FacilityRecorded, OrganisationRecorded
-from touchstone_contracts.roles import ASSESSOR
+from touchstone_contracts.roles import ASSESSOR, MEMBER
 from touchstone_contracts.values import Place
 
 Building = Callable[..., dict[str, Any]]
@@ -227,3 +227,41 @@ def test_a_past_report_of_what_is_unknown_is_imported_once_that_is_known(office:
 
     imported = office.call("import_audit_report", office.registrar, report=report, history=history)
     assert imported["state"].value == "accepted"
+
+
+PS = {"code": "PS", "version": "3.0"}
+
+
+def test_whoever_writes_a_report_is_told_the_scope_and_the_criteria_that_must_be_rated(
+    office: Any, a_report: Building
+) -> None:
+    asked = {"entity_id": "qatalum-mesaieed", "facility_ids": ["qatalum-1"], "standard": PS}
+
+    scope = office.call("get_scope", DNV, **asked)
+
+    assert (scope["member_id"], scope["member_class"], scope["activities"]) == ("qatalum", "PT", ["CST", "SML"])
+    assert scope["facilities"] == [
+        {"id": "qatalum-1", "name": "Mesaieed smelter", "country": "QA", "activities": ["SML", "CST"]}
+    ]
+    assert [one["code"] for one in scope["criteria"]] == [one["criterion"] for one in a_report()["findings"]]
+    may = {one["code"] for one in scope["criteria"] if one["may_be_not_applicable"]}
+    assert "9.3" in may and not may & {"1.1", "5.2"}
+
+
+def test_of_an_entity_without_facilities_it_is_what_the_entity_does(office: Any) -> None:
+    scope = office.call("get_scope", DNV, entity_id="qatalum-mesaieed", facility_ids=[], standard=PS)
+
+    assert (scope["facilities"], scope["activities"]) == ([], ["CST", "SML"])
+
+
+def test_a_member_is_told_of_its_own_scopes_alone_and_nobody_of_what_is_unknown(office: Any) -> None:
+    own, other = (Caller(f"{id}-manager", MEMBER, member=id) for id in ("qatalum", "alba"))
+    asked = {"entity_id": "qatalum-mesaieed", "facility_ids": [], "standard": PS}
+
+    assert office.call("get_scope", own, **asked)["member_id"] == "qatalum"
+    for caller, wanted in ((other, asked), (DNV, asked | {"entity_id": "alba-works"})):
+        with pytest.raises(NotFound):
+            office.call("get_scope", caller, **wanted)
+    with pytest.raises(InvalidRequest) as refused:
+        office.call("get_scope", DNV, **asked | {"facility_ids": ["qatalum-1", "alba-1"]})
+    assert [(e.path, e.code) for e in refused.value.errors] == [("facility_ids[1]", "not_of_entity")]

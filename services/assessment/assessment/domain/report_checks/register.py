@@ -6,7 +6,7 @@ The scope is the register's: a report may word a name otherwise, and nothing els
 from collections.abc import Iterator
 
 from assessment.domain.audits.report import Report
-from assessment.domain.register import Entity, Facility, Register
+from assessment.domain.register import Entity, Facility, Register, activities_of
 from assessment.domain.report_checks.wording import shown
 from touchstone_contracts.errors import FieldError
 
@@ -71,14 +71,14 @@ def _activity_faults(report: Report, register: Register) -> Iterator[FieldError]
         yield FieldError("scope.activities", "activity_missing", message)
 
 
-def _registered_activities(report: Report, register: Register) -> set[str] | None:
+def _registered_activities(report: Report, register: Register) -> frozenset[str] | None:
     """None while something that they follow from is not known, or can not be read."""
-    facilities = report.get("scope", {}).get("facilities", ())
-    if facilities:
-        known = [register.facilities.get(facility.get("id", "")) for facility in facilities]
-        return {a for one in known if one for a in one.activities} if all(known) else None
     entity = register.entities.get(report.get("entity", {}).get("id", ""))
-    return set(entity.activities) if entity else None
+    known = [facility for _, facility in _facilities(report, register)]
+    named = report.get("scope", {}).get("facilities", ())
+    if len(known) < len(named) or (entity is None and not named):
+        return None
+    return activities_of(entity, known)
 
 
 def _facilities(report: Report, register: Register) -> Iterator[tuple[int, Facility]]:
