@@ -260,6 +260,7 @@ def arguments_of(world: World) -> dict[str, dict[str, Any]]:
         "certification.sign_mandate": {"rule_set": 2, "standards": [{"code": "PS", "version": "3.0"}], **today},
         "certification.end_mandate": {"mandate_id": "no-such-mandate", "reason": "Walked by."},
         "certification.decide_case": {"case_id": audit},
+        "certification.refuse_case": {"case_id": audit, "reason": "Walked by."},
         "certification.publish_rule_set": {"document": a_later_rule_set()},
         "assessment.publish_standard": {"document": a_later_standard()},
         "membership.publish_obligations": {"document": later_obligations()},

@@ -118,6 +118,58 @@ def test_a_returned_report_is_submitted_again_as_the_same_audit(
     assert case["row"] == "7"
 
 
+def test_what_the_register_does_not_say_is_refused_with_its_paths(
+    scheme: Scheme, new_world: Callable[[str], World]
+) -> None:
+    world, other = new_world(CONFORMING), new_world(CONFORMING)
+    for one in (world, other):
+        stage(scheme.register, one)
+    theirs, report = other.report(), world.report()
+    wrong = {
+        "a slip in the member's id": {"member_id": report["member_id"] + "x"},
+        "another member's entity": {"entity": theirs["entity"], "scope": theirs["scope"]},
+        "half of the activities": {"scope": report["scope"] | {"activities": report["scope"]["activities"][:1]}},
+        "nobody's facility": {
+            "scope": report["scope"] | {"facilities": [{"id": "no-1", "name": "No", "country": "DE"}]}
+        },
+    }
+
+    found = {}
+    for what, changes in wrong.items():
+        with pytest.raises(InvalidReport) as refused:
+            scheme.register.call(world.body, "assessment.submit_audit_report", report=report | changes)
+        found[what] = {
+            (e.path, e.code) for e in refused.value.errors if e.path.startswith(("member", "entity", "scope"))
+        }
+
+    assert found == {
+        "a slip in the member's id": {("member_id", "unknown_member"), ("entity.id", "not_of_member")},
+        "another member's entity": {("entity.id", "not_of_member")},
+        "half of the activities": {("scope.activities", "activity_missing")},
+        "nobody's facility": {("scope.facilities[0].id", "unknown_facility")},
+    }
+
+
+def test_a_message_that_names_nobodys_facility_is_taken_and_returned_once_that_is_certain(
+    scheme: Scheme, new_world: Callable[[str], World]
+) -> None:
+    world = new_world(CONFORMING)
+    stage(scheme.register, world)
+    report = world.report()
+    report["scope"]["facilities"].append({"id": "no-such-facility", "name": "Nowhere", "country": "DE"})
+    audit_id = f"{report['body_id']}.{report['report_id']}".lower()
+
+    submit_by_message(scheme, report, body_token(scheme, world))
+
+    def told(kind: str) -> list[dict[str, Any]]:
+        return [m["data"] for m in scheme.wire_tap.messages if m["type"] == kind and m["subject"] == audit_id]
+
+    (taken,) = eventually(lambda: told("assessment.audit_report_submitted.v1"), within_s=TIMEOUT_S)
+    (returned,) = eventually(lambda: told("assessment.audit_report_returned.v1"), within_s=2 * TIMEOUT_S)
+    assert [word["target"] for word in taken["waits_for"]] == ["scope.facilities[1].id"]
+    assert returned["reasons"] == ["scope.facilities[1].id: 'no-such-facility' is no facility in the register."]
+
+
 def test_a_report_is_not_accepted_twice_nor_submitted_while_it_waits(
     scheme: Scheme, new_world: Callable[[str], World]
 ) -> None:

@@ -90,6 +90,7 @@ class Tour:
         self.an_import()
         self.another_standard()
         self.by_message()
+        self.names_what_nobody_knows()
         self.dead_letters()
         self.reconciled()
         self.filled()
@@ -143,6 +144,7 @@ class Tour:
         # The same entity and scope again: the certificate that there is stands in the way.
         again = self.accepted(world, world.report(report_id=f"{world.case.report['report_id']}-2"))
         self.comes_to(again, "held")
+        self.call(SECRETARIAT, "certification.refuse_case", case_id=again, reason="There is a certificate for it.")
         return world, str(outcome.audit_id)
 
     def a_certificate_lives(self) -> None:
@@ -286,6 +288,18 @@ class Tour:
         for report in (world.report(), world.report(body_id="somebody-else")):
             id = self.publish("assessment.intake", json.dumps({"report": report}).encode(), {"authorization": token})
             self.answered(id)
+
+    def names_what_nobody_knows(self) -> None:
+        """Taken by message, and returned once it is certain that nobody knows it."""
+        world = self.world()
+        stage(self.scheme.register, world)
+        token = self.scheme.token("assessor", cab=world.case.body_id, sub=world.body.sub)
+        report = world.report()
+        report["scope"]["facilities"].append({"id": "no-such-facility", "name": "Nowhere", "country": "DE"})
+        body = json.dumps({"report": report}).encode()
+        self.answered(self.publish("assessment.intake", body, {"authorization": token}))
+        audit_id = f"{report['body_id']}.{report['report_id']}".lower()
+        self.hears("assessment.audit_report_returned.v1", audit_id)
 
     def answered(self, message_id: str) -> None:
         self.scheme.wire_tap.wait_for(

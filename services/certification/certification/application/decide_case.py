@@ -10,8 +10,9 @@ from certification.domain.audits import Audit, decision_day, took_part
 from certification.domain.cases.case import Case, CaseState, open_case
 from certification.domain.cases.verdict import Verdict, weigh
 from certification.domain.certificates.concerned import concerned
-from certification.domain.mandates import Mandate
+from certification.domain.mandates import Authority, Decider, Mandate
 from certification.domain.members import member_for
+from certification.domain.rules.evaluator import without_rules
 from certification.domain.rules.facts import Surroundings, next_change_on
 from certification.domain.rules.rule_set import Outcome, RuleSet
 from certification.storage.cases import Cases
@@ -22,7 +23,10 @@ from certification.storage.members import Members
 from certification.storage.plan_reviews import PlanReviews
 from certification.storage.rule_sets import RuleSetCache, RuleSets
 from touchstone_contracts.errors import DecisionNotImpartial, IllegalTransition, NotFound
-from touchstone_contracts.values import AuditType
+from touchstone_contracts.values import AuditType, Reason
+
+BY_PERSON = "person"
+"""Stands for the row of a decision that a person took beside the rules."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,6 +83,33 @@ class CaseDecision:
 
     def decide(self, case_id: str, person: str, terms: Terms) -> Case:
         """The person decides the case by the rules. Raises NotFound, DecisionNotImpartial or IllegalTransition."""
+        case = self._open_to(case_id, person)
+        self._deal_with(case, terms, person=person)
+        if case.decision is None:
+            raise IllegalTransition(_why_not(case))
+        return case
+
+    def refuse(self, case_id: str, person: str, reason: str, terms: Terms) -> Case:
+        """The person refuses certification, whatever the case waits for. Raises as `decide` does."""
+        case = self._open_to(case_id, person)
+        told = Reason(rule=BY_PERSON, code="refused_by_person", text=reason)
+        base = case.evaluation or without_rules(decision_day(case.audit, terms.today))
+        refusal = dataclasses.replace(
+            base,
+            on=decision_day(case.audit, terms.today),
+            outcome=Outcome.REFUSED,
+            row=BY_PERSON,
+            reasons=(told,),
+            expires_on=None,
+            until=None,
+        )
+        name = case.member_name or (case.audit.member.legal_name if case.audit.member else case.audit.member_id)
+        authority = Authority(kind=Decider.PERSON, id=person, name=person)
+        self._cases.save(case, case.refuse(refusal, authority, member_name=name, now=terms.now))
+        self._jobs.forget_hold(case)
+        return case
+
+    def _open_to(self, case_id: str, person: str) -> Case:
         case = self._cases.get(case_id)
         if case is None:
             raise NotFound(f"There is no case {case_id}.")
@@ -86,9 +117,6 @@ class CaseDecision:
             raise DecisionNotImpartial(f"{person} took part in the audit of {case_id} or wrote its report.")
         if case.state is CaseState.DECIDED:
             raise IllegalTransition(f"Case {case_id} is decided; an audit is decided once.")
-        self._deal_with(case, terms, person=person)
-        if case.decision is None:
-            raise IllegalTransition(_why_not(case))
         return case
 
     def _deal_with(self, case: Case, terms: Terms, *, person: str | None = None) -> None:

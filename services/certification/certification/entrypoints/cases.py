@@ -7,7 +7,7 @@ from certification.application.translation import audit_of
 from certification.application.wake_cases import CaseWaking
 from certification.domain.cases.case import Case
 from certification.presenters import cases as present
-from certification.schemas.cases import DecideCase, GetCase, ListCases
+from certification.schemas.cases import DecideCase, GetCase, ListCases, RefuseCase
 from certification.storage.cases import Cases
 from certification.storage.jobs import PLAN_DUE, RESUME, REVIEW, WAKE
 from certification.storage.mandates import MandateCache
@@ -58,6 +58,15 @@ class CaseEntrypoints:
         Errors: not_found, decision_not_impartial, illegal_transition (decided, held, or its member is not known).
         """
         return present.case_in_full(self.case_decision.decide(request["case_id"], caller.subject, self._terms()))
+
+    @command(RefuseCase(), roles=(SECRETARIAT,))
+    def refuse_case(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """The caller refuses certification, with a reason that everybody is told, whatever the case waits for.
+
+        So no case is held for ever. Errors: not_found, decision_not_impartial, illegal_transition (decided).
+        """
+        refused = self.case_decision.refuse(request["case_id"], caller.subject, request["reason"], self._terms())
+        return present.case_in_full(refused)
 
     @query(GetCase(), roles=ALL)
     def get_case(self, request: dict[str, Any], caller: Caller) -> dict[str, Any]:

@@ -15,6 +15,8 @@ _MISSING: dict[str, tuple[str, str | None]] = {
     "plan_not_approved": ("an approved corrective action plan from body {body}", "body {body}"),
     "ps_certificate_missing": ("the entity's Performance Standard certificate", "member {member}"),
     "standard_not_open": ("{standard} to be open for certification", _SECRETARIAT),
+    "certificate_missing": ("a certificate in force that it is about, or the Secretariat's refusal", _SECRETARIAT),
+    "certificate_suspended": ("the suspended certificate's end or reinstatement, or a refusal", _SECRETARIAT),
     "certificate_exists": ("the certificate for the same entity, standard and scope to expire", None),
     "number_taken": ("the registrar: the number of the imported certificate is another's", _REGISTRAR),
     "audit_not_finished": ("the audit's last day", _SECRETARIAT),

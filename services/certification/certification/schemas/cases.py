@@ -4,10 +4,16 @@ from marshmallow import Schema, fields
 
 from certification.domain.cases.case import CaseState
 from certification.schemas.fields import ID, page_limit
+from touchstone_contracts.fields import Text
 
 
 class DecideCase(Schema):
     case_id = fields.String(required=True, validate=ID)
+
+
+class RefuseCase(Schema):
+    case_id = fields.String(required=True, validate=ID)
+    reason = Text(1_000, required=True)
 
 
 class GetCase(Schema):

@@ -8,7 +8,7 @@ import pytest
 from certification.application import wake_cases as waking
 from touchstone_contracts.callers import Caller
 from touchstone_contracts.errors import AlreadyExists, DecisionNotImpartial, IllegalTransition, NotFound
-from touchstone_contracts.values import PlanState
+from touchstone_contracts.values import AuditType, PlanState
 
 
 def test_an_accepted_audit_under_a_mandate_becomes_a_certificate_at_once(ready: Any, build: Any) -> None:
@@ -179,3 +179,51 @@ def test_an_end_without_effect_is_refused(office: Any) -> None:
         end(office, "mandate-2")
     with pytest.raises(NotFound):
         end(office, "mandate-3")
+
+
+def held_case(office: Any, build: Any) -> None:
+    """A surveillance of what has no certificate: nobody will ever bring what is missing."""
+    office.sign_mandate()
+    office.deliver(build.recorded())
+    office.clock.time = datetime.datetime(2026, 12, 10, 12, tzinfo=datetime.UTC)
+    last = datetime.date(2026, 12, 1)
+    office.deliver(build.accepted(audit_type=AuditType.SURVEILLANCE, audited_until=last))
+    assert (office.case()["state"], office.case()["reasons"][0]["code"]) == ("held", "certificate_missing")
+
+
+def test_a_person_refuses_what_is_held_and_it_stays_refused(office: Any, build: Any) -> None:
+    held_case(office, build)
+
+    answer = office.call("refuse_case", {"case_id": "body.r-1", "reason": "There is no certificate to watch."})
+    office.run_due()
+    office.go_to(datetime.date(2028, 1, 1))
+
+    assert (answer["state"], answer["outcome"], answer["row"]) == ("decided", "refused", "person")
+    assert office.case()["decision"]["decided_by"] == "secretariat-1"
+    (event,) = office.events("CertificationRefused")
+    assert [(one.code, one.text) for one in event.reasons] == [
+        ("refused_by_person", "There is no certificate to watch.")
+    ]
+    with pytest.raises(IllegalTransition):
+        office.call("refuse_case", {"case_id": "body.r-1", "reason": "Again."})
+
+
+def test_a_case_whose_member_never_came_can_be_refused(office: Any, build: Any) -> None:
+    office.deliver(build.accepted())
+    assert office.case()["state"] == "awaiting_member"
+
+    office.call("refuse_case", {"case_id": "body.r-1", "reason": "Not a member."})
+    office.deliver(build.recorded())
+    office.run_due()
+
+    assert office.case()["state"] == "decided" and office.certificates() == []
+
+
+@pytest.mark.parametrize("subject", ["auditor-1", "body-reports"])
+def test_whoever_took_part_does_not_refuse_either(office: Any, build: Any, subject: str) -> None:
+    held_case(office, build)
+
+    with pytest.raises(DecisionNotImpartial):
+        office.call(
+            "refuse_case", {"case_id": "body.r-1", "reason": "No."}, Caller(subject=subject, role="secretariat")
+        )
