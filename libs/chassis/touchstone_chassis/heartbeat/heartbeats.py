@@ -38,6 +38,8 @@ log = structlog.get_logger(__name__)
 
 EVERY_S = 2.0
 LOOKED_BACK = 5_000
+CLOCKS_APART = datetime.timedelta(seconds=0.5)
+"""So far two processes may read the database's clock apart: what was committed then is counted for certain."""
 _LOOKS_EVERY_S = 0.1
 TRANSIENT = 1
 """AMQP's delivery mode of what need not outlive the broker."""
@@ -120,7 +122,7 @@ class Heartbeats(SharedExtension):
         """Whether all is handled here that the producer had committed at that moment, as far as that is known: what is
         not known here then was not known there."""
         in_step_at = self.standings[producer].in_step_at
-        return producer in self.settled and in_step_at is not None and in_step_at >= moment
+        return producer in self.settled and in_step_at is not None and in_step_at >= moment + CLOCKS_APART
 
     def wait_for(self, producer: str, known: Callable[[], bool], *, within_s: float) -> None:
         """Until something is known here, or all that the producer had committed when this was asked is handled here;
@@ -174,10 +176,10 @@ class Heartbeats(SharedExtension):
 
     def _beat(self) -> None:
         service = self.resources.service
+        at = self.now().isoformat()  # before it counts: all that was committed by then is among what it counts
         counted = counts.committed(self.resources.mongo.database)
         if counted is None:
             return  # the broker is away, or was
-        at = self.resources.time.now().isoformat()
         body = orjson.dumps({"producer": service, "at": at, "counts": counted})
         (signature,) = self.resources.signer.sign([body])
         properties = {"content_type": "application/json", "delivery_mode": TRANSIENT}
