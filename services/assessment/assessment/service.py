@@ -25,7 +25,7 @@ class AssessmentService(
 
     name = "assessment"
     collections = (*accreditation.COLLECTIONS, *audits.COLLECTIONS, *refusals.COLLECTIONS, *register.COLLECTIONS)
-    indexes = (*audits.INDEXES, *standards.INDEXES)
+    indexes = (*accreditation.INDEXES, *audits.INDEXES, *standards.INDEXES)
     migrations = standards.MIGRATIONS
     reconciliation = DECLARATIONS
     settings = Settings(SettingsSchema())

@@ -72,6 +72,8 @@ def _own(places: Places) -> dict[str, list[dict[str, Any]]]:
         "membership.list_obligations": _all_of(_ONE),
         "assessment.get_audit": _all_of({"audit_id": audit}),
         "assessment.list_audits": _all_of(_ONE, state=("submitted", "returned", "accepted")),
+        "assessment.get_body": _all_of({"body_id": world.case.body_id}),
+        "assessment.list_auditors": _all_of({"body_id": world.case.body_id} | _ONE),
         "assessment.get_scope": _all_of(
             {"entity_id": world.case.report["entity"]["id"], "standard": {"code": "PS", "version": "3.0"}},
             facility_ids=[world.case.report["scope"]["facilities"][0]["id"]],

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, validates_schema
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from touchstone_contracts.fields import NAME_LENGTH_MAX, Bounded, Code, Country, Text, identifier
 from touchstone_contracts.moments import Day
@@ -35,3 +35,15 @@ class RegisterAuditor(_Grant):
     auditor_id = identifier(required=True)
     body_ids = Bounded(identifier(), least=1, most=50, required=True)
     logins = Bounded(Text(200), most=20, load_default=None, allow_none=True)
+
+
+class GetBody(Schema):
+    body_id = identifier(required=True)
+
+
+class ListAuditors(Schema):
+    """`after` is the `next` of the page before."""
+
+    body_id = identifier(required=True)
+    limit = fields.Integer(strict=True, load_default=50, validate=validate.Range(1, 200))
+    after = identifier(load_default=None, allow_none=True)

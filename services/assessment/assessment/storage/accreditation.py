@@ -7,9 +7,11 @@ from typing import Any
 
 from assessment.domain.accreditation import Auditor, Body, Grant
 from assessment.storage.unit_of_work import Question, Unit
+from touchstone_contracts.topology import Index
 
 BODIES, AUDITORS = "bodies", "auditors"
-COLLECTIONS = (BODIES, AUDITORS)
+COLLECTIONS = (BODIES,)
+INDEXES = (Index(collection=AUDITORS, keys=[("grants.body_ids", 1), ("_id", 1)]),)
 
 
 class Bodies:
@@ -45,6 +47,12 @@ class Auditors:
         """Those of the auditors that are registered, by id."""
         documents = self._unit.find(AUDITORS, {"_id": {"$in": sorted(set(ids))}})
         return {document["_id"]: _auditor(document) for document in documents}
+
+    def of_body(self, body_id: str, *, limit: int, after: str | None) -> list[Auditor]:
+        """At most `limit` auditors with a grant for the body, by id, beginning behind `after`."""
+        filter = {"grants.body_ids": body_id, "_id": {"$gt": after or ""}}
+        found = self._unit.find(AUDITORS, filter, sort=[("_id", 1)], limit=limit)
+        return [_auditor(document) for document in found]
 
     def save(self, auditor: Auditor) -> None:
         self._unit.save(AUDITORS, _accredited_document(auditor) | {"logins": list(auditor.logins)})

@@ -432,3 +432,16 @@ def test_the_examples_are_taken_or_refused_as_they_say(set_up: Any, case: dict[s
         answer = set_up.submit(example, Caller("reports", ASSESSOR, cab=example["body_id"]))
         assert answer["state"].value == "submitted"
     assert example == given
+
+
+def test_a_body_is_shown_its_own_accreditation_and_auditors_page_by_page(office: Any) -> None:
+    shown = office.call("get_body", office.dnv, body_id="dnv")
+    first = office.call("list_auditors", office.dnv, body_id="dnv", limit=1, after=None)
+    second = office.call("list_auditors", office.secretariat, body_id="dnv", limit=1, after=first["next"])
+
+    assert (shown["body_id"], shown["grants"][0]["activities"]) == ("dnv", ["SML", "CST"])
+    assert [one["auditor_id"] for page in (first, second) for one in page["items"]] == ["auditor-1", "auditor-2"]
+    assert second["next"] is None
+    for method, rest in (("get_body", {}), ("list_auditors", {"limit": 1, "after": None})):
+        with pytest.raises(NotFound):
+            office.call(method, OTHER_BODY, body_id="dnv", **rest)
