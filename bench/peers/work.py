@@ -17,7 +17,9 @@ from marshmallow import ValidationError
 from assessment.data.recommendations import RECOMMENDATIONS_1
 from assessment.domain.accreditation import Auditor, Body, Grant
 from assessment.domain.audits.audit import Audit, audit_id_of
+from assessment.domain.audits.reliance import Reliance
 from assessment.domain.audits.report import summarise
+from assessment.domain.register import Register
 from assessment.domain.report_checks.checklist import faults
 from assessment.domain.report_checks.facts import Facts
 from assessment.domain.standards import StandardVersion
@@ -71,15 +73,18 @@ def submitted(
         today=now.date(),
         audited_by=now.date(),
         recommendations=RECOMMENDATIONS_1,
+        register=Register(),  # the peers hold no copies of a register
+        all_told=False,
     )
     wrong = parsed.with_content_faults(faults(parsed.content, facts))
     if wrong:
         raise ValueError("; ".join(f"{fault.path}: {fault.message}" for fault in wrong))
     assert standard is not None and facts.body is not None
+    reliance = Reliance(standard=standard, body=facts.body, team=facts.auditors, register=facts.register)
     summary = summarise(parsed.content, standard)
     audit = Audit(id=audit_id_of(summary.body_id, summary.report_id), summary=summary)
     audit.submit(summary, report_hash(report), by=caller.subject, at=now)
-    (accepted,) = audit.accept_by_configuration(at=now, standard=standard, body_name=facts.body.name)
+    (accepted,) = audit.accept_by_configuration(at=now, on=reliance)
     event = AuditAccepted.schema.dump(accepted)  # type: ignore[attr-defined]
     return {"_id": audit.id, "audit_id": audit.id, "at": now, "accepted": event, "report": report}, event
 
