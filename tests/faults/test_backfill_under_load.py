@@ -23,7 +23,7 @@ import orjson
 import psutil
 import pytest
 from bson import encode
-from harness.workload import Say, a_report, small_world
+from harness.workload import Say, a_report, entity_of, small_world
 from pymongo import MongoClient
 
 from touchstone_chassis.unit_of_work.ids import new_id
@@ -146,6 +146,7 @@ class LiveAudits:
         with Register(self._system.calls_uri, self._system.token, timeout_s=60) as register:
             while not self._stopped.wait(max(0.0, self._began + next(self._turns) / AUDITS_PER_S - time.monotonic())):
                 report, _outcome = a_report(self._world, next(self._numbers))
+                register.call(self._world.member, "membership.register_entity", **entity_of(report))
                 began = time.monotonic()
                 handed_in = register.call(self._world.body, "assessment.submit_audit_report", report=report)
                 self.took_s.append(time.monotonic() - began)

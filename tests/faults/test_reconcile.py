@@ -12,10 +12,11 @@ from typing import Any
 
 import pika
 import pytest
-from harness.workload import a_report, small_world
+from harness.workload import a_report, entity_of, small_world
 from pymongo import MongoClient
 
 from touchstone.provisioning.provision import provision
+from touchstone_contracts.errors import AlreadyExists
 from touchstone_contracts.topology import event_queue
 from touchstone_devkit.demo.quiet import wait_until_quiet
 from touchstone_devkit.demo.register import OPERATOR, SECRETARIAT
@@ -74,7 +75,9 @@ def provision_again(system: System) -> None:
 
 
 def submit_and_accept(scheme: Scheme, world: World, report: dict[str, Any]) -> str:
-    """The audit's id."""
+    """The audit's id. Its entity is registered, if it is not yet."""
+    with contextlib.suppress(AlreadyExists):
+        scheme.register.call(world.member, "membership.register_entity", **entity_of(report))
     handed_in = scheme.register.call(world.body, "assessment.submit_audit_report", report=report)
     audit_id = str(handed_in["audit_id"])
     if handed_in["state"] == "submitted":

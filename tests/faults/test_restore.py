@@ -17,7 +17,7 @@ from harness import checks
 from harness.checks import Found
 from harness.finding import find
 from harness.running import faulty_system
-from harness.workload import Say, Workload, a_report, prepare, settle
+from harness.workload import Say, Workload, a_report, entity_of, prepare, settle
 
 from touchstone_contracts.errors import AlreadyExists
 from touchstone_contracts.services import SERVICES
@@ -132,6 +132,7 @@ class Rehearsal:
     def go_on(self) -> None:
         """One more audit, from its submission to its last notice."""
         report, outcome = a_report(self.world, self.audits)
+        self.scheme.register.call(self.world.member, "membership.register_entity", **entity_of(report))
         audit_id = self._submit_and_accept(report)
         self.workload.accepted[audit_id] = outcome
         eventually(lambda: self._told_of(audit_id) == self.workload.expected().contact_ids, within_s=120)

@@ -53,6 +53,13 @@ def a_report(world: World, index: int) -> tuple[dict[str, Any], str]:
     return report, "refused" if majors == 4 else "issued"
 
 
+def entity_of(report: dict[str, Any]) -> dict[str, Any]:
+    """The report's entity as its member registers it."""
+    entity = report["entity"]
+    known = {"entity_id": entity["id"], "name": entity["name"], "country": entity["country"]}
+    return {"member_id": report["member_id"], "activities": report["scope"]["activities"], **known}
+
+
 def entity_id(world: World, index: int) -> str:
     return f"{world.case.member_id}-works-{index}"
 
@@ -132,13 +139,10 @@ class Workload:
     def _steps(self, index: int, without: str | None = None) -> collections.deque[Step]:
         """All that is done for one audit, in its order."""
         report, expected = a_report(self._world, index)
-        entity = report["entity"]
-        id, body, audit_id = entity["id"], self._world.body, f"{report['body_id']}.{report['report_id']}"
+        id, body, audit_id = report["entity"]["id"], self._world.body, f"{report['body_id']}.{report['report_id']}"
 
         def register() -> None:
-            known = {"entity_id": id, "name": entity["name"], "country": entity["country"]}
-            place = {"member_id": report["member_id"], "activities": report["scope"]["activities"], **known}
-            self._call(self._world.member, "membership.register_entity", f"{id}.entity", **place)
+            self._call(self._world.member, "membership.register_entity", f"{id}.entity", **entity_of(report))
 
         def submit() -> None:
             self._call(body, "assessment.submit_audit_report", f"{id}.submit", report=report)

@@ -56,10 +56,10 @@ class Audits:
         filter: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
         if after is not None:
             filter["_id"] = {"$gt": after}
-        # In the order of the party's index: by id alone, which begins with the body's, the database may look for the
-        # party among all audits that follow.
-        party = [(name, 1) for name in ("body_id", "member_id") if name in filter][:1]
-        found = self._unit.find(AUDITS, filter, sort=[*party, ("_id", 1)], limit=limit)
+        # In the order of an index: by id alone, which begins with the body's, the database may look for what is asked
+        # for among all audits that follow.
+        alike = [(name, 1) for name in ("body_id", "member_id", "state") if name in filter][:1]
+        found = self._unit.find(AUDITS, filter, sort=[*alike, ("_id", 1)], limit=limit)
         return [_audit(document) for document in found]
 
     def unfinished(self, *, id: str | None, limit: int, after: str | None) -> list[Audit]:

@@ -40,10 +40,10 @@ class Cases:
     def listed(self, filter: Mapping[str, Any], *, after: str | None, limit: int) -> list[Case]:
         """Cases by id, from the one after `after`. `filter` compares state, member_id or body_id."""
         beyond = {"_id": {"$gt": after}} if after else {}
-        # In the order of the party's index: by id alone, which begins with the body's, the database may look for the
-        # party among all cases that follow.
-        party = [(name, 1) for name in ("body_id", "member_id") if name in filter][:1]
-        found = self._unit.find("cases", {**filter, **beyond}, sort=[*party, ("_id", 1)], limit=limit)
+        # In the order of an index: by id alone, which begins with the body's, the database may look for what is asked
+        # for among all cases that follow.
+        alike = [(name, 1) for name in ("body_id", "member_id", "state") if isinstance(filter.get(name), str)][:1]
+        found = self._unit.find("cases", {**filter, **beyond}, sort=[*alike, ("_id", 1)], limit=limit)
         return [case_of(document) for document in found]
 
     def unfinished(self, *, id: str | None, after: str | None, limit: int) -> list[Case]:
