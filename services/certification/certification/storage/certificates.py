@@ -29,6 +29,9 @@ INDEXES = (
     Index(collection="certificates", keys=[("open", 1), ("number", 1)]),
     Index(collection="certificates", keys=[("expires_on", 1)], partial={"open": True}),
     Index(collection="certificates", keys=[("issued_on", 1)]),
+    # Few among all that are in force, or have ended in all the years.
+    Index(collection="certificates", keys=[("suspended", 1), ("number", 1)], partial={"suspended": True}),
+    Index(collection="certificates", keys=[("withdrawn", 1), ("number", 1)], partial={"withdrawn": True}),
 )
 _SEQUENCE = "certificates"
 OPEN_MAX = 1_000
@@ -93,13 +96,22 @@ class Certificates:
         found = {
             document["number"]: document
             for part in _parts_of(status, today)
-            for document in self._unit.find("certificates", filter | part, sort=[("number", 1)], limit=limit)
+            for document in self._unit.find("certificates", filter | part, sort=_order(filter | part), limit=limit)
         }
         return [certificate_of(found[number]) for number in sorted(found)[:limit]]
 
     def _one(self, filter: Mapping[str, Any]) -> Certificate | None:
         document = self._unit.find_one("certificates", filter)
         return certificate_of(document) if document else None
+
+
+def _order(filter: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """By number, in the order of an index for what is asked for: by number alone, the database may read all of them."""
+    few = [name for name in ("suspended", "withdrawn") if filter.get(name) is True]
+    if not few and not isinstance(filter.get("open"), bool):
+        return [("number", 1)]
+    alike = ["member_id"] if "member_id" in filter else [n for n in ("standard_code", "open") if n in filter]
+    return [(name, 1) for name in [*(few or alike), "number"]]
 
 
 def _parts_of(status: Status | None, today: datetime.date) -> list[dict[str, Any]]:
