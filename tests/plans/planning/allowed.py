@@ -107,7 +107,7 @@ ALLOWED = (
 KEPT_ANYWAY: dict[str, str] = {
     "certification.certificates.expires_on_1": "What lapsed minutes ago among all that is in force: here little is.",
     "certification.certificates.suspended_1_number_1": "The few that are suspended among all: one is, in a tour.",
-    "certification.certificates.withdrawn_1_number_1": "The few that were withdrawn in all the years: one is, in a tour.",
+    "certification.certificates.withdrawn_1_number_1": "The few that were withdrawn in all the years: one, in a tour.",
 }
 """Indexes, `service.collection.name`, that no query misses here, and why they stay."""
 
