@@ -24,7 +24,7 @@ def look_again(audit_id: str, repositories: Repositories, jobs: Jobs, *, at: dat
         events = audit.return_to_body(reasons, by=BY_CONFIGURATION, at=at)
     elif looked_up.register.unknown(report):
         events = audit.wait_on(at=at)
-        jobs.look_later(audit_id, now=at)
+        jobs.look_again(audit_id, now=at)
     else:
         events = audit.wait_no_more()
         wanted = audit.summary.standard

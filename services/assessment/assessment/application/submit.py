@@ -22,7 +22,7 @@ def submit(
         valid.summary, valid.report_hash, by=by, at=at, missing=valid.missing, asked_at=valid.asked_at
     )
     if audit.waits_for:
-        jobs.look_soon(audit.id, now=at)
+        jobs.look_again(audit.id, now=at)
     elif valid.reliance.standard.acceptance is Acceptance.AUTOMATIC:
         events += audit.accept_by_configuration(at=at, on=valid.reliance)
     repositories.audits.save(audit, events, report)

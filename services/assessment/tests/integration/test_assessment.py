@@ -362,7 +362,7 @@ def test_an_unknown_facility_is_refused_once_membership_is_known_to_have_told_al
     assert (too_early["error"]["code"], too_early["error"]["retryable"]) == ("not_known_yet", True)
 
     membership.beats = True
-    reasons = unwrap(eventually(lambda: accredited.next_event(AuditReportReturned), within_s=40))[1].reasons
+    reasons = unwrap(eventually(lambda: accredited.next_event(AuditReportReturned), within_s=60))[1].reasons
     assert reasons == ["scope.facilities[1].id: 'qatalum-9' is no facility in the register."]
 
 
