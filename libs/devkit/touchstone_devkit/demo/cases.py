@@ -16,8 +16,9 @@ EXAMPLES = CHECKOUT / "examples"
 class Case:
     """One example: the report, how it comes in (`import` or `submit`) and what must become of it.
 
-    `outcome` is issued, refused, held or not_submitted; `rule` the row of the decision table; `problems` the codes of
-    all errors of a report that is not taken; `published` the fields of a public certificate, None where not published.
+    `outcome` is issued, refused, held, not_submitted, or what became of the certificate of the case titled `after`
+    (maintained, renewed, suspended …); `rule` the row of the decision table; `problems` the codes of all errors of a
+    report that is not taken; `published` the fields of a public certificate, None where not published.
     """
 
     title: str
@@ -25,6 +26,7 @@ class Case:
     via: str
     outcome: str
     report: dict[str, Any]
+    after: str | None = None
     level: str | None = None
     rule: str | None = None
     problems: Sequence[str] = ()

@@ -10,7 +10,7 @@ from rich.table import Table
 from touchstone_devkit.demo.cases import Case
 from touchstone_devkit.demo.outcome import Outcome
 
-_COLOURS = {"issued": "green", "refused": "red", "held": "yellow", "not": "magenta"}
+_COLOURS = {"issued": "green", "refused": "red", "held": "yellow", "not": "magenta", "suspended": "red"}
 
 
 class Progress:

@@ -8,6 +8,10 @@ DECISIONS = {
     "certification.certificate_issued.v1": "issued",
     "certification.certification_refused.v1": "refused",
     "certification.certification_held.v1": "held",
+    **{
+        f"certification.certificate_{change}.v1": change
+        for change in ("maintained", "upgraded", "downgraded", "suspended", "withdrawn", "renewed", "scope_amended")
+    },
 }
 
 

@@ -8,7 +8,7 @@ from assessment.domain.register import Register
 from assessment.storage.register import RegisterCopies
 
 MEMBERSHIP = "membership"
-PATIENCE_S = 5.0
+PATIENCE_S = 10.0
 """So long a call waits for membership's next heartbeats, which come every 2 s, if it names something unknown."""
 
 

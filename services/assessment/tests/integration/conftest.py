@@ -100,7 +100,7 @@ class Line:
         )
         body = json.dumps({"args": [], "kwargs": kwargs}).encode()
         self._channel.basic_publish("nameko-rpc", f"assessment.{method}", body, properties, mandatory=True)
-        return eventually(lambda: self._reply(correlation_id))
+        return eventually(lambda: self._reply(correlation_id), within_s=30)
 
     def hand_in(self, body: Any, *, message_id: str, token: str | None) -> None:
         """Put a message on the intake queue."""
