@@ -37,7 +37,7 @@ def test_the_demo_ends_well_and_leaves_notices_and_certificates(
     done = demo(demo_environment, "--folder", str(tmp_path))
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert len(list((tmp_path / "notices").glob("*.eml"))) == 39
+    assert len(list((tmp_path / "notices").glob("*.eml"))) == 64
     certificate = json.loads((tmp_path / "certificate-195.json").read_text())
     assert certificate["expires_on"] == "2025-04-10"
 
